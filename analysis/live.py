@@ -1,0 +1,148 @@
+"""Reduction of a run while it is taken, from the documents and files that anybody else could read."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import h5py
+import hdf5plugin  # noqa: F401 - registers the filter that the frames are compressed with
+import numpy as np
+import xarray as xr
+from bluesky.run_engine import Dispatcher
+from event_model import DocumentNames, DocumentRouter
+
+from analysis.derived import DerivedRun
+from analysis.reduction import PointResult, Reducer, reduced_dataset
+from analysis.runs import COORDINATES, header, is_pump_probe
+
+__all__ = ["LiveReduction"]
+
+#: Reduced runs that are kept in memory.
+_KEPT = 32
+
+_PARTS = ("frames", "frame_time", "pump_open")
+
+
+class LiveReduction(DocumentRouter):
+    """A callback that reduces every pump–probe point as soon as it is taken.
+
+    Subscribers get the documents of the reduced run: tables, plots and the journal attach to
+    them as they would to a raw run. Finished runs are kept as datasets in `reduced`, by the
+    uid of their raw run. Wrap it with `make_callback_safe` before a RunEngine gets it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reduced: OrderedDict[str, xr.Dataset] = OrderedDict()
+        self._dispatcher = Dispatcher()
+        self._run: _Run | None = None
+
+    def subscribe(self, callback: Callable[[str, dict[str, Any]], None]) -> int:
+        """Send the documents of reduced runs to `callback`; returns a token."""
+        return int(self._dispatcher.subscribe(callback))
+
+    def unsubscribe(self, token: int) -> None:
+        """Send no more documents to the callback of this token."""
+        self._dispatcher.unsubscribe(token)
+
+    def _emit(self, name: str, doc: dict[str, Any]) -> None:
+        self._dispatcher.process(DocumentNames[name], doc)
+
+    def __call__(self, name: str, doc: Any, validate: bool = False) -> Any:  # noqa: FBT001, FBT002 - the router's own signature
+        """Take one document of the raw run."""
+        if name != "start" and self._run is None:
+            return None
+        return super().__call__(name, doc, validate)
+
+    def start(self, doc: Any) -> None:
+        """Begin a reduced run where the raw run will have interferograms."""
+        self._run = _Run(doc, self._emit) if is_pump_probe(doc) else None
+
+    def descriptor(self, doc: Any) -> None:
+        """Keep what a stream says once."""
+        self._open().descriptors[doc["uid"]] = doc
+
+    def stream_resource(self, doc: Any) -> None:
+        """Keep where a stream's data is."""
+        self._open().resources[doc["uid"]] = doc
+
+    def stream_datum(self, doc: Any) -> None:
+        """Keep which row is the next point."""
+        self._open().row(doc)
+
+    def event(self, doc: Any) -> Any:
+        """Reduce a point."""
+        run = self._open()
+        stream = run.descriptors[doc["descriptor"]]["name"]
+        if stream == "baseline":
+            run.spectra = doc["data"]
+        elif stream == "primary":
+            run.point(run.descriptors[doc["descriptor"]], doc["data"])
+        return doc
+
+    def stop(self, doc: Any) -> None:
+        """End the reduced run as the raw run ended."""
+        run = self._open()
+        self._run = None
+        self.reduced[doc["run_start"]] = run.close(doc)
+        while len(self.reduced) > _KEPT:
+            self.reduced.popitem(last=False)
+
+    def _open(self) -> "_Run":
+        assert self._run is not None
+        return self._run
+
+
+class _Run:
+    """One run while it is being reduced."""
+
+    def __init__(self, start: Any, emit: Callable[[str, dict[str, Any]], None]) -> None:
+        self.descriptors: dict[str, Any] = {}
+        self.resources: dict[str, Any] = {}
+        self.spectra: dict[str, Any] = {}
+        self._start = start
+        self._derived = DerivedRun(start, emit)
+        self._files: dict[str, h5py.File] = {}
+        self._rows: dict[str, tuple[str, int]] = {}
+        self._reducer: Reducer | None = None
+        self._coordinates: list[dict[str, float]] = []
+        self._results: list[PointResult] = []
+
+    def row(self, datum: Any) -> None:
+        """Note which row of which resource is the next point."""
+        resource = self.resources[datum["stream_resource"]]
+        self._rows[resource["data_key"]] = (resource["uid"], datum["indices"]["start"])
+
+    def point(self, descriptor: Any, data: dict[str, Any]) -> None:
+        """Reduce the point that has just been taken."""
+        if self._reducer is None:
+            configuration = descriptor["configuration"]["spectrometer"]["data"]
+            self._header = header(self._start, configuration, self.spectra)
+            self._reducer = Reducer.from_dataset(self._header)
+        frames, frame_time, pump_open = (self._read(f"spectrometer_{part}") for part in _PARTS)
+        result = self._reducer.point(frames, frame_time, pump_open)
+        self._coordinates.append({key: data[key] for key in COORDINATES.values()})
+        self._results.append(result)
+        self._derived.point(self._coordinates[-1], result)
+
+    def _read(self, key: str) -> np.ndarray:
+        uid, row = self._rows[key]
+        resource = self.resources[uid]
+        if resource["uri"] not in self._files:
+            path = Path(unquote(urlparse(resource["uri"]).path))
+            self._files[resource["uri"]] = h5py.File(path, "r", libver="latest", swmr=True)
+        dataset = self._files[resource["uri"]][resource["parameters"]["dataset"]]
+        dataset.refresh()
+        return np.asarray(dataset[row])
+
+    def close(self, stop: Any) -> xr.Dataset:
+        """End the reduced run; returns it as a dataset."""
+        for file in self._files.values():
+            file.close()
+        self._derived.close(stop["exit_status"], stop.get("reason", ""))
+        if not self._results:
+            return xr.Dataset()
+        named = {name: [at[key] for at in self._coordinates] for name, key in COORDINATES.items()}
+        return reduced_dataset(self._header, named, self._results)

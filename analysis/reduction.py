@@ -1,0 +1,196 @@
+"""Reduction of a whole scan, and the reduced file.
+
+A reduced dataset has the dimensions `point` and `wavelength`; a delay scan with a chirp calibration
+adds `chirp_resolved_delay`, `chirp_resolved_delta_n` and `chirp_resolved_delta_n_sigma` over
+`time`, which are in the group `/chirp_resolved` of the file.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND
+from analysis.chirp import chirp_resolved
+from analysis.layout import VARIABLES, RawFileError
+from analysis.reducer import PointResult, PointSpectra, Reducer
+
+__all__ = [
+    "CENTRE_WAVELENGTH",
+    "PROBE_BAND",
+    "PointResult",
+    "Reducer",
+    "read_reduced",
+    "reduce_scan",
+    "reduced_dataset",
+    "write_reduced",
+]
+
+_UNITS = {
+    "delta_n": "RIU",
+    "delta_n_sigma": "RIU",
+    "delta_phi": "rad",
+    "delta_phi_sigma": "rad",
+    "carrier_density": "cm^-3",
+    "carrier_density_sigma": "cm^-3",
+    "visibility": "1",
+    "phase": "rad",
+    "path": "um",
+    "frames_used": "1",
+    "frames_saturated": "1",
+}
+"""The numbers of a `PointResult`, with their units."""
+
+_CHIRP = "chirp_resolved"
+_POINTS_AT_ONCE = 16  # are read together: a few MB
+
+
+def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
+    """Reduce a raw dataset (see `analysis.layout`) point by point.
+
+    Returns
+    -------
+    xr.Dataset
+        See `reduced_dataset`; and what the module's docstring says of a delay scan with a chirp
+        calibration.
+    """
+    reducer = Reducer.from_dataset(dataset)
+    times, opens = dataset["frame_time"].values, dataset["pump_open"].values
+    results: list[PointResult] = []
+    spectra: dict[int, PointSpectra] = {}
+    for start in range(0, dataset.sizes["point"], _POINTS_AT_ONCE):
+        block = dataset["frames"][start : start + _POINTS_AT_ONCE].values
+        for i, frames in enumerate(block, start):
+            result, kept = reducer.point_and_spectra(frames, times[i], opens[i])
+            results.append(result)
+            if kept is not None:
+                spectra[i] = kept
+    coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
+    reduced = reduced_dataset(dataset, coordinates, results)
+    if _is_chirped_delay_scan(dataset) and len(spectra) > 2:
+        _add_chirp_resolved(reduced, dataset, reducer, spectra)
+    return reduced
+
+
+def reduced_dataset(
+    raw: xr.Dataset, coordinates: Mapping[str, ArrayLike], results: Sequence[PointResult]
+) -> xr.Dataset:
+    """Gather the results of points in a reduced dataset.
+
+    Parameters
+    ----------
+    raw : xr.Dataset
+        Raw dataset, or its `wavelength` and attributes alone.
+    coordinates : mapping
+        `delay`, `x`, `y` and `fluence` of the P points.
+    results : sequence of P PointResult
+
+    Returns
+    -------
+    xr.Dataset
+        Over `point`: the numbers of `PointResult` (carrier densities only where the material has a
+        model) and the coordinates; `fluorescence` over `point` and `wavelength`. The attributes say
+        how it was made.
+    """
+    columns = {
+        name: ("point", np.array([getattr(result, name) for result in results]), {"units": units})
+        for name, units in _UNITS.items()
+    }
+    reduced = xr.Dataset(columns, attrs=_provenance(raw))
+    if reduced["carrier_density"].isnull().all():
+        reduced = reduced.drop_vars(["carrier_density", "carrier_density_sigma"])
+    fluorescence = np.stack([result.fluorescence for result in results])
+    reduced["fluorescence"] = ("point", "wavelength"), fluorescence, {"units": "counts"}
+    for name, values in {**coordinates, "wavelength": raw["wavelength"].values}.items():
+        entry = VARIABLES[name]
+        reduced[name] = entry.dims, np.asarray(values, float), {"units": entry.units}
+    return reduced
+
+
+def _provenance(raw: xr.Dataset) -> dict[str, object]:
+    """Attributes of the raw dataset, and how it was reduced."""
+    carried = {key: value for key, value in raw.attrs.items() if not key.startswith("chirp_")}
+    return carried | {
+        "definition": "ocm_reduced",
+        "version": "1",
+        "program": f"ocm-ophyd {metadata.version('ocm-ophyd')}",
+        "raw_file": Path(raw.encoding.get("source", "")).name,
+        "probe_band": np.array(PROBE_BAND),
+        "centre_wavelength": CENTRE_WAVELENGTH,
+    }
+
+
+def _is_chirped_delay_scan(raw: xr.Dataset) -> bool:
+    """Whether the delay alone changes (positions and power as read back tremble a little) and the
+    chirp is known."""
+    tolerances = {"x": 0.1, "y": 0.1, "fluence": 0.02 * float(raw["fluence"].max())}
+    still = all(np.ptp(raw[name].values) <= tolerance for name, tolerance in tolerances.items())
+    return still and "chirp_delay" in raw.attrs and len(np.unique(raw["delay"].values)) > 2
+
+
+def _add_chirp_resolved(
+    reduced: xr.Dataset, raw: xr.Dataset, reducer: Reducer, spectra: Mapping[int, PointSpectra]
+) -> None:
+    usable = list(spectra)
+    wavelength = np.asarray(raw.attrs["chirp_wavelength"])
+    order = np.argsort(wavelength)
+    chirp = np.asarray(raw.attrs["chirp_delay"])[order]
+    time, phase, sigma = chirp_resolved(
+        reducer.model,
+        list(spectra.values()),
+        reduced["delay"].values[usable],
+        np.interp(reducer.band.wavelength, wavelength[order], chirp),
+        reduced["delta_phi"].values[usable],
+        reduced["delta_phi_sigma"].values[usable],
+    )
+    scale = reducer.delta_n_per_phase
+    reduced[f"{_CHIRP}_delay"] = "time", time, {"units": "ps"}
+    reduced[f"{_CHIRP}_delta_n"] = "time", phase * scale, {"units": "RIU"}
+    reduced[f"{_CHIRP}_delta_n_sigma"] = "time", sigma * scale, {"units": "RIU"}
+
+
+def write_reduced(reduced: xr.Dataset, path: str | Path) -> None:
+    """Write a reduced dataset to a new HDF5 file.
+
+    Raises
+    ------
+    FileExistsError
+        There is a file already.
+    """
+    if Path(path).exists():
+        raise FileExistsError(f"{path} exists and is not overwritten; choose another name")
+    resolved = {str(name): str(name) for name in reduced if str(name).startswith(_CHIRP)}
+    whole = reduced.drop_vars(resolved)
+    compressed = {"fluorescence": {"zlib": True, "complevel": 1}}
+    whole.to_netcdf(path, engine="h5netcdf", encoding=compressed)
+    if resolved:
+        group = reduced[list(resolved)].drop_vars("wavelength", errors="ignore")
+        short = {name: name.removeprefix(f"{_CHIRP}_") for name in resolved}
+        group.rename(short).to_netcdf(path, mode="a", group=_CHIRP, engine="h5netcdf")
+
+
+def read_reduced(path: str | Path) -> xr.Dataset:
+    """Read a file that `write_reduced` wrote.
+
+    Raises
+    ------
+    RawFileError
+        Not such a file, or a damaged one.
+    """
+    try:
+        reduced = xr.load_dataset(path, engine="h5netcdf")
+        with suppress(OSError, KeyError):  # most files have no such group
+            group = xr.load_dataset(path, engine="h5netcdf", group=_CHIRP)
+            names = {name: f"{_CHIRP}_{name}" for name in group}
+            reduced = reduced.merge(group.rename(names))
+    except FileNotFoundError:
+        raise RawFileError(f"{path}: no such file") from None
+    except OSError as error:
+        raise RawFileError(f"{path}: not an HDF5 file, or a truncated one ({error})") from error
+    if reduced.attrs.get("definition") != "ocm_reduced":
+        raise RawFileError(f"{path}: definition: this is no reduced file")
+    return reduced

@@ -1,0 +1,137 @@
+"""Serve the catalog: the tiled server as a child process, and the feeder beside it."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import TracebackType
+from typing import NoReturn, Self
+
+from ocm_ophyd.catalog import CatalogError, make_api_key, server_answers, write_profile
+from ocm_ophyd.feeder import CatalogFeeder
+from ocm_ophyd.settings import Settings
+
+__all__ = ["TiledServer", "serve"]
+
+START_TIMEOUT = 90.0  # s: tiled imports much, and slowly where no bytecode is kept
+STOP_TIMEOUT = 10.0  # s
+
+log = logging.getLogger(__name__)
+
+
+class TiledServer:
+    """A tiled server in a process of its own, ready when the ``with`` block is entered.
+
+    Parameters
+    ----------
+    settings : Settings
+        Say where the catalog is kept and which address it is served on.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log = settings.catalog_dir / "tiled.log"
+
+    def __enter__(self) -> Self:
+        """Start the server and wait until it answers.
+
+        Raises
+        ------
+        CatalogError
+            If the address is taken, or the server does not come up.
+        """
+        if server_answers(self.settings):
+            raise CatalogError(
+                f"{self.settings.tiled_uri} is already served: stop that server, "
+                "or set OCM_TILED_PORT to another port."
+            )
+        self.settings.raw_dir.mkdir(parents=True, exist_ok=True)
+        make_api_key(self.settings)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "ocm_ophyd.tiled_app"],
+                env=os.environ
+                | self.settings.environment()
+                # Frames are read while the spectrometer still writes them.
+                | {"TILED_HDF5_SWMR_DEFAULT": "1"},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the parent: it stops the server in order
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT
+        while not server_answers(self.settings):
+            if not self.alive:
+                lines = self.log.read_text(errors="replace").splitlines() or ["no message"]
+                raise CatalogError(f"tiled did not start: {lines[-1]} (see {self.log})")
+            if time.monotonic() > deadline:
+                raise CatalogError(f"tiled did not answer in {START_TIMEOUT:.0f} s: see {self.log}")
+            time.sleep(0.1)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._process.poll() is None
+
+    def stop(self) -> None:
+        """End the server; it finishes the requests it has begun."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def serve(settings: Settings) -> None:
+    """Serve the catalog and feed it from the journal, until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    settings : Settings
+        Say where journal and catalog are kept and which address is served.
+
+    Raises
+    ------
+    CatalogError
+        If the catalog cannot be served, or the tiled server ends by itself.
+    """
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        log.info("starting the catalog in %s", settings.catalog_dir)
+        with CatalogFeeder(settings) as feeder, TiledServer(settings) as server:
+            feeder.start()
+            try:
+                write_profile(settings)
+            except CatalogError as error:
+                log.warning("%s Until then databroker does not find this catalog.", error)
+            log.info("the catalog is served at %s; Ctrl-C stops it", settings.tiled_uri)
+            while server.alive:
+                time.sleep(0.2)
+            raise CatalogError(f"the tiled server ended by itself: see {server.log}")
+    except KeyboardInterrupt:
+        log.info("the catalog is stopped")

@@ -1,0 +1,45 @@
+"""Channel Access of this process: set it up before the first ophyd signal exists."""
+
+import threading
+
+from ocm_ophyd.settings import Settings
+
+__all__ = ["use_channel_access"]
+
+
+def use_channel_access(settings: Settings) -> None:
+    """Point ophyd at the instrument, with bounded time-outs and no silent fall-back.
+
+    Parameters
+    ----------
+    settings : Settings
+        Address, ports and time-out.
+
+    Raises
+    ------
+    RuntimeError
+        Where ophyd already runs on another control layer.
+    """
+    settings.use_channel_access()
+    # libca wants a repeater at its first search; this one serves until the process ends
+    # and gives way where another already has the port.
+    from caproto.sync import repeater  # noqa: PLC0415 - reads the environment when imported
+
+    threading.Thread(target=repeater.run, kwargs={"host": "127.0.0.1"}, daemon=True).start()
+
+    import ophyd  # noqa: PLC0415 - must come after the environment is set
+    from ophyd.signal import EpicsSignalBase  # noqa: PLC0415
+
+    ophyd.set_cl("pyepics")
+    if ophyd.get_cl().name != "pyepics":
+        msg = f"ophyd uses the control layer {ophyd.get_cl().name!r}; pyepics is needed"
+        raise RuntimeError(msg)
+    try:
+        EpicsSignalBase.set_defaults(
+            connection_timeout=settings.ca_timeout,
+            timeout=settings.ca_timeout,
+            write_timeout=settings.ca_timeout,
+        )
+    except RuntimeError:
+        # signals exist already: the defaults were set by the first call
+        return

@@ -1,0 +1,26 @@
+"""The ``ocm`` command. Every command imports what it needs when it runs: --help stays fast."""
+
+import typer
+
+from ocm_ophyd.cli import catalog, data, demo, instrument, overnight, speed
+
+app = typer.Typer(
+    help="Control and analysis of an ultrafast pump-probe optical coherence microscope.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for command in (
+    demo.demo,
+    instrument.ioc,
+    catalog.serve,
+    instrument.up,
+    overnight.overnight,
+    catalog.runs,
+    catalog.show,
+    data.export,
+    data.reduce,
+    data.fit,
+    speed.bench,
+):
+    app.command()(command)

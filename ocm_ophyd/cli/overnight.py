@@ -1,0 +1,67 @@
+"""``ocm overnight``: an unattended series."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocm_ophyd.cli._errors import one_line_errors
+
+
+@one_line_errors
+def overnight(
+    series: Annotated[Path, typer.Argument(help="YAML file with the series.")],
+    check: Annotated[bool, typer.Option("--check", help="Only say what would be done.")] = False,
+) -> None:
+    """Take a series of measurements through the night.
+
+    The file gives name, alignment_fluence (mJ/cm2), retake_every (s) and measurements, each a
+    plan with its arguments; docs/overnight.yaml is an example. What the journal already holds
+    complete is skipped, so that the same command goes on after an interruption.
+
+    Example: ocm overnight docs/overnight.yaml
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from ocm_ophyd.series import completed, load_series
+    from ocm_ophyd.settings import Settings
+
+    settings, console = Settings(), Console()
+    plan = load_series(series)
+    done = completed(settings.journal_dir, plan)
+    table = Table("", "plan", "sample", "state", title=f"series {plan.name}")
+    for index, entry in enumerate(plan.measurements):
+        state = "complete" if index in done else "to do"
+        table.add_row(str(index + 1), entry["plan"], entry["sample"], state)
+    console.print(table)
+    if check:
+        return
+
+    from ocm_ophyd.session import Session
+
+    # a shell that runs the series in the background must still be able to end it in order
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    session = Session.start(settings)
+    failures: list[int] = []
+
+    def report(index: int, error: Exception) -> None:
+        failures.append(index)
+        console.print(f"[red]measurement {index + 1} failed:[/red] {error}")
+
+    result = session.RE(
+        session.plans()["overnight_series"](
+            plan.measurements,
+            name=plan.name,
+            alignment_fluence=plan.alignment_fluence,
+            retake_every=plan.retake_every,
+            skip=sorted(done),
+            on_failure=report,
+        )
+    )
+    taken = len(result.plan_result)
+    console.print(f"{taken} taken, {len(done)} were complete, {len(failures)} failed")
+    if failures:
+        raise typer.Exit(1)

@@ -1,0 +1,33 @@
+"""ophyd classes: one instrument, one file; `Instrument` is all of them together."""
+
+from ocm_ophyd.devices.chopper import OpticalChopper
+from ocm_ophyd.devices.delay import DelayStage
+from ocm_ophyd.devices.galvo import GalvoScanner
+from ocm_ophyd.devices.instrument import Instrument, InstrumentError
+from ocm_ophyd.devices.lens import SteeringLens
+from ocm_ophyd.devices.power_meter import PowerMeter
+from ocm_ophyd.devices.pump import LiquidCrystalRetarder, PumpPower
+from ocm_ophyd.devices.shutter import Shutter
+from ocm_ophyd.devices.source import FemtosecondLaser, PulsePicker
+from ocm_ophyd.devices.spectrometer import AcquisitionError, Spectra, Spectrometer
+from ocm_ophyd.devices.stages import ReferenceMirror, SampleStage
+
+__all__ = [
+    "AcquisitionError",
+    "DelayStage",
+    "FemtosecondLaser",
+    "GalvoScanner",
+    "Instrument",
+    "InstrumentError",
+    "LiquidCrystalRetarder",
+    "OpticalChopper",
+    "PowerMeter",
+    "PulsePicker",
+    "PumpPower",
+    "ReferenceMirror",
+    "SampleStage",
+    "Shutter",
+    "Spectra",
+    "Spectrometer",
+    "SteeringLens",
+]

@@ -1,0 +1,37 @@
+"""The optical chopper in the pump beam."""
+
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd.status import SubscriptionStatus
+
+from ocm_ophyd.devices._parts import finite
+
+__all__ = ["OpticalChopper"]
+
+
+class OpticalChopper(Device):
+    """Chopper frequency (Hz), phase (deg) and lock; setting the device sets the frequency."""
+
+    run = Cpt(EpicsSignal, "Run", kind=Kind.config, put_complete=True)
+    frequency = Cpt(EpicsSignal, "Frequency", limits=True, kind=Kind.config, put_complete=True)
+    frequency_readback = Cpt(EpicsSignalRO, "Frequency_RBV", kind=Kind.normal)
+    phase = Cpt(EpicsSignal, "Phase", limits=True, kind=Kind.config, put_complete=True)
+    phase_readback = Cpt(EpicsSignalRO, "Phase_RBV", kind=Kind.omitted)
+    locked = Cpt(EpicsSignalRO, "Locked_RBV", kind=Kind.normal, auto_monitor=True)
+
+    #: Seconds after which a chopper that has not locked is taken to be broken.
+    LOCK_TIMEOUT = 30.0
+
+    def set(self, frequency: float) -> SubscriptionStatus:
+        """Turn at `frequency` (Hz); done when the chopper has locked."""
+        self.frequency.put(finite(frequency, self.name, "Hz"), wait=True)
+        self.run.put(1, wait=True)
+        return SubscriptionStatus(
+            self.locked,
+            lambda *, value, **_: bool(value),
+            timeout=self.LOCK_TIMEOUT,
+        )
+
+    def check_value(self, frequency: float) -> None:
+        """Refuse frequencies outside the limits."""
+        self.frequency.check_value(finite(frequency, self.name, "Hz"))

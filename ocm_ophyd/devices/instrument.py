@@ -1,0 +1,121 @@
+"""The microscope as one object: every device under the name it has in the session."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+
+from ophyd import Device, EpicsSignalRO
+
+from ocm_ophyd.devices._parts import StoredSignal
+from ocm_ophyd.devices.chopper import OpticalChopper
+from ocm_ophyd.devices.delay import DelayStage
+from ocm_ophyd.devices.galvo import GalvoScanner
+from ocm_ophyd.devices.lens import SteeringLens
+from ocm_ophyd.devices.power_meter import PowerMeter
+from ocm_ophyd.devices.pump import PumpPower
+from ocm_ophyd.devices.shutter import Shutter
+from ocm_ophyd.devices.source import FemtosecondLaser, PulsePicker
+from ocm_ophyd.devices.spectrometer import Spectrometer
+from ocm_ophyd.devices.stages import ReferenceMirror, SampleStage
+from ocm_ophyd.samples import Sample
+
+__all__ = ["Instrument", "InstrumentError"]
+
+
+class InstrumentError(ConnectionError):
+    """The instrument does not answer."""
+
+
+@dataclass
+class Instrument:
+    """All devices of the microscope and the samples known to it."""
+
+    laser: FemtosecondLaser
+    pulse_picker: PulsePicker
+    pump_shutter: Shutter
+    probe_shutter: Shutter
+    sample_arm: Shutter
+    delay: DelayStage
+    galvos: GalvoScanner
+    chopper: OpticalChopper
+    pump: PumpPower
+    steering_lens: SteeringLens
+    reference_mirror: ReferenceMirror
+    spectrometer: Spectrometer
+    power_meter: PowerMeter
+    sample_stage: SampleStage
+    simulated: EpicsSignalRO
+    samples: dict[str, Sample] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, prefix: str, samples: dict[str, Sample]) -> "Instrument":
+        """Make all devices; they connect in the background.
+
+        Parameters
+        ----------
+        prefix : str
+            First part of every PV name.
+        samples : dict
+            Samples by name.
+        """
+        return cls(
+            laser=FemtosecondLaser(f"{prefix}Laser:", name="laser"),
+            pulse_picker=PulsePicker(f"{prefix}Picker:", name="pulse_picker"),
+            pump_shutter=Shutter(f"{prefix}Shutter:Pump:", name="pump_shutter"),
+            probe_shutter=Shutter(f"{prefix}Shutter:Probe:", name="probe_shutter"),
+            sample_arm=Shutter(f"{prefix}Shutter:SampleArm:", name="sample_arm"),
+            delay=DelayStage(f"{prefix}Delay:", name="delay"),
+            galvos=GalvoScanner(f"{prefix}Galvo:", name="galvos"),
+            chopper=OpticalChopper(f"{prefix}Chopper:", name="chopper"),
+            pump=PumpPower(f"{prefix}Retarder:", name="pump"),
+            steering_lens=SteeringLens(f"{prefix}Lens:", name="steering_lens"),
+            reference_mirror=ReferenceMirror(f"{prefix}RefMirror:", name="reference_mirror"),
+            spectrometer=Spectrometer(f"{prefix}Spec:", name="spectrometer"),
+            power_meter=PowerMeter(f"{prefix}Power:", name="power_meter"),
+            sample_stage=SampleStage(f"{prefix}Sample:", name="sample_stage"),
+            simulated=EpicsSignalRO(f"{prefix}IOC:Simulated_RBV", name="simulated"),
+            samples=samples,
+        )
+
+    def devices(self) -> dict[str, Device]:
+        """Return the devices by name."""
+        members = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: member for name, member in members.items() if isinstance(member, Device)}
+
+    def connect(self, timeout: float) -> None:
+        """Wait until every PV answers.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds for the first device; one that is up answers for the others too.
+
+        Raises
+        ------
+        InstrumentError
+            Names what does not answer and what to do.
+        """
+        missing = []
+        for name, device in {**self.devices(), "simulated": self.simulated}.items():
+            try:
+                device.wait_for_connection(timeout=0.2 if missing else timeout)
+            except TimeoutError:
+                missing.append(name)
+        if missing:
+            msg = (
+                f"the instrument does not answer ({', '.join(missing)}): start it with `ocm ioc` "
+                "or `ocm up`, or set OCM_PREFIX, OCM_CA_ADDRESS and OCM_CA_PORT to where it is"
+            )
+            raise InstrumentError(msg)
+
+    def baseline(self) -> list[Device]:
+        """Return what is read before and after every run."""
+        read_with_points = {"spectrometer", "power_meter"}
+        devices = [dev for name, dev in self.devices().items() if name not in read_with_points]
+        return [*devices, self.spectrometer.spectra]
+
+    def stored_signals(self) -> Iterator[StoredSignal]:
+        """Yield every calibration value that the session keeps."""
+        for device in self.devices().values():
+            for walk in device.walk_signals(include_lazy=True):
+                if isinstance(walk.item, StoredSignal):
+                    yield walk.item

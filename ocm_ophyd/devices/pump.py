@@ -1,0 +1,87 @@
+"""The pump's power: liquid-crystal retarder, and fluence on the sample."""
+
+from typing import Any
+
+import numpy as np
+from ophyd import Component as Cpt
+from ophyd import Kind, PseudoPositioner
+from ophyd.pseudopos import pseudo_position_argument, real_position_argument
+from scipy.interpolate import PchipInterpolator
+
+from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, VoltageAxis, finite
+
+__all__ = ["LiquidCrystalRetarder", "PumpPower"]
+
+
+class LiquidCrystalRetarder(VoltageAxis):
+    """Retarder voltage; with the polarising beam splitter behind it, it sets the pump power."""
+
+
+class PumpPower(PseudoPositioner):
+    """Peak pump fluence on the sample (mJ/cm²) ↔ retarder voltage.
+
+    The stored calibration is a table (voltage, fluence), monotonic in both, interpolated
+    with a shape-preserving cubic. Fluences above `maximum`, the sample's stated limit, are
+    refused, as is everything while no calibration is stored.
+    """
+
+    fluence = Cpt(PseudoAxis, key="fluence", egu="mJ/cm^2", kind=Kind.hinted)
+    retarder = Cpt(LiquidCrystalRetarder, "Voltage", kind=Kind.normal)
+    maximum = Cpt(StoredSignal, value=0.0, units="mJ/cm^2", kind=Kind.config)
+    calibration_voltage = Cpt(StoredSignal, value=[0.0], units="V", kind=Kind.config)
+    calibration_fluence = Cpt(StoredSignal, value=[0.0], units="mJ/cm^2", kind=Kind.config)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.retarder.setpoint.kind = Kind.omitted
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether a power calibration is stored."""
+        volts, table = self.calibration_voltage.get(), self.calibration_fluence.get()
+        return bool(np.size(volts) == np.size(table) > 1)
+
+    @pseudo_position_argument
+    def forward(self, pseudo_pos: Any) -> Any:
+        """Retarder voltage for a fluence."""
+        fluence = finite(pseudo_pos.fluence, self.name, "mJ/cm²")
+        volts, table = self.calibration_voltage.get(), self.calibration_fluence.get()
+        order = np.argsort(table)
+        voltage = PchipInterpolator(table[order], volts[order])(fluence)
+        return self.RealPosition(retarder=float(voltage))
+
+    @real_position_argument
+    def inverse(self, real_pos: Any) -> Any:
+        """Fluence at a retarder voltage; NaN without a calibration and outside its range."""
+        if not self.calibrated:
+            return self.PseudoPosition(fluence=float("nan"))
+        volts, table = self.calibration_voltage.get(), self.calibration_fluence.get()
+        fluence = PchipInterpolator(volts, table, extrapolate=False)(real_pos.retarder)
+        return self.PseudoPosition(fluence=float(fluence))
+
+    def check_value(self, pseudo_pos: Any) -> None:
+        """Refuse fluences above the sample's maximum or outside the calibration.
+
+        Raises
+        ------
+        ValueError
+            Says what is missing or which limit is broken.
+        """
+        fluence = pseudo_pos[0] if hasattr(pseudo_pos, "__getitem__") else pseudo_pos
+        finite(fluence, self.name, "mJ/cm²")
+        if not self.calibrated:
+            msg = "the pump power is not calibrated: run calibrate_pump_power first"
+            raise ValueError(msg)
+        maximum, table = self.maximum.get(), self.calibration_fluence.get()
+        if maximum <= 0:
+            msg = "no sample is chosen, so no fluence is known to be safe: choose one first"
+            raise ValueError(msg)
+        if fluence > maximum:
+            msg = f"fluence {fluence:g} mJ/cm² is above the sample's maximum of {maximum:g} mJ/cm²"
+            raise ValueError(msg)
+        if not table.min() <= fluence <= table.max():
+            msg = (
+                f"fluence {fluence:g} mJ/cm² is outside the power calibration, "
+                f"{table.min():.3g} to {table.max():.3g} mJ/cm²"
+            )
+            raise ValueError(msg)

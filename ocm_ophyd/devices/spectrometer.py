@@ -1,0 +1,199 @@
+"""The QE Pro spectrometer: frames in files, scalars in events."""
+
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from event_model import ComposeStreamDatum, ComposeStreamResource, StreamRange
+from ophyd import Component as Cpt
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
+from ophyd.status import DeviceStatus, Status
+
+from ocm_ophyd.devices._parts import StoredSignal
+
+__all__ = ["AcquisitionError", "Spectra", "Spectrometer"]
+
+_GROUP = "/entry/instrument/spectrometer"
+
+
+class AcquisitionError(RuntimeError):
+    """The spectrometer did not deliver; the message is the instrument's own."""
+
+
+class Spectra(Device):
+    """The spectra (counts) that turn frames into fringes: wavelength, dark, reference.
+
+    Dark and reference are stored by the session when a reference is recorded, with the
+    interferometer geometry and the run that they come from. All are read with the baseline,
+    so that a run can be reduced from itself.
+    """
+
+    wavelength = Cpt(EpicsSignalRO, "Wavelength_RBV", kind=Kind.normal)
+    dark = Cpt(StoredSignal, value=[0.0], units="counts", kind=Kind.normal)
+    reference = Cpt(StoredSignal, value=[0.0], units="counts", kind=Kind.normal)
+    geometry = Cpt(StoredSignal, value="", kind=Kind.normal)
+    reference_run = Cpt(StoredSignal, value="", kind=Kind.normal)
+
+    def describe(self) -> OrderedDict:
+        """Return the data keys with numpy types and units."""
+        description = super().describe()
+        description[self.wavelength.name] |= {"dtype_numpy": "<f8", "units": "nm"}
+        return description
+
+    @property
+    def recorded(self) -> bool:
+        """Whether dark and reference spectra are stored."""
+        return bool(len(self.dark.get()) > 1 and len(self.reference.get()) > 1)
+
+
+class Spectrometer(Device):
+    """Interferograms and fluorescence, recorded at once.
+
+    One trigger takes `frames_per_point` frames. The instrument writes them to an HDF5 file of
+    its own for every staging, as datasets frames (P, F, K), frame_time and pump_open (P, F);
+    the documents refer to them. In events stand only scalars to look at.
+    """
+
+    acquire = Cpt(EpicsSignal, "Acquire", kind=Kind.omitted, put_complete=True)
+    abort = Cpt(EpicsSignal, "Abort", kind=Kind.omitted)
+    frames_per_point = Cpt(EpicsSignal, "NumFrames", kind=Kind.config, put_complete=True)
+    exposure = Cpt(EpicsSignalRO, "ExposureTime_RBV", kind=Kind.config)
+    frame_interval = Cpt(EpicsSignalRO, "FrameInterval_RBV", kind=Kind.config)
+    gain = Cpt(EpicsSignalRO, "Gain_RBV", kind=Kind.config)
+    read_noise = Cpt(EpicsSignalRO, "ReadNoise_RBV", kind=Kind.config)
+    saturation = Cpt(EpicsSignalRO, "SaturationCounts_RBV", kind=Kind.config)
+    set_temperature = Cpt(EpicsSignal, "Temperature", kind=Kind.config)
+    temperature = Cpt(EpicsSignalRO, "Temperature_RBV", kind=Kind.normal)
+    max_counts = Cpt(EpicsSignalRO, "MaxCounts_RBV", kind=Kind.hinted)
+    saturated_pixels = Cpt(EpicsSignalRO, "SaturatedPixels_RBV", kind=Kind.normal)
+    mean_spectrum = Cpt(EpicsSignalRO, "MeanSpectrum_RBV", kind=Kind.omitted)
+    status = Cpt(EpicsSignalRO, "Status_RBV", kind=Kind.omitted, string=True)
+    message = Cpt(EpicsSignalRO, "Message_RBV", kind=Kind.omitted, string=True)
+    directory = Cpt(EpicsSignal, "FilePath", kind=Kind.omitted, string=True, put_complete=True)
+    file_name = Cpt(EpicsSignal, "FileName", kind=Kind.omitted, string=True, put_complete=True)
+    capture = Cpt(EpicsSignal, "Capture", kind=Kind.omitted, put_complete=True)
+    capturing = Cpt(EpicsSignalRO, "Capture_RBV", kind=Kind.omitted)
+    full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", kind=Kind.omitted, string=True)
+    next_point = Cpt(EpicsSignal, "NextPoint", kind=Kind.omitted, put_complete=True)
+    spectra = Cpt(Spectra, "", kind=Kind.omitted)
+
+    #: Wall-clock seconds beyond the exposures after which a trigger has failed.
+    ACQUIRE_MARGIN = 30.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pixels = 0
+        self._frames = 0
+        self._points = 0  # reported in documents
+        self._taken = False  # a point in the file that no document has reported yet
+        self._streams: dict[str, ComposeStreamDatum] = {}
+        self._documents: list[tuple[str, Any]] = []
+
+    def stage(self) -> list[object]:
+        """Open a new file for the points of this run.
+
+        Raises
+        ------
+        AcquisitionError
+            With the instrument's message, where the file cannot be opened.
+        """
+        staged = super().stage()
+        self._frames = int(self.frames_per_point.get())
+        self._pixels = len(self.spectra.wavelength.get())
+        self._points, self._taken = 0, False
+        today = datetime.now(UTC).strftime("%Y/%m/%d")
+        self.directory.put(today, wait=True)
+        self.file_name.put(str(uuid.uuid4()), wait=True)
+        self.capture.put(1, wait=True)
+        if not self.capturing.get(use_monitor=False):
+            super().unstage()
+            raise AcquisitionError(self._why())
+        uri = Path(self.full_file_name.get()).as_uri().replace("file:///", "file://localhost/")
+        self._streams, self._documents = {}, []
+        for key, dataset, shape in self._datasets():
+            bundle = ComposeStreamResource()(
+                "application/x-hdf5",
+                uri,
+                key,
+                {"dataset": f"{_GROUP}/{dataset}", "swmr": True, "chunk_shape": (1, *shape)},
+            )
+            self._streams[key] = bundle.compose_stream_datum
+            self._documents.append(("stream_resource", bundle.stream_resource_doc))
+        return staged
+
+    def unstage(self) -> list[object]:
+        """Close the file, breaking off an acquisition that still runs."""
+        if self.status.get(use_monitor=False) == "Acquiring":
+            self.abort.put(1, wait=True)
+        self.capture.put(0, wait=True)
+        self._streams, self._documents = {}, []
+        return super().unstage()
+
+    def trigger(self) -> Status:
+        """Take one point; fails with the instrument's message."""
+        if int(self.next_point.get(use_monitor=False)) != self._points:
+            # a point that was taken again after a pause: its first try was never reported
+            self.next_point.put(self._points, wait=True)
+        exposing = self._frames * float(self.frame_interval.get())
+        status = DeviceStatus(self, timeout=exposing + self.ACQUIRE_MARGIN)
+
+        def finished(acquired: Status) -> None:
+            state = self.status.get(use_monitor=False)
+            if acquired.exception() is not None:
+                status.set_exception(acquired.exception())
+            elif state == "Idle":
+                self._taken = True
+                status.set_finished()
+            else:
+                status.set_exception(AcquisitionError(self._why()))
+
+        self.acquire.set(1).add_callback(finished)
+        return status
+
+    def stop(self, *, success: bool = False) -> None:  # noqa: ARG002 - the name bluesky calls
+        """Break off the acquisition; points already written stay."""
+        self.abort.put(1)
+
+    def describe(self) -> OrderedDict:
+        """Scalars, and while staged the keys of the frames in the file."""
+        description = super().describe()
+        if self._streams:
+            types = {"frames": ("<u4", "counts"), "frame_time": ("<f8", "s")}
+            for key, dataset, shape in self._datasets():
+                dtype, units = types.get(dataset, ("<f8", ""))
+                description[key] = {
+                    "source": f"file:{_GROUP}/{dataset}",
+                    "dtype": "array",
+                    "dtype_numpy": dtype,
+                    "shape": list(shape),
+                    "dims": ["frame", "wavelength"][: len(shape)],
+                    "units": units,
+                    "external": "STREAM:",
+                }
+        return description
+
+    def collect_asset_docs(self) -> Iterator[tuple[str, Any]]:
+        """Where the frames of the last point are."""
+        if not self._taken:
+            return
+        self._taken = False
+        documents, self._documents = self._documents, []
+        yield from documents
+        for compose in self._streams.values():
+            row = StreamRange(start=self._points, stop=self._points + 1)
+            yield "stream_datum", compose(row)
+        self._points += 1
+
+    def _datasets(self) -> list[tuple[str, str, tuple[int, ...]]]:
+        """Return data key, dataset and shape of one point, for every dataset."""
+        return [
+            (f"{self.name}_frames", "frames", (self._frames, self._pixels)),
+            (f"{self.name}_frame_time", "frame_time", (self._frames,)),
+            (f"{self.name}_pump_open", "pump_open", (self._frames,)),
+        ]
+
+    def _why(self) -> str:
+        return self.message.get(use_monitor=False) or "the spectrometer gave no reason"

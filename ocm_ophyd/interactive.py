@@ -1,0 +1,107 @@
+"""What the IPython profile puts into the user's namespace, and the greeting above it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky import plans as bp
+
+from ocm_ophyd.devices import InstrumentError
+from ocm_ophyd.journal import Journal
+from ocm_ophyd.run_engine import make_run_engine
+from ocm_ophyd.session import Session
+from ocm_ophyd.settings import Settings
+from plans import linear_then_logarithmic
+
+__all__ = ["LazyCatalog", "begin"]
+
+
+class LazyCatalog:
+    """The catalog, connected to when it is first used: tiled takes seconds to import."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> Any:
+        from ocm_ophyd.catalog import connect  # noqa: PLC0415 - see the class
+
+        return connect(self._settings)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("_repr_", "_ipython_")):  # what IPython asks every object for
+            raise AttributeError(name)
+        return getattr(self._client, name)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._client[key]
+
+    def __len__(self) -> int:
+        return len(self._client)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._client)
+
+    def __repr__(self) -> str:
+        return repr(self._client)
+
+
+def begin() -> dict[str, Any]:
+    """Start a session, greet, and return the names it works with.
+
+    Without an instrument there are a RunEngine, the catalog and bluesky's own plans, and one
+    line says so.
+    """
+    settings = Settings()
+    namespace: dict[str, Any] = {
+        "settings": settings,
+        "catalog": LazyCatalog(settings),
+        "bp": bp,
+        "bps": bps,
+        "linear_then_logarithmic": linear_then_logarithmic,
+    }
+    try:
+        session = Session.start(settings)
+    except InstrumentError as error:
+        engine = make_run_engine(None, Journal(settings.journal_dir), settings.home / "metadata")
+        print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
+        return namespace | {"RE": engine}
+    from ocm_ophyd.views import show_live  # noqa: PLC0415 - needs nothing without an instrument
+
+    show_live(session.RE, session.reduction, plots=bool(os.environ.get("DISPLAY")))
+    print(greeting(session))  # noqa: T201
+    return (
+        namespace
+        | session.instrument.devices()
+        | session.plans()
+        | {"RE": session.RE, "session": session, "samples": session.instrument.samples}
+    )
+
+
+def greeting(session: Session) -> str:
+    """Return what is connected and what is missing, in a few lines."""
+    instrument = session.instrument
+    kind = "simulated" if instrument.simulated.get() else "real"
+    spectra = instrument.spectrometer.spectra
+    missing = [
+        f"{what}: run {plan}"
+        for there, what, plan in (
+            (spectra.recorded, "no reference", "record_reference"),
+            (instrument.pump.calibrated, "pump power not calibrated", "calibrate_pump_power"),
+            (instrument.delay.time_zero_sigma.get() < 1, "time zero unknown", "find_time_zero"),
+        )
+        if not there
+    ]
+    return "\n".join(
+        [
+            f"OCM, {kind} instrument {session.settings.prefix}* : "
+            f"{len(instrument.devices())} devices connected; data in {session.settings.home}",
+            f"samples: {', '.join(instrument.samples)}",
+            *(missing or ["reference, pump power and time zero are stored"]),
+            "plans: " + ", ".join(session.plans()),
+        ]
+    )
+

@@ -1,0 +1,48 @@
+"""Liquid-crystal retarder that, with a polarising beam splitter, sets the pump power."""
+
+import asyncio
+from math import exp, log
+from typing import Any
+
+from ocm_ophyd.iocs.pv import Group, readback, setpoint
+
+__all__ = ["Retarder"]
+
+TIME_CONSTANT = 0.025  # s, relaxation of a nematic cell, so that it settles in about 100 ms
+SETTLED = 5e-3  # V, left of a step when a write completes; averages out within an exposure
+UPDATE_PERIOD = 0.02  # s
+
+
+class Retarder(Group):
+    """The crystal's director follows the drive exponentially."""
+
+    voltage = setpoint("Voltage", 0.0, "V", 4, (0.0, 10.0), "Drive; completes when settled")
+    effective = readback("Voltage_RBV", 0.0, "V", 4, "What the crystal effectively sees")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._since, self._from, self._to = 0.0, 0.0, 0.0
+        self._relaxation: asyncio.Task[None] | None = None
+        self.bench.follow(retarder_voltage=self._seen)
+
+    def _seen(self, moment: float) -> float:
+        elapsed = max(moment - self._since, 0.0)
+        return self._to + (self._from - self._to) * exp(-elapsed / TIME_CONSTANT)
+
+    @voltage.putter
+    async def _put_voltage(self, instance: Any, value: float) -> None:  # noqa: ARG002
+        now = self.bench.clock.now()
+        self._since, self._from, self._to = now, self._seen(now), value
+        step = max(abs(self._from - value), SETTLED)
+        if self._relaxation is not None:
+            self._relaxation.cancel()
+        self._relaxation = asyncio.create_task(self._follow())
+        await self.bench.clock.sleep(TIME_CONSTANT * log(step / SETTLED))
+        await self.effective.write(self._seen(self.bench.clock.now()))
+
+    async def _follow(self) -> None:
+        period = max(UPDATE_PERIOD, UPDATE_PERIOD * self.bench.clock.scale)
+        while abs((seen := self._seen(self.bench.clock.now())) - self._to) > 1e-4:
+            await self.effective.write(seen)
+            await self.bench.clock.sleep(period)
+        await self.effective.write(self._to)

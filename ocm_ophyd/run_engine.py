@@ -1,0 +1,43 @@
+"""The RunEngine of a session: persistent metadata, journal first, baseline always."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from bluesky import RunEngine
+from bluesky.preprocessors import SupplementalData
+from bluesky.utils import PersistentDict
+
+from ocm_ophyd.devices import Instrument
+from ocm_ophyd.journal import Journal
+from ocm_ophyd.metadata import check_metadata
+
+__all__ = ["make_run_engine"]
+
+_PACKAGES = ("ocm-ophyd", "bluesky", "ophyd", "event-model", "numpy", "scipy")
+
+
+def make_run_engine(
+    instrument: Instrument | None, journal: Journal, metadata_dir: Path | None
+) -> RunEngine:
+    """Put together a RunEngine that keeps what it does.
+
+    Parameters
+    ----------
+    instrument : Instrument or None
+        Its baseline is read before and after every run.
+    journal : Journal
+        Gets every document first; where it cannot write, a run does not start.
+    metadata_dir : Path or None
+        Where scan ids and metadata outlive the session; None forgets them.
+    """
+    engine = RunEngine(call_returns_result=True)
+    if metadata_dir is not None:
+        metadata_dir.mkdir(parents=True, exist_ok=True)
+        engine.md = PersistentDict(str(metadata_dir))
+    engine.md["instrument"] = "OCM"
+    engine.md["versions"] = {package: version(package) for package in _PACKAGES}
+    engine.md_validator = check_metadata
+    engine.subscribe(journal)
+    if instrument is not None:
+        engine.preprocessors.append(SupplementalData(baseline=instrument.baseline()))
+    return engine

@@ -1,0 +1,70 @@
+"""Overnight series: the file that describes one, and what of it is already measured."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+
+from ocm_ophyd.journal import journaled_runs
+
+__all__ = ["Series", "completed", "load_series"]
+
+
+class Series(BaseModel):
+    """A list of measurements to take unattended."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="In the metadata of every run; names the series when restarted.")
+    alignment_fluence: PositiveFloat = Field(description="mJ/cm², for time zero")
+    retake_every: PositiveFloat = Field(7200.0, description="s between references and time zeros")
+    measurements: list[dict[str, Any]] = Field(min_length=1)
+
+
+def load_series(path: Path) -> Series:
+    """Read a series from a YAML file.
+
+    Raises
+    ------
+    ValueError
+        Names the file and the entry that is wrong.
+    """
+    try:
+        return Series.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except FileNotFoundError:
+        msg = f"there is no series file {path}"
+        raise ValueError(msg) from None
+    except yaml.YAMLError as error:
+        msg = f"{path} is not YAML: {error}"
+        raise ValueError(msg) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        msg = f"{path}, {where}: {first['msg']}"
+        raise ValueError(msg) from None
+
+
+def completed(journal_dir: Path, series: Series) -> set[int]:
+    """Return the indices of the measurements that the journal holds complete.
+
+    A measurement counts when a run of this series has its index, the same plan and arguments
+    and ended in success: an entry that was changed since is measured again.
+    """
+    done = set()
+    for run in journaled_runs(journal_dir):
+        index = run.start.get("series_index")
+        if (
+            run.start.get("series") != series.name
+            or index is None
+            or index >= len(series.measurements)
+            or run.stop is None
+            or run.stop["exit_status"] != "success"
+        ):
+            continue
+        entry = series.measurements[index]
+        arguments = run.start.get("plan_args", {})
+        same = all(arguments.get(key) == value for key, value in entry.items() if key != "plan")
+        if run.start["plan_name"] == entry["plan"] and same:
+            done.add(index)
+    return done

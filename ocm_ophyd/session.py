@@ -1,0 +1,103 @@
+"""A measuring session: instrument, RunEngine, journal, live reduction and plans, put together.
+
+Used by the IPython profile, the command line and unattended series alike.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Self
+
+import plans
+from plans import Plan
+from analysis.live import LiveReduction
+from bluesky import RunEngine
+from bluesky.callbacks.core import make_callback_safe
+
+from ocm_ophyd.analyst import SessionAnalyst
+from ocm_ophyd.calibration import CalibrationStore
+from ocm_ophyd.channel_access import use_channel_access
+from ocm_ophyd.devices import Instrument
+from ocm_ophyd.journal import Journal
+from ocm_ophyd.run_engine import make_run_engine
+from ocm_ophyd.samples import load_samples
+from ocm_ophyd.settings import Settings
+
+__all__ = ["Session"]
+
+_PLANS = (
+    plans.record_reference,
+    plans.find_time_zero,
+    plans.calibrate_pump_power,
+    plans.delay_scan,
+    plans.fluence_sweep,
+    plans.fluence_delay_map,
+    plans.spatiotemporal_grid,
+    plans.overnight_series,
+)
+
+
+@dataclass
+class Session:
+    """Everything a measurement needs, connected.
+
+    Attributes
+    ----------
+    settings : Settings
+        Where data and servers are.
+    instrument : Instrument
+        The devices.
+    RE : RunEngine
+        Executes plans.
+    reduction : LiveReduction
+        Reduces every run while it is taken; keeps the last reduced runs.
+    analyst : SessionAnalyst
+        Fits for the alignment plans.
+    """
+
+    settings: Settings
+    instrument: Instrument
+    RE: RunEngine
+    reduction: LiveReduction
+    analyst: SessionAnalyst
+
+    @classmethod
+    def start(cls, settings: Settings) -> Self:
+        """Connect to the instrument and put a session together.
+
+        Raises
+        ------
+        InstrumentError
+            Where the instrument does not answer.
+        """
+        use_channel_access(settings)
+        instrument = Instrument.create(
+            settings.prefix, load_samples(settings.home / "samples.yaml")
+        )
+        instrument.connect(settings.ca_timeout)
+        CalibrationStore(settings.calibration_dir).attach(instrument.stored_signals())
+        journal = Journal(settings.journal_dir)
+        engine = make_run_engine(instrument, journal, settings.home / "metadata")
+        reduction = LiveReduction()
+        reduction.subscribe(journal)
+        analyst = SessionAnalyst(reduction, settings.journal_dir)
+        engine.subscribe(make_callback_safe(reduction))
+        return cls(settings, instrument, engine, reduction, analyst)
+
+    def plans(self) -> dict[str, Callable[..., Plan]]:
+        """Return the plans by name, bound to this session's instrument and analyst."""
+        return {plan.__name__: self._bind(plan) for plan in _PLANS}
+
+    def _bind(self, plan: Callable[..., Plan]) -> Callable[..., Plan]:
+        own = {"instrument": self.instrument, "analyst": self.analyst}
+        signature = inspect.signature(plan)
+        given = {name: own[name] for name in signature.parameters if name in own}
+
+        @wraps(plan)
+        def bound(*args: Any, **kwargs: Any) -> Plan:
+            return (yield from plan(*given.values(), *args, **kwargs))
+
+        rest = [param for name, param in signature.parameters.items() if name not in own]
+        bound.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
+        return bound

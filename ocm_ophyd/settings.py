@@ -1,0 +1,96 @@
+"""Where this installation keeps its data and finds its servers.
+
+Every field can be set by an environment variable (``OCM_DATA_DIR``, ``OCM_CA_PORT``, ...).
+The defaults are one machine, loopback only.
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseSettings):
+    """Settings of one installation, read from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="OCM_", frozen=True)
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path.home() / "ocm-data",
+        description="Raw frames, journal, catalog and calibrations live below this directory.",
+    )
+    prefix: str = Field(default="OCM:", description="First part of every PV name.")
+    ca_address: str = Field(
+        default="127.0.0.1", description="EPICS_CA_ADDR_LIST of the control side."
+    )
+    ca_port: int = Field(default=5064, description="Channel Access server port.")
+    ca_repeater_port: int = Field(default=5065, description="Channel Access repeater port.")
+    ca_timeout: float = Field(default=5.0, description="Seconds to wait for a PV before giving up.")
+    tiled_host: str = Field(
+        default="127.0.0.1", description="Interface that the tiled server listens on."
+    )
+    tiled_port: int = Field(default=8020, description="Port of the tiled server.")
+    tiled_api_key: SecretStr | None = Field(
+        default=None,
+        description="API key; without it the key that `ocm serve` made in data_dir is used.",
+    )
+
+    @cached_property
+    def home(self) -> Path:
+        """Absolute data directory."""
+        return self.data_dir.expanduser().resolve()
+
+    @property
+    def raw_dir(self) -> Path:
+        """Where the spectrometer's IOC writes frames."""
+        return self.home / "raw"
+
+    @property
+    def journal_dir(self) -> Path:
+        """Append-only documents, one file a run."""
+        return self.home / "journal"
+
+    @property
+    def catalog_dir(self) -> Path:
+        """Everything that the tiled server owns."""
+        return self.home / "catalog"
+
+    @property
+    def calibration_dir(self) -> Path:
+        """Versioned calibrations of the session."""
+        return self.home / "calibration"
+
+    @property
+    def tiled_uri(self) -> str:
+        """Address of the tiled server's API."""
+        return f"http://{self.tiled_host}:{self.tiled_port}/api/v1"
+
+    def environment(self) -> dict[str, str]:
+        """Environment variables that hand these settings to a child process."""
+        env = {
+            "OCM_DATA_DIR": str(self.home),
+            "OCM_PREFIX": self.prefix,
+            "OCM_CA_ADDRESS": self.ca_address,
+            "OCM_CA_PORT": str(self.ca_port),
+            "OCM_CA_REPEATER_PORT": str(self.ca_repeater_port),
+            "OCM_CA_TIMEOUT": str(self.ca_timeout),
+            "OCM_TILED_HOST": self.tiled_host,
+            "OCM_TILED_PORT": str(self.tiled_port),
+        }
+        if self.tiled_api_key is not None:
+            env["OCM_TILED_API_KEY"] = self.tiled_api_key.get_secret_value()
+        return env
+
+    def use_channel_access(self) -> None:
+        """Point EPICS clients of this process at the instrument; call before importing ophyd."""
+        os.environ.update(
+            EPICS_CA_ADDR_LIST=f"{self.ca_address}:{self.ca_port}",
+            EPICS_CA_AUTO_ADDR_LIST="NO",
+            EPICS_CA_SERVER_PORT=str(self.ca_port),
+            EPICS_CA_REPEATER_PORT=str(self.ca_repeater_port),
+            EPICS_CA_MAX_ARRAY_BYTES="10000000",
+        )

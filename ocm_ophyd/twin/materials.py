@@ -1,0 +1,47 @@
+"""Index change by free carriers, at 1050 nm: each material has its own model and sign."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.constants import c, e, epsilon_0, hbar, m_e
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+WAVELENGTH = 1050e-9
+"""m, of the laser."""
+
+
+def lorentz(density: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Δn of CsPbBr3 at a carrier density in cm⁻³, by Eq. 1 of the paper.
+
+    Resonance 2.36 eV and ε_b = 2.006² (Brennan 2024); m* = 0.36 m_e, twice the reduced mass of
+    CsPbBr3; dephasing 0.1 eV, which changes Δn here by less than 0.4 %.
+    """
+    omega = 2 * np.pi * c / WAVELENGTH
+    resonance = 2.36 * e / hbar
+    dephasing = 0.1 * e / hbar
+    background = 4.025
+    plasma = np.asarray(density) * 1e6 * e**2 / (0.36 * m_e * epsilon_0)
+    epsilon = background * (1 + plasma / (resonance**2 - omega**2 - 1j * dephasing * omega))
+    return np.sqrt(epsilon).real - np.sqrt(background)
+
+
+def soref_bennett(density: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Δn of silicon at a density of pairs in cm⁻³: negative.
+
+    Soref and Bennett, IEEE J. Quantum Electron. 23, 123 (1987), given at 1550 nm; the plasma
+    effect carries it to 1050 nm as the wavelength squared.
+    """
+    pairs = np.maximum(density, 0.0)
+    return -((WAVELENGTH / 1550e-9) ** 2) * (8.8e-22 * pairs + 8.5e-18 * pairs**0.8)
+
+
+INDEX_CHANGE: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "CsPbBr3": lorentz,
+    "Si": soref_bennett,
+}

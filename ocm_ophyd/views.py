@@ -1,0 +1,96 @@
+"""What a user sees while a run is taken: progress bar, table and plot."""
+
+from collections.abc import Callable
+from typing import Any
+
+from analysis.live import LiveReduction
+from bluesky import RunEngine
+from bluesky.callbacks import CallbackBase, LiveTable
+from bluesky.callbacks.core import make_callback_safe
+from event_model import RunRouter
+from tqdm import tqdm
+
+__all__ = ["ProgressBar", "show_live"]
+
+
+class ProgressBar(CallbackBase):
+    """A bar that grows with the points of a run; runs that do not say how many have none."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._primary = ""
+
+    def start(self, doc: dict[str, Any]) -> None:
+        """Begin a bar."""
+        if "num_points" in doc:
+            self._bar = tqdm(
+                total=doc["num_points"],
+                desc=f"scan {doc['scan_id']} {doc['plan_name']}",
+                unit="point",
+                leave=False,
+            )
+
+    def descriptor(self, doc: dict[str, Any]) -> None:
+        """Note which stream has the points."""
+        if doc["name"] == "primary":
+            self._primary = doc["uid"]
+
+    def event(self, doc: dict[str, Any]) -> dict[str, Any]:
+        """Advance."""
+        if self._bar is not None and doc["descriptor"] == self._primary:
+            self._bar.update()
+        return doc
+
+    def stop(self, doc: dict[str, Any]) -> None:  # noqa: ARG002 - the callback's signature
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _reduced_views(plots: bool) -> Callable[[str, dict[str, Any]], Any]:
+    def factory(name: str, start: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # noqa: ARG001
+        axes = start["axes"]
+        table = LiveTable(
+            [*axes, "delta_n", "delta_n_sigma", "carrier_density", "frames_used"],
+            default_prec=5,
+            out=tqdm.write,
+        )
+        views: list[Any] = [make_callback_safe(table)]
+        if plots:
+            from bluesky.callbacks.mpl_plotting import (  # noqa: PLC0415 - matplotlib is slow
+                LivePlot,
+                LiveScatter,
+            )
+
+            if axes[-2:] == ["probe_y", "probe_x"]:
+                plot: Any = LiveScatter("probe_x", "probe_y", "delta_n")
+            else:
+                plot = LivePlot("delta_n", axes[-1], marker=".")
+            views.append(make_callback_safe(plot))
+        return views, []
+
+    return RunRouter([factory])
+
+
+def _power_table(name: str, start: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # noqa: ARG001
+    if start.get("purpose") != "pump power":
+        return [], []
+    return [make_callback_safe(LiveTable(["pump_retarder", "power"], out=tqdm.write))], []
+
+
+def show_live(engine: RunEngine, reduction: LiveReduction, *, plots: bool) -> None:
+    """Attach the live views to a session.
+
+    Parameters
+    ----------
+    engine : RunEngine
+        Drives the progress bar, and the table of power calibrations.
+    reduction : LiveReduction
+        Drives table and plot of Δn.
+    plots : bool
+        Whether there is a screen to plot on.
+    """
+    reduction.subscribe(_reduced_views(plots))
+    engine.subscribe(RunRouter([_power_table]))
+    engine.subscribe(make_callback_safe(ProgressBar()))

@@ -1,0 +1,112 @@
+"""What is checked before the first move."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ocm_ophyd.devices import Instrument
+from ocm_ophyd.samples import Sample
+
+__all__ = ["PlanError", "Point", "check_points", "check_reference", "find_sample"]
+
+
+class PlanError(ValueError):
+    """A measurement that cannot be made as asked; nothing has moved."""
+
+
+class Point(NamedTuple):
+    """Where one point is measured."""
+
+    delay: float
+    """ps"""
+    fluence: float
+    """mJ/cm², peak"""
+    probe_x: float
+    """um"""
+    probe_y: float
+    """um"""
+
+
+def find_sample(instrument: Instrument, name: str) -> Sample:
+    """Return the sample of this name.
+
+    Raises
+    ------
+    PlanError
+        Names the samples that are known.
+    """
+    try:
+        return instrument.samples[name]
+    except KeyError:
+        known = ", ".join(sorted(instrument.samples))
+        msg = f"sample {name!r} is not known (known: {known}): add it to samples.yaml"
+        raise PlanError(msg) from None
+
+
+def check_reference(instrument: Instrument, sample: Sample) -> None:
+    """Refuse to measure without dark and reference spectra of this geometry.
+
+    Raises
+    ------
+    PlanError
+        Says to record a reference.
+    """
+    spectra = instrument.spectrometer.spectra
+    if not spectra.recorded:
+        msg = "no dark and reference spectra are stored: run record_reference first"
+        raise PlanError(msg)
+    if spectra.geometry.get() != sample.geometry:
+        msg = (
+            f"the stored reference is of {spectra.geometry.get()} geometry and {sample.name} is "
+            f"measured in {sample.geometry} geometry: run record_reference first"
+        )
+        raise PlanError(msg)
+
+
+def check_points(instrument: Instrument, sample: Sample, points: Sequence[Point]) -> None:
+    """Refuse points that are not finite, out of reach or too bright for the sample.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        Whose limits and calibrations hold.
+    sample : Sample
+        Whose maximum fluence holds.
+    points : sequence of Point
+        All points of the run.
+
+    Raises
+    ------
+    PlanError
+        Names the first offending value and its limit.
+    """
+    if not points:
+        msg = "there is nothing to measure: the list of points is empty"
+        raise PlanError(msg)
+    values = np.array(points, dtype=float)
+    for name, column in zip(Point._fields, values.T, strict=True):
+        if not np.isfinite(column).all():
+            where = int(np.flatnonzero(~np.isfinite(column))[0])
+            msg = f"{name} of point {where + 1} of {len(points)} is {column[where]}: not a number"
+            raise PlanError(msg)
+    if values[:, 1].max() > sample.maximum_fluence:
+        msg = (
+            f"fluence {values[:, 1].max():g} mJ/cm² is above the maximum of {sample.name}, "
+            f"{sample.maximum_fluence:g} mJ/cm²"
+        )
+        raise PlanError(msg)
+    if values[:, 1].min() <= 0:
+        msg = (
+            f"fluence {values[:, 1].min():g} mJ/cm² is not above zero: the shutter takes it to zero"
+        )
+        raise PlanError(msg)
+    try:
+        for delay in np.unique(values[:, 0]):
+            instrument.delay.check_value((delay,))
+        for fluence in np.unique(values[:, 1]):
+            instrument.pump.check_value((fluence,))
+        for position in np.unique(values[:, 2:], axis=0):
+            instrument.galvos.check_value(tuple(position))
+    except ValueError as error:
+        raise PlanError(str(error)) from None

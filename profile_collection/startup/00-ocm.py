@@ -1,0 +1,8 @@
+"""Start a measuring session: everything importable lives in the packages."""
+
+from bluesky.magics import BlueskyMagics
+from IPython import get_ipython
+from ocm_ophyd.interactive import begin
+
+globals().update(begin())
+get_ipython().register_magics(BlueskyMagics)
