@@ -1,6 +1,7 @@
 """The probe's part of the spectrometer: which pixels carry the fringe, and its normalisation."""
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -29,6 +30,8 @@ class ProbeBand:
         nm; counts; counts, dark not subtracted.
     longest_path : float
         Largest optical path difference that can occur, um.
+    gain, read_noise : float
+        electrons/count, electrons.
 
     Raises
     ------
@@ -37,7 +40,13 @@ class ProbeBand:
     """
 
     def __init__(
-        self, wavelength: Floats, dark: Floats, reference: Floats, longest_path: float
+        self,
+        wavelength: Floats,
+        dark: Floats,
+        reference: Floats,
+        longest_path: float,
+        gain: float,
+        read_noise: float,
     ) -> None:
         light = reference - dark
         inside = (wavelength >= PROBE_BAND[0]) & (wavelength <= PROBE_BAND[1])
@@ -53,32 +62,56 @@ class ProbeBand:
         self._starts = np.arange(0, len(self._index), int(np.clip(_MAX_TURN / turn, 1, _MAX_WIDTH)))
         self._sizes = np.diff(self._starts, append=len(self._index))
         self.pixels = slice(int(self._index[0]), int(self._index[-1]) + 1)
-        self._dark = self.bin(dark)
-        self._light = self.bin(light)
-        self.wavelength: Floats = 2e3 * np.pi * self._light / self.bin(k * light)
+        self._gain, self._read_noise = gain, read_noise
 
-    def bin(self, counts: Floats) -> Floats:
-        """Sum of the lit pixels of a spectrum (K,) in each bin, (B,)."""
-        return np.add.reduceat(counts[self._index], self._starts)
+        def binned(values: Floats) -> Floats:
+            return np.add.reduceat(values[self._index], self._starts)
 
-    def normalise(self, counts: Floats) -> Floats:
-        """Binned spectrum (B,) over the reference's, both without dark counts."""
-        return (counts - self._dark) / self._light
+        self._dark, self._light = binned(dark), binned(light)
+        self.wavelength: Floats = 2e3 * np.pi * self._light / binned(k * light)
 
-    def normalise_difference(self, counts: Floats) -> Floats:
-        """Binned difference of two spectra (B,), in which dark counts cancel, over the reference's."""
-        return counts / self._light
+    def normalise(
+        self, off: Floats, difference: Floats, mean_open: float
+    ) -> tuple[Floats, Floats, Floats]:
+        """Bring S_off and ΔS (K,), in counts, to units of the reference.
 
-    def weight(self, counts: Floats, gain: float, read_noise: float) -> Floats:
-        """Inverse variance (B,) of one frame's normalised spectrum, from shot and read noise.
-
-        `counts` (B,) are binned, `gain` is in electrons/count and `read_noise` in electrons.
+        Returns both (B,) and their inverse variance (B,) in one frame, from shot and read noise at
+        the light of a mean frame, S_off + `mean_open` ΔS.
         """
-        signal = np.maximum(counts - self._dark, 0.0)
-        return self._light**2 / (signal / gain + self._sizes * (read_noise / gain) ** 2)
+        return _normalise(
+            *(off, difference, mean_open, self._index, self._starts, self._dark, self._light),
+            *(self._gain, self._read_noise),
+        )
 
     def per_count(self, functional: Floats) -> Floats:
         """Turn a functional (B,) of normalised spectra into one of the counts of `pixels`."""
         result = np.zeros(self.pixels.stop - self.pixels.start)
         result[self._index - self.pixels.start] = np.repeat(functional / self._light, self._sizes)
         return result
+
+
+@njit(cache=True)
+def _normalise(
+    off: Floats,
+    difference: Floats,
+    mean_open: float,
+    index: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    dark: Floats,
+    light: Floats,
+    gain: float,
+    read_noise: float,
+) -> tuple[Floats, Floats, Floats]:
+    normal_off, normal_difference, weight = np.empty((3, len(starts)))
+    for i in range(len(starts)):
+        end = starts[i + 1] if i + 1 < len(starts) else len(index)
+        off_sum, difference_sum = -dark[i], 0.0
+        for j in index[starts[i] : end]:
+            off_sum += off[j]
+            difference_sum += difference[j]
+        signal = max(off_sum + mean_open * difference_sum, 0.0)
+        variance = signal / gain + (end - starts[i]) * (read_noise / gain) ** 2
+        normal_off[i] = off_sum / light[i]
+        normal_difference[i] = difference_sum / light[i]
+        weight[i] = light[i] ** 2 / variance
+    return normal_off, normal_difference, weight

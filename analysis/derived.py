@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from event_model import compose_run
 
-from analysis.reduction import CENTRE_WAVELENGTH, PROBE_BAND, PointResult
+from analysis.reduction import CENTRE_WAVELENGTH, PROBE_BAND
+from analysis.runs import COORDINATES
 
-__all__ = ["DerivedRun"]
+__all__ = ["DerivedRun", "keep_reduction"]
 
 _UNITS = {
     "delta_phi": "rad",
@@ -82,32 +83,42 @@ class DerivedRun:
         """Uid of the reduced run."""
         return str(self._run.start_doc["uid"])
 
-    def point(self, coordinates: Mapping[str, float], result: PointResult) -> None:
-        """Emit one reduced point.
+    def add(self, reduced: xr.Dataset) -> None:
+        """Emit the points of a reduced dataset (see `analysis.reduction`)."""
+        keys = {
+            COORDINATES.get(str(name), str(name)): reduced[name].values
+            for name in reduced.variables
+            if reduced[name].dims[:1] == ("point",)
+        }
+        for i in range(reduced.sizes["point"]):
+            self._point(
+                {key: np.asarray(column[i], float).tolist() for key, column in keys.items()}
+            )
 
-        Parameters
-        ----------
-        coordinates : mapping
-            delay (ps), fluence (mJ/cm²), probe_x and probe_y (um).
-        result : PointResult
-            The reduction of the point.
-        """
-        data: dict[str, Any] = {name: float(value) for name, value in coordinates.items()}
-        for field in fields(result):
-            value = getattr(result, field.name)
-            data[field.name] = value.tolist() if isinstance(value, np.ndarray) else float(value)
+    def _point(self, data: dict[str, Any]) -> None:
         if self._event is None:
             keys = {name: _data_key(name, value) for name, value in data.items()}
             described = self._run.compose_descriptor(name="primary", data_keys=keys)
             self._event = described.compose_event
             self._emit("descriptor", described.descriptor_doc)
-        now = time.time()
-        event = self._event(data=data, timestamps=dict.fromkeys(data, now), validate=False)
-        self._emit("event", event)
+        timestamps = dict.fromkeys(data, time.time())
+        self._emit("event", self._event(data=data, timestamps=timestamps, validate=False))
 
     def close(self, exit_status: str = "success", reason: str = "") -> None:
         """Emit the end of the run."""
         self._emit("stop", self._run.compose_stop(exit_status=exit_status, reason=reason))
+
+
+def keep_reduction(
+    raw_start: Mapping[str, Any],
+    reduced: xr.Dataset,
+    emit: Callable[[str, dict[str, Any]], None],
+) -> str:
+    """Emit a whole reduced scan as a run; returns its uid."""
+    derived = DerivedRun(raw_start, emit)
+    derived.add(reduced)
+    derived.close()
+    return derived.uid
 
 
 def _data_key(name: str, value: float | list[float]) -> dict[str, Any]:

@@ -101,8 +101,8 @@ class FringeModel:
         phase = self._starts[:, np.newaxis] * q
         flat = np.broadcast_to(np.stack([np.ones_like(q), q / half]), (len(phase), 2, len(q)))
         waves = np.stack([np.cos(phase), -np.sin(phase)], axis=1)
-        self._bases = np.concatenate([flat, waves], axis=1)
-        self._expected = np.array([0, 0, 0, 0, 0, path, 0, 0, 0, 0])
+        self._bases = np.ascontiguousarray(np.concatenate([flat, waves], axis=1))
+        self._expected = np.array([0, 0, 0, 0, 0, path])
         self._prior = np.zeros(10)
         self._prior[[1, 2, 5, 9]] = [ENVELOPE_SIGMA, ENVELOPE_SIGMA, path_range, CONTRAST_SIGMA]
         self._prior[[1, 2, 5, 9]] **= -2.0
@@ -130,7 +130,8 @@ class FringeModel:
         """
         parameters = np.zeros(10)
         parameters[_STATIC] = self._start(spectrum, weight)
-        covariance = self._fit(parameters, _STATIC, spectrum, weight)
+        priors = self._prior[_STATIC], self._expected
+        covariance = _fit(parameters, 0, self._axes, spectrum, weight, *priors)
         return Fringe(parameters[_STATIC], covariance)
 
     def phase_step(self, fringe: Fringe, difference: Floats, weight: Floats) -> PhaseStep:
@@ -139,31 +140,32 @@ class FringeModel:
         Fits the difference, not S_on, so that what the model misses in both spectra alike drops
         out, and solves for Δ in the full model, so that Δ may be large.
         """
-        off, by_off = self.derivatives(fringe)
         parameters = np.zeros(10)
         parameters[_STATIC] = fringe.parameters
-        covariance = self._fit(parameters, _PUMPED, off + difference, weight)
-        _, by_on = _derivatives(parameters, self._axes)
-        functional = covariance[0] @ by_on[_PUMPED] * weight
-        by_fringe = (by_on[_STATIC] - by_off[_STATIC]) @ functional
+        delta, functional, by_fringe = _phase_step(
+            parameters, self._axes, difference, weight, self._prior[_PUMPED]
+        )
         scale_sigma = float(np.sqrt(by_fringe @ fringe.covariance @ by_fringe))
-        return PhaseStep(float(parameters[6]), functional, scale_sigma)
+        return PhaseStep(delta, functional, scale_sigma)
 
     def _start(self, spectrum: Floats, weight: Floats) -> Floats:
         """Parameters of the best fit on the grid of paths: linear, with the path and a tilted
         envelope given."""
-        weighted = self._bases * weight
-        right = weighted @ spectrum
-        gram = weighted @ self._bases.transpose(0, 2, 1)
-        linear = np.linalg.solve(gram, right[..., np.newaxis])[..., 0]
-        best = np.argmax(np.sum(linear * right, axis=1))
-        level, tilt, cos, sin = linear[best]
+        best, (level, tilt, cos, sin) = _best_linear(self._bases, spectrum, weight)
         return np.array([level, tilt, 0.0, cos / level, sin / level, self._starts[best]])
 
-    def _fit(self, parameters: Floats, free: slice, data: Floats, weight: Floats) -> Floats:
-        """Fit the `free` parameters in place; returns their covariance."""
-        prior, expected = self._prior[free], self._expected[free]
-        return _fit(parameters, free.start, self._axes, data, weight, prior, expected)
+
+@njit(cache=True)
+def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floats]:
+    """Index of the basis (n, K) that fits best, and the coefficients (n,)."""
+    best, explained, coefficients = 0, -np.inf, np.zeros(bases.shape[1])
+    for i in range(len(bases)):
+        weighted = bases[i] * weight
+        right = weighted @ data
+        linear = np.linalg.solve(weighted @ bases[i].T, right)
+        if linear @ right > explained:
+            best, explained, coefficients = i, linear @ right, linear
+    return best, coefficients
 
 
 @njit(cache=True)
@@ -194,10 +196,12 @@ def _pixel(p: Floats, q: float, tilt: float, ratio: float, row: Floats) -> float
 def _derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
     """Model (K,) and its derivatives (10, K)."""
     model = np.empty(axes.shape[1])
-    table = np.empty((axes.shape[1], 10))
+    table = np.empty((10, axes.shape[1]))
+    row = np.empty(10)
     for i in range(len(model)):
-        model[i] = _pixel(p, axes[0, i], axes[1, i], axes[2, i], table[i])
-    return model, np.ascontiguousarray(table.T)
+        model[i] = _pixel(p, axes[0, i], axes[1, i], axes[2, i], row)
+        table[:, i] = row
+    return model, table
 
 
 @njit(cache=True)
@@ -272,3 +276,15 @@ def _fit(
             p[free] -= step
             damping = max(10 * damping, 1e-3)
     return np.linalg.inv(hessian + diagonal)
+
+
+@njit(cache=True)
+def _phase_step(
+    p: Floats, axes: Floats, difference: Floats, weight: Floats, prior: Floats
+) -> tuple[float, Floats, Floats]:
+    """Δ, the functional (K,) that gives it, and its derivatives (6,) by the fringe's parameters."""
+    off, by_off = _derivatives(p, axes)
+    covariance = _fit(p, 6, axes, off + difference, weight, prior, np.zeros(4))
+    _, by_on = _derivatives(p, axes)
+    functional = (covariance[0] @ by_on[6:]) * weight
+    return p[6], functional, (by_on[:6] - by_off[:6]) @ functional

@@ -14,7 +14,7 @@ from bluesky.run_engine import Dispatcher
 from event_model import DocumentNames, DocumentRouter
 
 from analysis.derived import DerivedRun
-from analysis.reduction import PointResult, Reducer, reduced_dataset
+from analysis.reduction import Reducer, reduced_dataset
 from analysis.runs import COORDINATES, header, is_pump_probe
 
 __all__ = ["LiveReduction"]
@@ -107,8 +107,7 @@ class _Run:
         self._files: dict[str, h5py.File] = {}
         self._rows: dict[str, tuple[str, int]] = {}
         self._reducer: Reducer | None = None
-        self._coordinates: list[dict[str, float]] = []
-        self._results: list[PointResult] = []
+        self._points: list[xr.Dataset] = []
 
     def row(self, datum: Any) -> None:
         """Note which row of which resource is the next point."""
@@ -123,9 +122,9 @@ class _Run:
             self._reducer = Reducer.from_dataset(self._header)
         frames, frame_time, pump_open = (self._read(f"spectrometer_{part}") for part in _PARTS)
         result = self._reducer.point(frames, frame_time, pump_open)
-        self._coordinates.append({key: data[key] for key in COORDINATES.values()})
-        self._results.append(result)
-        self._derived.point(self._coordinates[-1], result)
+        coordinates = {name: [data[key]] for name, key in COORDINATES.items()}
+        self._points.append(reduced_dataset(self._header, coordinates, [result]))
+        self._derived.add(self._points[-1])
 
     def _read(self, key: str) -> np.ndarray:
         uid, row = self._rows[key]
@@ -142,7 +141,4 @@ class _Run:
         for file in self._files.values():
             file.close()
         self._derived.close(stop["exit_status"], stop.get("reason", ""))
-        if not self._results:
-            return xr.Dataset()
-        named = {name: [at[key] for at in self._coordinates] for name, key in COORDINATES.items()}
-        return reduced_dataset(self._header, named, self._results)
+        return xr.concat(self._points, "point") if self._points else xr.Dataset()

@@ -5,6 +5,8 @@ and the pump-off signal drifts. Within one chopper period the drift is taken as 
 the pump's effect ΔS = S_on − S_off is the coefficient of o in a regression on [1, t, o] within each
 period, with one ΔS for the whole point. All of it is linear in the frames: one weight a frame, the
 same for every pixel and for every number computed from a frame.
+
+The loops are compiled: on a hundred frames the interpreter would cost ten times as much.
 """
 
 from dataclasses import dataclass
@@ -23,8 +25,7 @@ class LockIn:
     Attributes
     ----------
     difference : (F,) array
-        ΔS = Σ difference·S. Sums to 0 against a straight line in time within every period, to 1
-        against `pump_open`.
+        ΔS = Σ difference·S. Gives 0 for a straight line in time in every period, 1 for `pump_open`.
     off : (F,) array
         S_off = Σ off·S, at the mean time of the frames.
     pump_open : (F,) array
@@ -35,32 +36,26 @@ class LockIn:
     off: Floats
     pump_open: Floats
 
+    def demodulate(self, frames: NDArray[np.uint32]) -> tuple[Floats, Floats]:
+        """S_off and ΔS (K,) of frames (F, K)."""
+        return _demodulate(frames, self.off, self.difference)
+
     def sigma(self, signal: Floats) -> float:
-        """Standard deviation of Σ difference·signal, from the signal's own noise.
+        """Return the standard deviation of Σ difference·signal, from the signal's own noise.
 
         The noise of an interferometer is drift (a random walk) plus shot noise (white). The
-        increments of both from frame to frame are stationary and correlated over one frame at most,
-        so their variance and first covariance, which all frames of the point determine, give the
-        variance of any weighted sum. The scatter of one estimate a period would give the same mean
-        with far fewer degrees of freedom: useless for points of a few periods.
+        increments of both from frame to frame are stationary and correlated over one frame at
+        most, so their variance and first covariance, which all frames of the point determine, give
+        the variance of any weighted sum. The scatter of one estimate a period would give the same
+        mean with far fewer degrees of freedom: useless for points of a few periods.
 
-        Returns NaN for fewer than five frames.
+        NaN for fewer than five frames.
         """
-        residual = signal - (self.difference @ signal) * self.pump_open
-        step = np.diff(residual)
-        free = len(step) - 2  # the pump's effect and the mean drift are taken out
-        if free < 2:
-            return float("nan")
-        step = step - step.mean()
-        variance = (step @ step) / free
-        covariance = np.clip((step[1:] @ step[:-1]) / free, -variance / 2, variance / 2)
-        summed = np.cumsum(self.difference)[:-1]  # Σ a_f s_f = −Σ summed_f step_f
-        total = variance * (summed @ summed) + 2 * covariance * (summed[1:] @ summed[:-1])
-        return float(np.sqrt(max(total, 0.0)))
+        return _sigma(signal, self.difference, self.pump_open)
 
 
 def lock_in(frame_time: Floats, pump_open: Floats, frequency: float) -> LockIn | None:
-    """Weights for frames at `frame_time` (s) that saw the pump for `pump_open` of their exposure.
+    """Find the weights for frames at `frame_time` (s) with the pump on for `pump_open` of each.
 
     Periods of the chopper (`frequency`, Hz) are cut in the middle of the closed phase, where the
     open fraction is even about the period's middle: the straight line then costs no precision. Cut
@@ -68,31 +63,59 @@ def lock_in(frame_time: Floats, pump_open: Floats, frequency: float) -> LockIn |
 
     Returns None where nothing was modulated.
     """
-    if len(frame_time) < 3:
-        return None
-    cycles = frequency * (frame_time - frame_time[0])
-    opened = np.angle(pump_open @ np.exp(2j * np.pi * cycles)) / (2 * np.pi)
-    period = np.floor(cycles - opened + 0.5).astype(np.int64)
-    modulation = _without_lines(period, cycles, pump_open)
+    modulation = _modulation(frequency * frame_time, pump_open)
     power = modulation @ modulation
-    if power < 1e-6 * len(frame_time):  # open fractions are known to about 1e-3
+    if power < 1e-6 * len(pump_open):  # open fractions are known to about 1e-3
         return None
     difference = modulation / power
-    return LockIn(difference, 1 / len(frame_time) - pump_open.mean() * difference, pump_open)
+    return LockIn(difference, 1 / len(pump_open) - pump_open.mean() * difference, pump_open)
+
+
+@njit(cache=True, fastmath=True)
+def _demodulate(
+    frames: NDArray[np.uint32], off_weights: Floats, difference_weights: Floats
+) -> tuple[Floats, Floats]:
+    pixels = frames.shape[1]
+    off, difference = np.zeros(pixels), np.zeros(pixels)
+    for f in range(len(frames)):
+        for k in range(pixels):
+            count = np.float64(np.int32(frames[f, k]))  # vectorises, uint32 does not
+            off[k] += off_weights[f] * count
+            difference[k] += difference_weights[f] * count
+    return off, difference
 
 
 @njit(cache=True)
-def _without_lines(period: NDArray[np.int64], time: Floats, values: Floats) -> Floats:
-    """Take from `values` (F,) the straight line in `time` that fits them best in each period."""
-    result = np.empty_like(values)
+def _modulation(cycles: Floats, pump_open: Floats) -> Floats:
+    """Open fractions (F,) less the straight line in time that fits them best in each period."""
+    angle = 2 * np.pi * cycles
+    middle = np.arctan2(np.sum(pump_open * np.sin(angle)), np.sum(pump_open * np.cos(angle)))
+    period = np.floor(cycles - middle / (2 * np.pi) + 0.5)
+    result = np.zeros_like(pump_open)
     start = 0
-    for end in range(1, len(values) + 1):
-        if end < len(values) and period[end] == period[start]:
+    for end in range(1, len(period) + 1):
+        if end < len(period) and period[end] == period[start]:
             continue
-        t = time[start:end] - np.mean(time[start:end])
-        v = values[start:end] - np.mean(values[start:end])
-        spread = np.sum(t * t)
-        slope = np.sum(t * v) / spread if spread > 0 else 0.0
-        result[start:end] = v - slope * t
+        time = cycles[start:end] - np.mean(cycles[start:end])
+        opened = pump_open[start:end] - np.mean(pump_open[start:end])
+        spread = np.sum(time * time)
+        if spread > 0:
+            result[start:end] = opened - np.sum(time * opened) / spread * time
         start = end
     return result
+
+
+@njit(cache=True)
+def _sigma(signal: Floats, weights: Floats, pump_open: Floats) -> float:
+    free = len(signal) - 3  # increments, less the pump's effect and the mean drift
+    if free < 2:
+        return np.nan
+    step = np.diff(signal - np.sum(weights * signal) * pump_open)
+    step -= np.mean(step)
+    variance = np.sum(step * step) / free
+    covariance = np.sum(step[1:] * step[:-1]) / free
+    covariance = min(max(covariance, -variance / 2), variance / 2)
+    # Σ a_f s_f = −Σ summed_f step_f
+    summed = np.cumsum(weights)[:-1]
+    total = variance * np.sum(summed**2) + 2 * covariance * np.sum(summed[1:] * summed[:-1])
+    return np.sqrt(max(total, 0.0))

@@ -128,9 +128,8 @@ class Reducer:
     ) -> None:
         path, path_range = _expected_path(geometry, path_difference, thickness * refractive_index)
         spectra = (np.asarray(values, np.float64) for values in (wavelength, dark, reference))
-        self.band = ProbeBand(*spectra, longest_path=abs(path) + path_range)
+        self.band = ProbeBand(*spectra, abs(path) + path_range, gain, read_noise)
         self.model = FringeModel(self.band.wavelength, CENTRE_WAVELENGTH, path, path_range)
-        self._gain, self._read_noise = gain, read_noise
         self._chopper_frequency, self._saturation = chopper_frequency, saturation
         self._material = MATERIALS.get(material)
         self.delta_n_per_phase = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * thickness)
@@ -156,42 +155,36 @@ class Reducer:
         self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
     ) -> tuple[PointResult, PointSpectra | None]:
         """Reduce a point and keep its spectra, for estimates that need many points at once."""
+        frames = np.ascontiguousarray(frames, np.uint32)
         pixels, saturated, blind = self.band.pixels, 0, None
         if frames.max() >= self._saturation:
             usable = frames[:, pixels].max(axis=1) < self._saturation
             saturated = len(frames) - int(np.count_nonzero(usable))
             frames, frame_time, pump_open = frames[usable], frame_time[usable], pump_open[usable]
             blind = (frames >= self._saturation).any(axis=0)
-        demodulation = lock_in(frame_time, pump_open, self._chopper_frequency)
-        if demodulation is None:
+        weights = lock_in(frame_time, pump_open, self._chopper_frequency)
+        if weights is None:
             return _nothing(frames.shape[1], saturated), None
-        counts = frames.astype(np.float32)  # exact up to 24 bits
-        weights = np.stack([demodulation.off, demodulation.difference]).astype(np.float32)
-        off, difference = (weights @ counts).astype(np.float64)
-        spectra = self._spectra(off, difference, demodulation)
+        off, fluorescence = weights.demodulate(frames)
+        spectra = self._spectra(off, fluorescence, weights)
         step = self.model.phase_step(spectra.fringe, spectra.difference, spectra.difference_weight)
-        phase_per_count = self.band.per_count(step.functional).astype(np.float32)
-        noise = demodulation.sigma((counts[:, pixels] @ phase_per_count).astype(np.float64))
-        sigma = float(np.hypot(noise, step.scale_sigma))
+        per_count = self.band.per_count(step.functional).astype(np.float32)  # enough, and fast
+        frame_phase = (frames[:, pixels].astype(np.float32) @ per_count).astype(np.float64)
+        sigma = float(np.hypot(weights.sigma(frame_phase), step.scale_sigma))
         if blind is not None:
-            difference[blind] = np.nan
-        result = self._result(spectra.fringe, step.delta, sigma, len(counts), saturated, difference)
+            fluorescence[blind] = np.nan
+        result = self._result(
+            spectra.fringe, step.delta, sigma, len(frames), saturated, fluorescence
+        )
         return result, spectra
 
-    def _spectra(self, off: Floats, difference: Floats, demodulation: LockIn) -> PointSpectra:
-        """Normalise, weigh by shot and read noise, and fit the pump-off fringe."""
-        off, difference = self.band.bin(off), self.band.bin(difference)
-        mean = off + difference * demodulation.pump_open.mean()
-        weight = self.band.weight(mean, self._gain, self._read_noise)
-        off_weight = weight / (demodulation.off @ demodulation.off)
-        normalised = self.band.normalise(off)
-        return PointSpectra(
-            fringe=self.model.fit(normalised, off_weight),
-            off=normalised,
-            difference=self.band.normalise_difference(difference),
-            off_weight=off_weight,
-            difference_weight=weight / (demodulation.difference @ demodulation.difference),
-        )
+    def _spectra(self, off: Floats, difference: Floats, weights: LockIn) -> PointSpectra:
+        """Normalise S_off and ΔS (K,), and fit the pump-off fringe."""
+        off, difference, weight = self.band.normalise(off, difference, weights.pump_open.mean())
+        off_weight = weight / (weights.off @ weights.off)
+        difference_weight = weight / (weights.difference @ weights.difference)
+        fringe = self.model.fit(off, off_weight)
+        return PointSpectra(fringe, off, difference, off_weight, difference_weight)
 
     def _result(
         self,
@@ -205,17 +198,16 @@ class Reducer:
         delta_n, delta_n_sigma = delta * self.delta_n_per_phase, sigma * self.delta_n_per_phase
         density = density_sigma = np.nan
         if self._material is not None:
-            low, density, high = self._material.carrier_density(
-                delta_n + delta_n_sigma * np.array([-1, 0, 1])
-            )
+            ends = delta_n + np.array([-delta_n_sigma, 0.0, delta_n_sigma])
+            low, density, high = self._material.carrier_density(ends).tolist()
             density_sigma = abs(high - low) / 2
         return PointResult(
             delta_phi=delta,
             delta_phi_sigma=sigma,
             delta_n=delta_n,
             delta_n_sigma=delta_n_sigma,
-            carrier_density=float(density),
-            carrier_density_sigma=float(density_sigma),
+            carrier_density=density,
+            carrier_density_sigma=density_sigma,
             visibility=fringe.visibility,
             phase=fringe.phase,
             path=fringe.path,

@@ -1,7 +1,6 @@
-"""The way to the catalog: its address, its key, what it still lacks, and databroker's profile."""
+"""The way to the catalog for its clients, what it still lacks, and databroker's profile."""
 
 import os
-import secrets
 from pathlib import Path
 
 import httpx
@@ -10,70 +9,23 @@ import yaml
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 from tiled.client import from_uri
 
+from ocm_ophyd.catalog_access import (
+    CatalogError,
+    api_key,
+    make_api_key,
+    server_answers,
+    write_private,
+)
 from ocm_ophyd.settings import Settings
 
 __all__ = [
-    "CatalogError",
     "connect",
-    "make_api_key",
-    "server_answers",
     "waiting_runs",
     "write_profile",
 ]
 
 PROFILE = "ocm"
 _PROFILE_MARK = "# Written by `ocm serve`, which replaces it at every start.\n"
-
-
-class CatalogError(RuntimeError):
-    """The catalog cannot be used; the message says why and what to do."""
-
-
-def server_answers(settings: Settings) -> bool:
-    """Whether a tiled server answers at the address in the settings, within a second."""
-    base = settings.tiled_uri.removesuffix("/api/v1")
-    try:
-        return httpx.get(f"{base}/healthz", timeout=1.0, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _key_file(settings: Settings) -> Path:
-    return settings.catalog_dir / "api_key"
-
-
-def _api_key(settings: Settings) -> str | None:
-    if settings.tiled_api_key is not None:
-        return settings.tiled_api_key.get_secret_value()
-    try:
-        return _key_file(settings).read_text().strip()
-    except FileNotFoundError:
-        return None
-
-
-def make_api_key(settings: Settings) -> str:
-    """Return the server's API key: the one in the settings, or one made once and kept.
-
-    Parameters
-    ----------
-    settings : Settings
-        The key is kept in ``<catalog_dir>/api_key``, for its owner only.
-    """
-    if key := _api_key(settings):
-        return key
-    settings.catalog_dir.mkdir(parents=True, exist_ok=True)
-    key = secrets.token_hex(32)
-    _write_private(_key_file(settings), key)
-    return key
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.rename(path)
 
 
 def waiting_runs(settings: Settings, day: str | None = None) -> list[Path]:
@@ -128,7 +80,7 @@ def connect(settings: Settings) -> CatalogOfBlueskyRuns:
             f"no catalog at {settings.tiled_uri}: start it with `ocm up`. Nothing is lost: "
             f"{len(waiting_runs(settings))} run(s) wait in {settings.journal_dir}."
         )
-    key = _api_key(settings)
+    key = api_key(settings)
     if key is None:
         raise CatalogError(
             f"no API key for {settings.tiled_uri}: set OCM_TILED_API_KEY, "
@@ -174,5 +126,5 @@ def write_profile(settings: Settings, directory: Path | None = None) -> Path:
                 "rename it, or set TILED_PROFILES to another directory."
             )
     content = {PROFILE: {"uri": f"{settings.tiled_uri}?api_key={make_api_key(settings)}"}}
-    _write_private(ours, _PROFILE_MARK + yaml.safe_dump(content))
+    write_private(ours, _PROFILE_MARK + yaml.safe_dump(content))
     return ours

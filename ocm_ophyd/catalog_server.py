@@ -9,8 +9,7 @@ import time
 from types import TracebackType
 from typing import NoReturn, Self
 
-from ocm_ophyd.catalog import CatalogError, make_api_key, server_answers, write_profile
-from ocm_ophyd.feeder import CatalogFeeder
+from ocm_ophyd.catalog_access import CatalogError, catalog_lock, make_api_key, server_answers
 from ocm_ophyd.settings import Settings
 
 __all__ = ["TiledServer", "serve"]
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class TiledServer:
-    """A tiled server in a process of its own, ready when the ``with`` block is entered.
+    """A tiled server in a process of its own, for as long as the ``with`` block lasts.
 
     Parameters
     ----------
@@ -35,12 +34,12 @@ class TiledServer:
         self.log = settings.catalog_dir / "tiled.log"
 
     def __enter__(self) -> Self:
-        """Start the server and wait until it answers.
+        """Start the server.
 
         Raises
         ------
         CatalogError
-            If the address is taken, or the server does not come up.
+            If the address is taken.
         """
         if server_answers(self.settings):
             raise CatalogError(
@@ -61,14 +60,16 @@ class TiledServer:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the parent: it stops the server in order
             )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
         return self
 
-    def _wait_until_ready(self) -> None:
+    def wait_until_ready(self) -> None:
+        """Wait until the server answers.
+
+        Raises
+        ------
+        CatalogError
+            If it does not come up.
+        """
         deadline = time.monotonic() + START_TIMEOUT
         while not server_answers(self.settings):
             if not self.alive:
@@ -83,23 +84,19 @@ class TiledServer:
         """Whether the server's process runs."""
         return self._process.poll() is None
 
-    def stop(self) -> None:
-        """End the server; it finishes the requests it has begun."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(STOP_TIMEOUT)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.stop()
+        assert self._process.stdin is not None
+        self._process.stdin.close()  # it finishes the requests that it has begun
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def serve(settings: Settings) -> None:
@@ -123,15 +120,20 @@ def serve(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, interrupt)
     try:
         log.info("starting the catalog in %s", settings.catalog_dir)
-        with CatalogFeeder(settings) as feeder, TiledServer(settings) as server:
-            feeder.start()
+        with catalog_lock(settings), TiledServer(settings) as server:
+            # Server and client of tiled take seconds to import: let them do so side by side.
+            from ocm_ophyd.catalog import write_profile  # noqa: PLC0415
+            from ocm_ophyd.feeder import CatalogFeeder  # noqa: PLC0415
+
+            server.wait_until_ready()
             try:
                 write_profile(settings)
             except CatalogError as error:
                 log.warning("%s Until then databroker does not find this catalog.", error)
-            log.info("the catalog is served at %s; Ctrl-C stops it", settings.tiled_uri)
-            while server.alive:
-                time.sleep(0.2)
+            with CatalogFeeder(settings):
+                log.info("the catalog is served at %s; Ctrl-C stops it", settings.tiled_uri)
+                while server.alive:
+                    time.sleep(0.2)
             raise CatalogError(f"the tiled server ended by itself: see {server.log}")
     except KeyboardInterrupt:
         log.info("the catalog is stopped")

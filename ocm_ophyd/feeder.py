@@ -5,10 +5,8 @@ marked by an empty file ``<catalog_dir>/fed/YYYY-MM-DD/<uid>``; a run without it
 it had come when something failed, is removed from the catalog and written again from the journal.
 """
 
-import fcntl
 import logging
 import math
-import os
 import shutil
 import threading
 import time
@@ -20,7 +18,8 @@ from typing import Self
 import httpx
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 
-from ocm_ophyd.catalog import CatalogError, connect, server_answers, waiting_runs
+from ocm_ophyd.catalog import connect, waiting_runs
+from ocm_ophyd.catalog_access import CatalogError, server_answers
 from ocm_ophyd.journal import RunReader, writer_alive
 from ocm_ophyd.run_writer import NumberTypeChanged, RunWriter
 from ocm_ophyd.settings import Settings
@@ -77,9 +76,9 @@ class _Feed:
 
 
 class CatalogFeeder:
-    """Feeds the catalog from a thread of its own.
+    """Feeds the catalog from a thread of its own, for as long as the ``with`` block lasts.
 
-    The ``with`` block holds the catalog's lock; `start` begins the feeding, which ends with it.
+    There may be one for a catalog: `catalog_access.catalog_lock` sees to that.
 
     Parameters
     ----------
@@ -101,28 +100,10 @@ class CatalogFeeder:
         self._thread = threading.Thread(target=self._run, name="catalog feeder", daemon=True)
 
     def __enter__(self) -> Self:
-        """Lock the catalog against a second feeder.
-
-        Raises
-        ------
-        CatalogError
-            If another feeder runs on this catalog.
-        """
-        self.settings.catalog_dir.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(self.settings.catalog_dir / "feeder.lock", os.O_WRONLY | os.O_CREAT)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise CatalogError(
-                f"another `ocm serve` runs on {self.settings.catalog_dir}: use that one, or stop it"
-            ) from None
-        return self
-
-    def start(self) -> None:
         """Begin to feed; runs that were refused before get a new chance."""
         shutil.rmtree(self.refused_dir, ignore_errors=True)
         self._thread.start()
+        return self
 
     def __exit__(
         self,
@@ -131,10 +112,7 @@ class CatalogFeeder:
         traceback: TracebackType | None,
     ) -> None:
         self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout=5.0)
-        if not self._thread.is_alive():  # else the lock is held until the process ends
-            os.close(self._lock)
+        self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
         backoff = POLL_INTERVAL

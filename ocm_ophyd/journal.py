@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -266,8 +267,8 @@ def journaled_runs(directory: Path) -> Iterator[JournaledRun]:
         If a file is damaged.
     """
     for path in sorted(directory.glob("*/*.jsonl")):
-        _, start = next(read_run(path))
-        yield JournaledRun(path, start, _last_stop(path))
+        for _, start in islice(read_run(path), 1):
+            yield JournaledRun(path, start, _last_stop(path))
 
 
 def _last_stop(path: Path) -> dict[str, Any] | None:

@@ -72,17 +72,21 @@ class Session:
             Where the instrument does not answer.
         """
         use_channel_access(settings)
-        instrument = Instrument.create(
-            settings.prefix, load_samples(settings.home / "samples.yaml")
-        )
+        samples = load_samples(settings.home / "samples.yaml")
+        instrument = Instrument.create(settings.prefix, samples)
         instrument.connect(settings.ca_timeout)
         CalibrationStore(settings.calibration_dir).attach(instrument.stored_signals())
+        return cls.around(settings, instrument)
+
+    @classmethod
+    def around(cls, settings: Settings, instrument: Instrument) -> Self:
+        """Put a session together around an instrument that is connected."""
         journal = Journal(settings.journal_dir)
         engine = make_run_engine(instrument, journal, settings.home / "metadata")
         reduction = LiveReduction()
         reduction.subscribe(journal)
-        analyst = SessionAnalyst(reduction, settings.journal_dir)
         engine.subscribe(make_callback_safe(reduction))
+        analyst = SessionAnalyst(reduction, settings.journal_dir)
         return cls(settings, instrument, engine, reduction, analyst)
 
     def plans(self) -> dict[str, Callable[..., Plan]]:

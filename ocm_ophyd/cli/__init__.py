@@ -2,7 +2,7 @@
 
 import typer
 
-from ocm_ophyd.cli import catalog, data, demo, instrument, overnight, speed
+from ocm_ophyd.cli import catalog, data, instrument, overnight
 
 app = typer.Typer(
     help="Control and analysis of an ultrafast pump-probe optical coherence microscope.",
@@ -11,7 +11,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for command in (
-    demo.demo,
     instrument.ioc,
     catalog.serve,
     instrument.up,
@@ -20,7 +19,5 @@ for command in (
     catalog.show,
     data.export,
     data.reduce,
-    data.fit,
-    speed.bench,
 ):
     app.command()(command)

@@ -92,6 +92,16 @@ class VoltageAxis(PVPositionerPC):
         super().__init__(*args, timeout=timeout, egu="V", **kwargs)
         self.readback.name = self.name
 
+    def _setup_move(self, position: float) -> None:
+        """Move; the position is read afresh when done, for completion can overtake a monitor."""
+
+        def settled(**_: Any) -> None:
+            self._set_position(self.readback.get(use_monitor=False))
+            self._done_moving(success=True)
+
+        self._move_changed(value=1 - self.done_value)
+        self.setpoint.put(position, wait=False, callback=settled)
+
     @property
     def limits(self) -> tuple[float, float]:
         """Limits that the control system states."""

@@ -2,7 +2,10 @@
 
 import errno
 import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,20 +90,38 @@ class FrameFile:
             The disk is full; what was written before stays readable.
         """
         self._require_space()
-        for name, dataset in self._datasets.items():
-            if index >= dataset.shape[0]:
-                dataset.resize(index + 1, axis=0)
-            dataset[index] = arrays[name]
-        self._file.flush()
+        with _os_errors():
+            for name, dataset in self._datasets.items():
+                if index >= dataset.shape[0]:
+                    dataset.resize(index + 1, axis=0)
+                dataset[index] = arrays[name]
+            self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.
+
+        Raises
+        ------
+        OSError
+            What HDF5 still had to write could not be written.
+        """
+        with _os_errors():
+            self._file.close()
 
     def _require_space(self) -> None:
         """Refuse while the file is still sound: HDF5 cannot recover from a failed write."""
         if shutil.disk_usage(self.path.parent).free < self._point_bytes + _MARGIN:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Raise what h5py reports of a failed flush as the OSError that it was."""
+    try:
+        yield
+    except RuntimeError as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
 
 def _group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocm_ophyd.iocs.pv import Group, readback, setpoint
+from ocm_ophyd.iocs.pv import Group, completes, readback, setpoint
 
 __all__ = ["GalvoScanner"]
 
@@ -20,10 +20,12 @@ class GalvoScanner(Group):
     y_rbv = readback("Y_RBV", 0.0, "V", 4, "Position signal of the y mirror")
 
     @x.putter
+    @completes
     async def _put_x(self, instance: Any, value: float) -> None:  # noqa: ARG002
         self.bench.update(galvo_x=await self._settle(self.x_rbv, value))
 
     @y.putter
+    @completes
     async def _put_y(self, instance: Any, value: float) -> None:  # noqa: ARG002
         self.bench.update(galvo_y=await self._settle(self.y_rbv, value))
 

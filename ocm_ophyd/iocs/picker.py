@@ -11,9 +11,9 @@ DIVIDER = 1400  # 50 kHz, paper
 
 
 class PulsePicker(Group):
-    """From 70 MHz to between 10 and 100 kHz."""
+    """From 70 MHz to between 10 and 200 kHz."""
 
-    divider = switch("Divider", DIVIDER, "Passes one pulse in this many", limits=(700, 7000))
+    divider = switch("Divider", DIVIDER, "Passes one pulse in this many", limits=(350, 7000))
     repetition_rate = readback(
         "RepetitionRate_RBV", REPETITION_RATE / DIVIDER, "Hz", 1, "Pulses a second on the sample"
     )

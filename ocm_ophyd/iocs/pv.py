@@ -1,13 +1,15 @@
 """How process variables of this IOC look: units, limits and precision in the record's fields."""
 
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any
 
-from caproto import ChannelType
+from caproto import ChannelType, SkipWrite
 from caproto.server import PVGroup, pvproperty
 
 from ocm_ophyd.iocs.bench import Bench
 
-__all__ = ["Group", "counter", "readback", "setpoint", "switch", "text"]
+__all__ = ["Group", "completes", "counter", "readback", "setpoint", "switch", "text"]
 
 
 class Group(PVGroup):
@@ -27,6 +29,24 @@ class Group(PVGroup):
         for name, group in self.groups.items():
             if "." not in name:  # caproto lists groups of groups here as well
                 await group.initialise()
+
+
+def completes(
+    putter: Callable[[Any, Any, Any], Awaitable[None]],
+) -> Callable[[Any, Any, Any], Awaitable[None]]:
+    """Publish a set point at once; its write completes when `putter` returns.
+
+    By itself caproto stores a value only after its putter has returned, so that of two writes
+    the one that takes longer would win.
+    """
+
+    @wraps(putter)
+    async def put(group: Any, instance: Any, value: Any) -> None:
+        await instance.write(value, verify_value=False)
+        await putter(group, instance, value)
+        raise SkipWrite
+
+    return put
 
 
 def setpoint(

@@ -4,20 +4,21 @@ import asyncio
 from math import exp, log
 from typing import Any
 
-from ocm_ophyd.iocs.pv import Group, readback, setpoint
+from ocm_ophyd.iocs.pv import Group, completes, readback, setpoint
 
 __all__ = ["Retarder"]
 
 TIME_CONSTANT = 0.025  # s, relaxation of a nematic cell, so that it settles in about 100 ms
 SETTLED = 5e-3  # V, left of a step when a write completes; averages out within an exposure
-UPDATE_PERIOD = 0.02  # s
+UPDATE_PERIOD = 0.02  # s, and not shorter in wall-clock time
+PRECISION = 4  # digits, V
 
 
 class Retarder(Group):
     """The crystal's director follows the drive exponentially."""
 
-    voltage = setpoint("Voltage", 0.0, "V", 4, (0.0, 10.0), "Drive; completes when settled")
-    effective = readback("Voltage_RBV", 0.0, "V", 4, "What the crystal effectively sees")
+    voltage = setpoint("Voltage", 0.0, "V", PRECISION, (0.0, 10.0), "Drive; completes when settled")
+    effective = readback("Voltage_RBV", 0.0, "V", PRECISION, "What the crystal effectively sees")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,6 +31,7 @@ class Retarder(Group):
         return self._to + (self._from - self._to) * exp(-elapsed / TIME_CONSTANT)
 
     @voltage.putter
+    @completes
     async def _put_voltage(self, instance: Any, value: float) -> None:  # noqa: ARG002
         now = self.bench.clock.now()
         self._since, self._from, self._to = now, self._seen(now), value
@@ -38,11 +40,14 @@ class Retarder(Group):
             self._relaxation.cancel()
         self._relaxation = asyncio.create_task(self._follow())
         await self.bench.clock.sleep(TIME_CONSTANT * log(step / SETTLED))
-        await self.effective.write(self._seen(self.bench.clock.now()))
+        await self._publish()
 
     async def _follow(self) -> None:
-        period = max(UPDATE_PERIOD, UPDATE_PERIOD * self.bench.clock.scale)
-        while abs((seen := self._seen(self.bench.clock.now())) - self._to) > 1e-4:
-            await self.effective.write(seen)
+        period = UPDATE_PERIOD * max(1.0, self.bench.clock.scale)
+        while await self._publish() != round(self._to, PRECISION):
             await self.bench.clock.sleep(period)
-        await self.effective.write(self._to)
+
+    async def _publish(self) -> float:
+        seen = round(self._seen(self.bench.clock.now()), PRECISION)
+        await self.effective.write(seen)
+        return seen

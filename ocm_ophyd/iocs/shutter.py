@@ -5,7 +5,7 @@ from typing import Any
 
 from caproto.server import SubGroup
 
-from ocm_ophyd.iocs.pv import Group, counter, switch
+from ocm_ophyd.iocs.pv import Group, completes, counter, switch
 
 __all__ = ["Shutter", "Shutters"]
 
@@ -37,6 +37,7 @@ class Shutter(Group):
         await self.is_open.write(state)
 
     @command.putter
+    @completes
     async def _put_command(self, instance: Any, value: int) -> None:  # noqa: ARG002
         async with self._blade:
             if value != self.is_open.value:

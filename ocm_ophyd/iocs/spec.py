@@ -158,7 +158,7 @@ class Spectrometer(Group):
         moments = microscope.slot * np.arange(first, first + count, dtype=np.float64)
         frames = np.empty((count, PIXELS), np.uint32)
         pump_open = np.empty(count)
-        total, brightest, saturated, shown = np.zeros(PIXELS), 0, 0, time.monotonic()
+        total, brightest, saturated, shown = np.zeros(PIXELS), 0, 0, 0.0
         for start in range(0, count, BLOCK):
             block = slice(start, min(start + BLOCK, count))
             begin = float(moments[start])
@@ -170,13 +170,13 @@ class Spectrometer(Group):
             total += taken.frames.sum(axis=0)
             brightest = max(brightest, int(taken.frames.max()))
             saturated += taken.saturated
+            await clock.sleep_until(float(moments[block.stop - 1]) + microscope.exposure)
             if block.stop == count or time.monotonic() > shown + LIVE_PERIOD:
                 shown = time.monotonic()
                 await self.frame_counter.write(block.stop)
                 await self.mean_spectrum.write(total / block.stop)
                 await self.max_counts.write(float(brightest))
                 await self.saturated.write(saturated)
-        await clock.sleep_until(float(moments[-1]) + microscope.exposure)
         return {"frames": frames, "frame_time": moments, "pump_open": pump_open}
 
     @num_frames.putter

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from event_model import compose_run
 
-from ocm_ophyd.catalog import connect, server_answers, waiting_runs
+from ocm_ophyd.catalog import connect, waiting_runs
+from ocm_ophyd.catalog_access import server_answers
 from ocm_ophyd.journal import Journal
 from ocm_ophyd.settings import Settings
 
@@ -77,11 +78,11 @@ class Served:
         return self.catalog[documents[0][1]["uid"]]
 
 
-def documents(points=3, keys=None, values=None, stream="primary", **metadata):
+def documents(points=3, keys=None, values=None, stream="primary", start_time=None, **metadata):
     """Compose a run: `values(i)` gives the data of point i for the data keys `keys`."""
     keys = keys or {"x": {"dtype": "number", "shape": [], "source": "test"}}
     values = values or (lambda i: {"x": i / 2})
-    run = compose_run(metadata=metadata)
+    run = compose_run(metadata=metadata, time=start_time)
     descriptor = run.compose_descriptor(name=stream, data_keys=keys)
     events = []
     for i in range(points):

@@ -25,11 +25,10 @@ def served(tmp_path_factory):
 @pytest.fixture
 def feeding(served, tmp_path, monkeypatch):
     """A second installation that feeds the same server from this process."""
-    monkeypatch.setattr(tiled.client.utils, "TILED_RETRY_TIMEOUT", 2.0)  # as in `ocm serve`
+    monkeypatch.setattr(tiled.client.utils, "TILED_RETRY_TIMEOUT", 0.5)  # `ocm serve`: 2
     key = (served.settings.catalog_dir / "api_key").read_text()
     settings = Settings(data_dir=tmp_path, tiled_port=served.settings.tiled_port, tiled_api_key=key)
     with CatalogFeeder(settings) as feeder:
-        feeder.start()
         yield feeder
 
 

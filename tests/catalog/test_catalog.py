@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -15,10 +15,10 @@ import typer
 from catalog_helpers import PIXELS, documents, free_port, rows, wait_until
 from typer.testing import CliRunner
 
-from ocm_ophyd.catalog import CatalogError, connect, write_profile
+from ocm_ophyd.catalog import connect, write_profile
+from ocm_ophyd.catalog_access import CatalogError, catalog_lock
 from ocm_ophyd.catalog_server import TiledServer
 from ocm_ophyd.cli import catalog as commands
-from ocm_ophyd.feeder import CatalogFeeder
 from ocm_ophyd.journal import Journal
 from ocm_ophyd.runs import search, show
 from ocm_ophyd.settings import Settings
@@ -53,7 +53,7 @@ def test_only_loopback_is_listened_on(served):
 def test_a_second_serve_is_refused(served):
     with (
         pytest.raises(CatalogError, match="another `ocm serve` runs on"),
-        CatalogFeeder(served.settings),
+        catalog_lock(served.settings),
     ):
         pass
     with pytest.raises(CatalogError, match="is already served"), TiledServer(served.settings):
@@ -111,13 +111,15 @@ def test_baseline_arrays_come_back(served):
     np.testing.assert_array_equal(run["baseline"].read()["wavelength"], [wavelength, wavelength])
 
 
-def test_external_frames_read_back_exactly_while_they_are_written(served, frames):
+def test_a_running_scan_and_its_frames_can_be_read_within_seconds(served, frames):
     _, counts, taken = frames
     for name, doc in taken[:-2]:  # three points, and the frames of the fourth without its event
         served.journal(name, doc)
     uid = taken[0][1]["uid"]
-    wait_until(lambda: rows(served.catalog, uid) == 3)
+    wait_until(lambda: rows(served.catalog, uid) == 3, timeout=5)
     np.testing.assert_array_equal(served.catalog[uid]["primary"].read()["frames"], counts[:3])
+    (live,) = [run for run in search(served.catalog, complete=False) if run.uid == uid]
+    assert live.exit_status is None
     for name, doc in taken[-2:]:
         served.journal(name, doc)
     served.wait_until_fed()
@@ -130,13 +132,28 @@ def test_external_frames_read_back_exactly_while_they_are_written(served, frames
 
 
 def test_search(served):
-    plate = {"sample": {"name": "search plate"}}
-    for low, high in ((0.1, 0.4), (0.35, 0.35), (0.8, 0.8)):
-        for name, doc in documents(plan_name="sweep", fluence_min=low, fluence_max=high, **plate):
+    noon = datetime(2026, 3, 1, 12)
+    taken = [
+        {"plan_name": "sweep", "fluence_min": 0.1, "fluence_max": 0.4},
+        {"plan_name": "sweep", "fluence_min": 0.35, "fluence_max": 0.35},
+        {"plan_name": "sweep", "fluence_min": 0.8, "fluence_max": 0.8},
+        {"plan_name": "delay_scan", "purpose": "kinetics", "scan_id": 4711},
+    ]
+    for i, metadata in enumerate(taken):
+        raw = documents(
+            start_time=noon.timestamp() + i, sample={"name": "search plate"}, **metadata
+        )
+        for name, doc in raw:
             served.journal(name, doc)
-    raw = served.take(documents(plan_name="delay_scan", purpose="kinetics", scan_id=4711, **plate))
-    uid = raw.metadata["start"]["uid"]
-    derived = served.take(documents(plan_name="reduction", raw_run=uid, **plate))
+    uid = raw[0][1]["uid"]
+    derived = served.take(
+        documents(
+            start_time=noon.timestamp() + len(taken),
+            sample={"name": "search plate"},
+            plan_name="reduction",
+            raw_run=uid,
+        )
+    )
 
     def found(**query):
         return [run.plan for run in search(served.catalog, sample="search plate", **query)]
@@ -150,10 +167,13 @@ def test_search(served):
     assert found(fluence=(0.5, 0.7)) == []
     assert len(found(complete=True)) == 5
     assert found(complete=False) == []
-    started = datetime.fromtimestamp(raw.metadata["start"]["time"])
+    started = noon + timedelta(seconds=3)
     assert found(since=started) == ["reduction", "delay_scan"]
     assert found(until=started) == ["sweep"] * 3
     assert search(served.catalog, sample="no such plate") == []
+    # The runs of March were stored last, but are not the latest.
+    assert served.catalog[-1].metadata["start"]["time"] == search(served.catalog)[0].time
+    assert search(served.catalog)[0].time > noon.timestamp() + len(taken)
 
     for name in (uid, uid[:8], "4711"):
         details = show(served.catalog, name)

@@ -17,6 +17,7 @@ from catalog_helpers import PIXELS, documents, rows, wait_until
 
 from ocm_ophyd import run_writer
 from ocm_ophyd.catalog import waiting_runs
+from ocm_ophyd.feeder import CatalogFeeder
 from ocm_ophyd.journal import Journal, journaled_runs, read_run
 from ocm_ophyd.runs import search, show
 
@@ -115,19 +116,6 @@ def when_partly_written(served, then):
     return do
 
 
-def test_a_running_scan_is_visible_within_seconds(served):
-    taken = documents(points=1)
-    uid = taken[0][1]["uid"]
-    for name, doc in taken[:-1]:
-        served.journal(name, doc)
-    wait_until(lambda: rows(served.catalog, uid) == 1, timeout=5)
-    (live,) = [run for run in search(served.catalog, complete=False) if run.uid == uid]
-    assert live.exit_status is None
-    served.journal(*taken[-1])
-    served.wait_until_fed()
-    assert search(served.catalog, complete=True)[0].uid == uid
-
-
 def test_a_lost_answer_leaves_no_row_twice_and_no_raw_file_lost(
     served, feeding, frames, monkeypatch
 ):
@@ -151,6 +139,21 @@ def test_a_lost_answer_leaves_no_row_twice_and_no_raw_file_lost(
     assert list(run["primary"]["seq_num"].read()) == [1, 2, 3, 4]
     np.testing.assert_array_equal(run["primary"].read()["frames"], counts)
     assert path.exists()
+
+
+def test_a_run_that_was_stored_but_not_marked_is_stored_once(served, feeding):
+    taken = documents()
+    journal = Journal(feeding.settings.journal_dir)
+    for name, doc in taken:
+        journal(name, doc)
+    wait_until(lambda: not waiting_runs(feeding.settings))
+    (mark,) = (feeding.settings.catalog_dir / "fed").glob("*/*")
+    mark.unlink()
+    with CatalogFeeder(feeding.settings):
+        wait_until(lambda: not waiting_runs(feeding.settings))
+    assert list(served.catalog).count(taken[0][1]["uid"]) == 1
+    (path,) = feeding.settings.journal_dir.glob("*/*.jsonl")
+    assert_same_as_journal(served.catalog, path)
 
 
 def test_a_run_that_tiled_refuses_is_set_aside_and_blocks_no_other(served, feeding):
@@ -201,32 +204,26 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_killed_process_changes_nothing_for_the_scan(served, engine, victim):
     detector = Detector()
     tiled = served.tiled_pid()
-    began = time.monotonic()
-    engine(count_with(detector, 60))
-    calm = time.monotonic() - began
-    served.wait_until_fed()
+    killed_at = []
 
     def kill():
         os.kill(tiled if victim == "tiled" else served.process.pid, signal.SIGKILL)
-        nonlocal began
-        began = time.monotonic()
+        killed_at.append(time.monotonic())
 
     engine(count_with(detector, 80, at=20, do=when_partly_written(served, kill)))
-    # 60 points after the kill, as in the calm run. A RunEngine that writes to tiled itself
-    # blocks for 146 s here; the margin is for a busy machine.
-    assert time.monotonic() - began < 3 * calm + 1
+    # 60 points after the kill take 0.2 s; a RunEngine that writes to tiled itself is blocked
+    # for 73 s or more.
+    assert time.monotonic() - killed_at[0] < 5
     engine(count_with(detector, 5))
     assert served.process.wait(20) != 0
     wait_until(lambda: not Path(f"/proc/{tiled}").exists())
 
     served.start()
     served.wait_until_fed()
-    runs = list(journaled_runs(served.settings.journal_dir))
     uids = list(served.catalog)
     assert len(uids) == len(set(uids))
+    runs = list(journaled_runs(served.settings.journal_dir))
     assert {run.uid for run in runs} <= set(uids)
-    counts = [run for run in runs if run.start.get("plan_name") == "count"]
-    assert len(counts) >= 3
-    for run in counts:
+    for run in sorted(runs, key=lambda run: run.start["time"])[-2:]:
         assert run.stop["exit_status"] == "success"
         assert_same_as_journal(served.catalog, run.path)

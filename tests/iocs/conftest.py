@@ -107,9 +107,7 @@ def ioc(tmp_path_factory):
 @pytest.fixture(scope="session")
 def real_time(tmp_path_factory):
     """A second one in real time, under its own prefix."""
-    with running_ioc(
-        tmp_path_factory.mktemp("real-time"), prefix="RT:", time_scale=1.0
-    ) as ioc:
+    with running_ioc(tmp_path_factory.mktemp("real-time"), prefix="RT:", time_scale=1.0) as ioc:
         yield ioc
 
 

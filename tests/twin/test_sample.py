@@ -44,7 +44,7 @@ def test_relaxation_is_under_20_ps_well_above_threshold(sample):
 
 
 def test_threshold_is_at_the_papers_fluence(sample):
-    # Γ G <N> = γ; in the solution: photons outgrow their loss in the first picosecond or not.
+    # Γ G <N> = γ; well below it hardly any light is coherent, well above it most of it.
     mean = sample.created(0.57, CENTRE).mean()
     assert sample.rates.gain * mean == pytest.approx(sample.rates.photon_loss)
     light = {f: sample.carriers(f) for f in (0.45, 0.8)}
@@ -118,3 +118,16 @@ def test_damage_is_permanent_and_local(scenario):
     # Twice the damage fluence in the middle: 2 %/s for ten seconds.
     assert (after / before).min() == pytest.approx(np.exp(-0.2), rel=0.01)
     assert (after / before)[0, 0] == 1
+
+
+def test_without_pump_nothing_happens(sample):
+    np.testing.assert_array_equal(sample.delta_n([-1.0, 0.0, 5.0], 0.0, 0, 0), 0)
+
+
+def test_old_solutions_are_dropped_and_found_again(scenario, sample, monkeypatch):
+    monkeypatch.setattr("ocm_ophyd.twin.sample.KEPT", 2)
+    forgetful = Sample(scenario)
+    for fluence in (0.3, 0.5, 0.3):
+        expected = sample.delta_n(10.0, fluence, 0, 0)
+        np.testing.assert_array_equal(forgetful.delta_n(10.0, fluence, 0, 0), expected)
+    assert len(forgetful._solved) == 2

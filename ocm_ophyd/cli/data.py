@@ -1,0 +1,94 @@
+"""``ocm export``, ``ocm reduce`` and ``ocm fit``: runs and raw files, out and through analysis."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocm_ophyd.cli._errors import one_line_errors
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Target = Annotated[str, typer.Argument(help="A run (uid, its beginning, or scan id) or a file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@one_line_errors
+def export(
+    run: Annotated[str, typer.Argument(help="A run: uid, its beginning, or scan id.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="HDF5 file to write.")],
+) -> None:
+    """Write a catalogued run as one self-contained raw file (docs/raw_format.md).
+
+    Example: ocm export 3f2a91 -o scan.h5
+    """
+    from analysis.raw import write_raw
+    from analysis.runs import raw_dataset
+    from ocm_ophyd.catalog import connect
+    from ocm_ophyd.runs import find_run
+    from ocm_ophyd.settings import Settings
+
+    with raw_dataset(find_run(connect(Settings()), run)) as dataset:
+        write_raw(dataset, out)
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+
+
+@one_line_errors
+def reduce(
+    target: Target,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Reduced HDF5 file to write.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Reduce a run or a raw file to delta_n with its uncertainty, point by point.
+
+    A run's reduction is kept in the catalog too, as a run that names its raw run.
+
+    Example: ocm reduce scan.h5 -o reduced.h5
+    """
+    from analysis.reduction import write_reduced
+
+    reduced, kept = _reduce(target)
+    if out is not None:
+        write_reduced(reduced, out)
+    names = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
+    columns = {name: reduced[name].values.tolist() for name in names}
+    if as_json:
+        typer.echo(json.dumps({"reduced_run": kept, **columns}))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in names))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*(f"{value:.5g}" for value in row))
+    Console().print(table)
+    left_out = int(reduced["frames_saturated"].sum())
+    typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
+    if kept:
+        typer.echo(f"kept as run {kept}")
+
+
+def _reduce(target: str) -> "tuple[xr.Dataset, str | None]":
+    """Reduce a file, or a run whose reduction is then kept; returns it and the kept run's uid."""
+    from analysis.raw import open_raw
+    from analysis.reduction import reduce_scan
+
+    if Path(target).exists():
+        with open_raw(target) as dataset:
+            return reduce_scan(dataset), None
+    from analysis.derived import keep_reduction
+    from analysis.runs import raw_dataset
+    from ocm_ophyd.catalog import connect
+    from ocm_ophyd.journal import Journal
+    from ocm_ophyd.runs import find_run
+    from ocm_ophyd.settings import Settings
+
+    settings = Settings()
+    run = find_run(connect(settings), target)
+    with raw_dataset(run) as dataset:
+        reduced = reduce_scan(dataset)
+    return reduced, keep_reduction(run.metadata["start"], reduced, Journal(settings.journal_dir))

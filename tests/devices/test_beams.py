@@ -1,0 +1,114 @@
+"""Galvos, steering lens, pump power, shutters and chopper."""
+
+import numpy as np
+import pytest
+
+
+def test_galvos_turn_and_scale_as_calibrated(instrument):
+    galvos = instrument.galvos
+    stored = [signal.get() for signal in (galvos.scale_x, galvos.scale_y, galvos.rotation)]
+    try:
+        galvos.scale_x.put(2.0)
+        galvos.scale_y.put(4.0)
+        galvos.rotation.put(90.0)
+        # a quarter turn: x on the sample comes from -y of the mirrors
+        volts = galvos.forward((2.0, 1.0))
+        assert volts == pytest.approx((0.5, -0.5))
+        galvos.set((2.0, 1.0)).wait(10)
+        reading = galvos.read()
+        assert reading["probe_x"]["value"] == pytest.approx(2.0, abs=2e-3)
+        assert reading["probe_y"]["value"] == pytest.approx(1.0, abs=2e-3)
+    finally:
+        galvos.scale_x.put(stored[0])
+        galvos.scale_y.put(stored[1])
+        galvos.rotation.put(stored[2])
+        galvos.set((0.0, 0.0)).wait(10)
+
+
+@pytest.mark.parametrize("target", [(50.0, 0.0), (0.0, np.inf)])
+def test_galvos_refuse_what_the_mirrors_cannot_reach(instrument, target):
+    before = instrument.galvos.position
+    with pytest.raises(ValueError, match="mirrors take|finite"):
+        instrument.galvos.set(target)
+    assert instrument.galvos.position == before
+
+
+def test_lens_widens_the_pump_as_a_gaussian_beam(instrument):
+    lens = instrument.steering_lens
+    one_rayleigh_length = lens.focal_waist.get() * np.sqrt(2)
+    assert lens.forward((0, 0, one_rayleigh_length)).z == pytest.approx(lens.rayleigh_length.get())
+    lens.set((2.0, -1.0, 3.0)).wait(20)
+    reading = lens.read()
+    reached = [reading[key]["value"] for key in ("pump_x", "pump_y", "pump_waist")]
+    assert reached == pytest.approx([2.0, -1.0, 3.0], abs=2e-3)
+    lens.set((0.0, 0.0, lens.focal_waist.get())).wait(20)
+    with pytest.raises(ValueError, match="below the focal"):
+        lens.set((0.0, 0.0, 1.0))
+
+
+class TestPumpPower:
+    @pytest.fixture
+    def pump(self, instrument):
+        """The pump with a made-up calibration, put back afterwards."""
+        pump = instrument.pump
+        signals = (pump.maximum, pump.calibration_voltage, pump.calibration_fluence)
+        stored = [signal.get() for signal in signals]
+        volts = np.linspace(2, 8, 25)
+        pump.maximum.put(1.2)
+        pump.calibration_voltage.put(volts)
+        pump.calibration_fluence.put(1.5 * np.exp(-0.5 * (volts - 2)))
+        yield pump
+        for signal, value in zip(signals, stored, strict=True):
+            signal.put(value)
+
+    def test_fluence_goes_through_the_calibration_and_back(self, pump):
+        pump.set((0.6,)).wait(10)
+        reading = pump.read()
+        assert reading["fluence"]["value"] == pytest.approx(0.6, rel=5e-3)  # the crystal still relaxes
+        # where the made-up curve has this fluence
+        assert reading["pump_retarder"]["value"] == pytest.approx(2 + 2 * np.log(2.5), abs=0.01)
+
+    @pytest.mark.parametrize(
+        ("fluence", "says"),
+        [(1.3, "above the sample's maximum"), (0.001, "outside the power"), (np.nan, "finite")],
+    )
+    def test_refuses_unsafe_and_unknown_fluences(self, pump, fluence, says):
+        before = pump.retarder.position
+        with pytest.raises(ValueError, match=says):
+            pump.set((fluence,))
+        assert pump.retarder.position == before
+
+    def test_refuses_everything_without_a_calibration(self, pump):
+        pump.calibration_voltage.put([0.0])
+        with pytest.raises(ValueError, match="calibrate_pump_power"):
+            pump.set((0.5,))
+
+    def test_refuses_everything_without_a_sample(self, pump):
+        pump.maximum.put(0.0)
+        with pytest.raises(ValueError, match="no sample"):
+            pump.set((0.5,))
+
+
+def test_shutter_opens_closes_and_closes_when_stopped(instrument):
+    shutter = instrument.probe_shutter
+    shutter.set("closed").wait(10)
+    assert shutter.read()["probe_shutter"]["value"] == 0
+    shutter.set("open").wait(10)
+    assert shutter.read()["probe_shutter"]["value"] == 1
+    with pytest.raises(ValueError, match="ajar"):
+        shutter.set("ajar")
+    pump = instrument.pump_shutter
+    pump.set("open").wait(10)
+    pump.stop()
+    pump.set("closed").wait(10)  # waits for the move that `stop` began
+    assert pump.is_open.get(use_monitor=False) == 0
+
+
+def test_chopper_is_done_when_it_has_locked(instrument):
+    chopper = instrument.chopper
+    chopper.set(25.0).wait(20)
+    assert chopper.locked.get(use_monitor=False) == 1
+    assert chopper.frequency_readback.get(use_monitor=False) == pytest.approx(25.0, abs=0.01)
+    chopper.set(20.0).wait(20)
+    with pytest.raises(ValueError, match="finite"):
+        chopper.check_value(np.nan)
