@@ -71,16 +71,17 @@ def chirp_resolved(
 
 
 def _linearised(model: FringeModel, point: PointSpectra, delta: Floats) -> tuple[Floats, Floats]:
-    """Derivatives (10, B) of the pumped spectrum at phases `delta` (B,), and what of the difference
-    it misses (B,)."""
+    """Linearise the pumped spectrum at phases `delta` (B,).
+
+    Returns its derivatives (10, B), and what of the measured difference it misses (B,).
+    """
     off, _ = model.derivatives(point.fringe)
     pumped, by = model.derivatives(point.fringe, delta)
     return by, point.difference - (pumped - off)
 
 
 def _hats(time: Floats, at: Floats) -> tuple[slice, Floats]:
-    """Weights (B, n) of linear interpolation on the nodes `time[columns]`; constant beyond the
-    ends."""
+    """Weights (B, n) of linear interpolation on `time[columns]`; constant beyond the ends."""
     at = np.clip(at, time[0], time[-1])
     left = np.clip(np.searchsorted(time, at, side="right") - 1, 0, len(time) - 2)
     fraction = (at - time[left]) / (time[left + 1] - time[left])

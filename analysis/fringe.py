@@ -51,7 +51,7 @@ class Fringe:
 
     @property
     def path(self) -> float:
-        """z in um."""
+        """Optical path difference z in um."""
         return float(self.parameters[5])
 
 
@@ -108,8 +108,9 @@ class FringeModel:
         self._prior[[1, 2, 5, 9]] **= -2.0
 
     def derivatives(self, fringe: Fringe, delta: float | Floats = 0.0) -> tuple[Floats, Floats]:
-        """Spectrum (K,) under a phase change `delta` (rad; one, or one a pixel) and its derivatives
-        (10, K).
+        """Spectrum (K,) under a phase change `delta` (rad), and its derivatives (10, K).
+
+        `delta` is one number, or one a pixel.
 
         The derivatives are by g0 g1 g2 A B z Δ h0 h1 c.
         """
@@ -149,8 +150,7 @@ class FringeModel:
         return PhaseStep(delta, functional, scale_sigma)
 
     def _start(self, spectrum: Floats, weight: Floats) -> Floats:
-        """Parameters of the best fit on the grid of paths: linear, with the path and a tilted
-        envelope given."""
+        """Parameters of the best linear fit on the grid of paths, with a tilted envelope."""
         best, (level, tilt, cos, sin) = _best_linear(self._bases, spectrum, weight)
         return np.array([level, tilt, 0.0, cos / level, sin / level, self._starts[best]])
 
@@ -244,8 +244,11 @@ def _fit(
     prior: Floats,
     expected: Floats,
 ) -> Floats:
-    """Levenberg–Marquardt on p[first:first + n], in place, with priors of inverse variances (n,)
-    about `expected`.
+    """Levenberg–Marquardt on p[first:first + n], in place; returns the covariance (n, n).
+
+    The priors have inverse variances (n,) about `expected`. Compiled, because interpreted array
+    operations on a hundred pixels cost five times as much.
+
 
     Compiled, because interpreted array operations on a few hundred pixels cost five times as much.
     Returns the covariance (n, n).
@@ -275,7 +278,8 @@ def _fit(
         else:
             p[free] -= step
             damping = max(10 * damping, 1e-3)
-    return np.linalg.inv(hessian + diagonal)
+    covariance: Floats = np.linalg.inv(hessian + diagonal)  # type: ignore[assignment]
+    return covariance
 
 
 @njit(cache=True)
@@ -286,5 +290,5 @@ def _phase_step(
     off, by_off = _derivatives(p, axes)
     covariance = _fit(p, 6, axes, off + difference, weight, prior, np.zeros(4))
     _, by_on = _derivatives(p, axes)
-    functional = (covariance[0] @ by_on[6:]) * weight
+    functional = (np.ascontiguousarray(covariance[0]) @ by_on[6:]) * weight
     return p[6], functional, (by_on[:6] - by_off[:6]) @ functional

@@ -35,11 +35,12 @@ MODULATED = 0.1
 
 
 class RawFileError(ValueError):
-    """A raw file or dataset that cannot be used; the message names the dataset and says what is
-    wrong."""
+    """A raw file or dataset that cannot be used; the message says which part, and why."""
 
 
 class Entry(NamedTuple):
+    """Where a quantity is in the file, its dimensions and its unit."""
+
     path: str
     dims: tuple[str, ...]
     units: str | None = None
@@ -86,6 +87,7 @@ STRINGS: Mapping[str, Entry] = MappingProxyType(
 
 OPTIONAL = ("path_difference", "saturation", "chirp_wavelength", "chirp_delay", "shape")
 _POSITIVE = ("exposure", "gain", "chopper_frequency", "thickness", "refractive_index", "saturation")
+_CHIRP = ("chirp_wavelength", "chirp_delay")
 _GEOMETRIES = ("common-path", "reference-mirror")
 CLASSES = MappingProxyType(
     {
@@ -138,10 +140,11 @@ def _validate_attributes(attrs: Mapping[str, object]) -> None:
             raise RawFileError(f"{entry.path}: is {attrs[name]}, must be positive")
     if attrs["geometry"] not in _GEOMETRIES:
         raise RawFileError(
-            f"{STRINGS['geometry'].path}: is {attrs['geometry']!r}, must be {' or '.join(_GEOMETRIES)}"
+            f"{STRINGS['geometry'].path}: is {attrs['geometry']!r}, "
+            f"must be {' or '.join(_GEOMETRIES)}"
         )
-    chirp = [np.size(attrs[name]) for name in ("chirp_wavelength", "chirp_delay") if name in attrs]  # type: ignore[arg-type]
-    if chirp and (len(chirp) != 2 or chirp[0] != chirp[1] or chirp[0] < 2):
+    chirp = [np.size(np.asarray(attrs.get(name, ()))) for name in _CHIRP]
+    if any(chirp) and (chirp[0] != chirp[1] or chirp[0] < 2):
         raise RawFileError(
             f"{NUMBERS['chirp_delay'].path}: needs as many values (two or more) as chirp_wavelength"
         )
@@ -155,16 +158,18 @@ def _validate_contents(dataset: xr.Dataset) -> None:
     if (np.diff(dataset["frame_time"].values, axis=1) <= 0).any():
         raise RawFileError(f"{VARIABLES['frame_time'].path}: must increase from frame to frame")
     pump_open = dataset["pump_open"].values
-    if ((pump_open < 0) | (pump_open > 1)).any():
+    if (np.abs(pump_open - 0.5) > 0.5 + 1e-6).any():  # a little for rounding
         raise RawFileError(f"{VARIABLES['pump_open'].path}: must lie between 0 and 1")
     if np.ptp(pump_open, axis=1).max() < MODULATED:
         raise RawFileError(
-            f"{VARIABLES['pump_open'].path}: the chopper never modulated, nothing can be demodulated"
+            f"{VARIABLES['pump_open'].path}: the chopper never modulated, "
+            "nothing can be demodulated"
         )
     if (dataset["reference"].values <= dataset["dark"].values).all():
         raise RawFileError(f"{VARIABLES['reference'].path}: nowhere brighter than the dark frame")
     shape = dataset.attrs.get("shape")
     if shape is not None and np.prod(shape) != dataset.sizes["point"]:
         raise RawFileError(
-            f"{NUMBERS['shape'].path}: {tuple(int(n) for n in shape)} does not hold {dataset.sizes['point']} points"
+            f"{NUMBERS['shape'].path}: {tuple(int(n) for n in shape)} does not hold "
+            f"{dataset.sizes['point']} points"
         )

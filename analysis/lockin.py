@@ -63,6 +63,8 @@ def lock_in(frame_time: Floats, pump_open: Floats, frequency: float) -> LockIn |
 
     Returns None where nothing was modulated.
     """
+    if len(frame_time) == 0:
+        return None
     modulation = _modulation(frequency * frame_time, pump_open)
     power = modulation @ modulation
     if power < 1e-6 * len(pump_open):  # open fractions are known to about 1e-3

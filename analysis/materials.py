@@ -81,16 +81,14 @@ class Lorentz:
         return (ratio**2 - 1) * self._detuning(wavelength) * self._density_per_strength()
 
     def carrier_density_asymptotic(self, delta_n: ArrayLike) -> NDArray[np.float64]:
-        """Carrier density of Eq. 2, the limit ω → 0 and ω_p ≪ ω0: about 1.3 to 1.4 times Eq. 1 at
-        1050 nm."""
+        """Carrier density of Eq. 2, the limit ω → 0 and ω_p ≪ ω0: 1.33 times Eq. 1 at 1050 nm."""
         static = 2 * self._detuning(np.inf) * self._density_per_strength()
         return static * np.asarray(delta_n, float) / np.sqrt(self.background)
 
 
 @dataclass(frozen=True)
 class SorefBennett:
-    """Free carriers in silicon: Δn = −(a N + b N^0.8) (λ/λ_s)², equal numbers of electrons and
-    holes.
+    """Free carriers in silicon, as many holes as electrons: Δn = −(a N + b N^0.8) (λ/λ_s)².
 
     R. A. Soref and B. R. Bennett, IEEE J. Quantum Electron. 23, 123 (1987), Δn at 1.3 um: electrons
     6.2e-22 N, holes 6.0e-18 N^0.8. The λ² is Drude's; between their 1.3 and 1.55 um values it holds
@@ -120,8 +118,7 @@ class SorefBennett:
     def carrier_density(
         self, delta_n: ArrayLike, wavelength: ArrayLike = PROBE_WAVELENGTH
     ) -> NDArray[np.float64]:
-        """Carrier density, by Newton's method on N^0.2, in which both terms are smooth and
-        monotone."""
+        """Carrier density, by Newton's method on N^0.2, in which Δn is smooth and monotone."""
         change = np.asarray(delta_n, float)
         scale = (np.asarray(wavelength, float) / self.measured_at) ** 2
         target = np.abs(change) / scale

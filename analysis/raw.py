@@ -1,5 +1,4 @@
-"""Reading and writing raw files: HDF5 on disk, in memory the dataset that `analysis.layout`
-describes."""
+"""Reading and writing raw files: HDF5 on disk, `analysis.layout`'s dataset in memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,15 +47,16 @@ class LazyFrames(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> Any:
         try:
             return self._source[key]
-        except OSError as error:
+        except (OSError, RuntimeError) as error:
             raise RawFileError(
-                f"{VARIABLES['frames'].path}: cannot be read, the file is damaged ({error})"
+                f"{VARIABLES['frames'].path}: cannot be read, file damaged or closed ({error})"
             ) from error
 
 
 def open_raw(path: str | Path) -> xr.Dataset:
-    """Open and check a raw file. The frames are read when they are used: close the dataset, or use
-    it in a `with`.
+    """Open and check a raw file.
+
+    The frames are read when they are used: close the dataset, or use it in a `with`.
 
     Raises
     ------

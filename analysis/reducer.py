@@ -1,5 +1,4 @@
-"""From the raw frames of one point to Δφ, Δn and carriers, the same while a scan runs and ever
-after.
+"""From the raw frames of a point to Δφ, Δn and carriers, live and offline the same.
 
 A point's frames are demodulated against their open fractions (`lockin`), the fringe of the pump-off
 spectrum and its change under the pump are fitted (`fringe`), and the noise of the frames' own
@@ -127,8 +126,14 @@ class Reducer:
         saturation: float = SATURATION,
     ) -> None:
         path, path_range = _expected_path(geometry, path_difference, thickness * refractive_index)
-        spectra = (np.asarray(values, np.float64) for values in (wavelength, dark, reference))
-        self.band = ProbeBand(*spectra, abs(path) + path_range, gain, read_noise)
+        self.band = ProbeBand(
+            np.asarray(wavelength, np.float64),
+            np.asarray(dark, np.float64),
+            np.asarray(reference, np.float64),
+            longest_path=abs(path) + path_range,
+            gain=gain,
+            read_noise=read_noise,
+        )
         self.model = FringeModel(self.band.wavelength, CENTRE_WAVELENGTH, path, path_range)
         self._chopper_frequency, self._saturation = chopper_frequency, saturation
         self._material = MATERIALS.get(material)
@@ -147,8 +152,7 @@ class Reducer:
         )
 
     def point(self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats) -> PointResult:
-        """Reduce the frames (F, K) of one point, with their times (F,) in s and open fractions
-        (F,)."""
+        """Reduce the frames (F, K) of a point; times (F,) in s, open fractions (F,)."""
         return self.point_and_spectra(frames, frame_time, pump_open)[0]
 
     def point_and_spectra(

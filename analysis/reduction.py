@@ -125,8 +125,7 @@ def _provenance(raw: xr.Dataset) -> dict[str, object]:
 
 
 def _is_chirped_delay_scan(raw: xr.Dataset) -> bool:
-    """Whether the delay alone changes (positions and power as read back tremble a little) and the
-    chirp is known."""
+    """Whether the delay alone changes (readbacks tremble a little) and the chirp is known."""
     tolerances = {"x": 0.1, "y": 0.1, "fluence": 0.02 * float(raw["fluence"].max())}
     still = all(np.ptp(raw[name].values) <= tolerance for name, tolerance in tolerances.items())
     return still and "chirp_delay" in raw.attrs and len(np.unique(raw["delay"].values)) > 2

@@ -73,7 +73,7 @@ def connect(settings: Settings) -> CatalogOfBlueskyRuns:
     Raises
     ------
     CatalogError
-        If the server does not answer (found out within a second), or refuses the key.
+        If the server does not answer, or refuses the key.
     """
     if not server_answers(settings):
         raise CatalogError(

@@ -26,10 +26,10 @@ class CatalogError(RuntimeError):
 
 
 def server_answers(settings: Settings) -> bool:
-    """Whether a tiled server answers at the address in the settings, within a second."""
+    """Whether a tiled server answers at the address in the settings."""
     base = settings.tiled_uri.removesuffix("/api/v1")
     try:
-        return httpx.get(f"{base}/healthz", timeout=1.0, trust_env=False).is_success
+        return httpx.get(f"{base}/healthz", timeout=3.0, trust_env=False).is_success
     except httpx.TransportError:
         return False
 

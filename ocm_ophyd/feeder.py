@@ -94,7 +94,7 @@ class CatalogFeeder:
         self._feeds: dict[Path, _Feed] = {}
         self._settled: dict[Path, int] = {}
         self._tries: Counter[Path] = Counter()
-        self._next_try: defaultdict[Path, float] = defaultdict(float)
+        self._next_try: dict[Path, float] = {}
         self._float_keys: defaultdict[Path, set[str]] = defaultdict(set)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="catalog feeder", daemon=True)
@@ -159,7 +159,7 @@ class CatalogFeeder:
                 self._settled[day] = changed
         now = time.monotonic()
         return sorted(
-            (path for path in found if self._next_try[path] <= now),
+            (path for path in found if self._next_try.get(path, now) <= now),
             key=lambda path: path.stat().st_mtime_ns,
         )
 
@@ -178,6 +178,7 @@ class CatalogFeeder:
         else:
             if ended:
                 self._drop(path)
+                self._float_keys.pop(path, None)
                 _touch(self._fed_dir / path.parent.name / path.stem)
 
     def _drop(self, path: Path) -> None:

@@ -26,7 +26,7 @@ class NumberTypeChanged(Exception):
         self.data_key = data_key
 
 
-class _TiledRun(_RunWriter):  # type: ignore[misc]
+class _TiledRun(_RunWriter):
     """The writer of `bluesky_tiled_plugins`, made safe for being replayed."""
 
     def start(self, doc: Document) -> None:
@@ -35,7 +35,7 @@ class _TiledRun(_RunWriter):  # type: ignore[misc]
 
     def descriptor(self, doc: Document) -> None:
         super().descriptor(doc)
-        kept = {k: doc[k] for k in ("configuration", "data_keys") if k in doc}
+        kept: Document = {k: doc[k] for k in ("configuration", "data_keys") if k in doc}
         self._restore_large_numbers(self._desc_nodes[doc["uid"]], kept)
 
     @staticmethod

@@ -153,7 +153,8 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
             return catalog[int(which)]
         return catalog[which]
     except (KeyError, ValueError) as error:
-        raise CatalogError(f"no run {which!r}: {error.args[0]}. `ocm runs` lists them.") from error
+        reason = str(error.args[0]).rstrip(".")
+        raise CatalogError(f"no run {which!r}: {reason}. `ocm runs` lists them.") from error
 
 
 def show(catalog: CatalogOfBlueskyRuns, which: str) -> RunDetails:

@@ -1,11 +1,14 @@
 """``ocm serve``, ``ocm runs``, ``ocm show``: the catalog from the command line."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["runs", "serve", "show"]
 
@@ -73,20 +76,19 @@ def runs(
         _print_json(found)
         return
 
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None)
     for title in ("uid", "scan", "started", "plan", "purpose", "sample"):
-        table.add_column(title)
-    table.add_column("mJ/cm²", justify="right")
-    table.add_column("points", justify="right")
-    table.add_column("status")
+        table.add_column(title, overflow="fold")
+    table.add_column("mJ/cm²", justify="right", no_wrap=True)
+    table.add_column("points", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
     for run in found:
         table.add_row(
             run.uid[:8],
             _text(run.scan_id),
-            f"{datetime.fromtimestamp(run.time):%Y-%m-%d %H:%M:%S}",
+            f"{datetime.fromtimestamp(run.time):%Y-%m-%d %H:%M}",
             _text(run.plan),
             _text(run.purpose),
             _text(run.sample),
@@ -94,7 +96,7 @@ def runs(
             _text(run.points),
             run.exit_status or "not ended",
         )
-    Console().print(table)
+    _console().print(table)
 
 
 @one_line_errors
@@ -115,11 +117,10 @@ def show(
         _print_json(details)
         return
 
-    from rich.console import Console
     from rich.pretty import Pretty
     from rich.table import Table
 
-    console = Console()
+    console = _console()
     console.print("start", Pretty(details.start, expand_all=True))
     console.print("stop", Pretty(details.stop) if details.stop else "none: the run has not ended")
     for name, stream in details.streams.items():
@@ -154,6 +155,15 @@ def _print_json(result: object) -> None:
     from dataclasses import asdict
 
     typer.echo(json.dumps(result, default=asdict, indent=1, ensure_ascii=False))
+
+
+def _console() -> "Console":
+    """Make a console as wide as the terminal, or wide enough for a pipe or a file."""
+    import sys
+
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _text(value: object) -> str:

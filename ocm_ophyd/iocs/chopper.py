@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ocm_ophyd.iocs.pv import Group, counter, readback, setpoint, switch
+from ocm_ophyd.iocs.pv import Group, counter, integer, readback, setpoint
 
 __all__ = ["Chopper"]
 
@@ -24,7 +24,7 @@ class Chopper(Group):
     open.
     """
 
-    run = switch("Run", 1, "1 turns the wheel, 0 parks it with the beam open")
+    run = integer("Run", 1, "1 turns the wheel, 0 parks it with the beam open")
     frequency = setpoint("Frequency", FREQUENCY, "Hz", 3, (4.0, 100.0), "Frequency to lock to")
     frequency_rbv = readback("Frequency_RBV", FREQUENCY, "Hz", 3, "Frequency of the wheel")
     phase = setpoint("Phase", 0.0, "deg", 2, (-180.0, 180.0), "Phase to lock to")
@@ -64,15 +64,15 @@ class Chopper(Group):
     # --- what clients write -----------------------------------------------------------------
 
     @run.putter
-    async def _put_run(self, instance: Any, value: int) -> None:  # noqa: ARG002
+    async def _put_run(self, _: Any, value: int) -> None:
         await self._relock(turning=bool(value))
 
     @frequency.putter
-    async def _put_frequency(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_frequency(self, _: Any, value: float) -> None:
         await self._relock(frequency=value)
 
     @phase.putter
-    async def _put_phase(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_phase(self, _: Any, value: float) -> None:
         await self._relock(phase=value / 360)
 
     async def _relock(
@@ -111,5 +111,5 @@ class Chopper(Group):
                 await pv.write(value)
 
     @frequency_rbv.scan(period=UPDATE_PERIOD)
-    async def _watch(self, instance: Any, async_lib: Any) -> None:  # noqa: ARG002
+    async def _watch(self, *_: Any) -> None:
         await self._publish()

@@ -21,12 +21,12 @@ class GalvoScanner(Group):
 
     @x.putter
     @completes
-    async def _put_x(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_x(self, _: Any, value: float) -> None:
         self.bench.update(galvo_x=await self._settle(self.x_rbv, value))
 
     @y.putter
     @completes
-    async def _put_y(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_y(self, _: Any, value: float) -> None:
         self.bench.update(galvo_y=await self._settle(self.y_rbv, value))
 
     async def _settle(self, position: Any, value: float) -> float:

@@ -48,7 +48,7 @@ class Server(Group):
         await self.time_scale.write(self.bench.clock.scale)
 
     @clock.scan(period=1.0)
-    async def _tick(self, instance: Any, async_lib: Any) -> None:  # noqa: ARG002
+    async def _tick(self, instance: Any, _: Any) -> None:
         await instance.write(self.bench.clock.now())
 
 
@@ -144,7 +144,7 @@ async def _serve(instrument: Instrument, interfaces: list[str]) -> None:
 
     context = Context(instrument.pvdb, interfaces)
 
-    async def announce(async_lib: Any) -> None:  # noqa: ARG001
+    async def announce(_: Any) -> None:
         for listener in context.tcp_sockets.values():
             # what it accepts inherits this; without it a completion that follows a monitor
             # waits 40 ms for the client's delayed acknowledgement

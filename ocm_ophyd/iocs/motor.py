@@ -130,7 +130,7 @@ class Motor(Group):
     # --- what clients write ---------------------------------------------------------------
 
     @record.putter
-    async def _put_value(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_value(self, _: Any, value: float) -> None:
         low, high = self._field("LLM"), self._field("HLM")
         margin = self.axis.resolution / 2  # the target is rounded to whole steps
         if self._field("SET") == "Set":
@@ -149,7 +149,7 @@ class Motor(Group):
             await self._still.wait()
         raise SkipWrite  # published already, and a later put may have replaced it
 
-    async def _put_stop(self, instance: Any, value: int) -> int:  # noqa: ARG002
+    async def _put_stop(self, _: Any, value: int) -> int:
         if value and not self._still.is_set():
             path = self._brake()
             self._begin(path)
@@ -166,13 +166,13 @@ class Motor(Group):
         await self._publish_frame()
         raise SkipWrite
 
-    async def _put_offset(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_offset(self, _: Any, value: float) -> None:
         self._require_rest()
         self._offset = value
         await self._publish_frame()
         raise SkipWrite
 
-    async def _put_direction(self, instance: Any, value: str) -> None:  # noqa: ARG002
+    async def _put_direction(self, _: Any, value: str) -> None:
         self._require_rest()
         self._direction = -1 if value == "Neg" else 1
         await self._publish_frame()
@@ -185,7 +185,7 @@ class Motor(Group):
             )
             raise ValueError(msg)
 
-    async def _refuse(self, instance: Any, value: Any) -> None:  # noqa: ARG002
+    async def _refuse(self, instance: Any, _: Any) -> None:
         name = instance.pvspec.name
         msg = f"{self.record.pvname}.{name} {_REFUSED[name]}"
         raise ValueError(msg)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from caproto import SkipWrite
 
-from ocm_ophyd.iocs.pv import Group, readback, setpoint, switch
+from ocm_ophyd.iocs.pv import Group, integer, readback, setpoint
 
 __all__ = ["PowerMeter"]
 
@@ -15,7 +15,7 @@ SAMPLING_INTERVAL = 0.01  # s, one reading of the photodiode head
 class PowerMeter(Group):
     """Average pump power, the mean of the readings within the integration time."""
 
-    measure = switch("Measure", 0, "1 starts a measurement; completes when the value is there")
+    measure = integer("Measure", 0, "1 starts a measurement; completes when the value is there")
     integration_time = setpoint("IntegrationTime", 0.1, "s", 2, (0.02, 10.0), "Averaged over")
     power = readback("Power_RBV", 0.0, "W", 9, "Mean power")
     sigma = readback("Sigma_RBV", 0.0, "W", 9, "Standard deviation of the mean")

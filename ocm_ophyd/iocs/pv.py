@@ -9,7 +9,7 @@ from caproto.server import PVGroup, pvproperty
 
 from ocm_ophyd.iocs.bench import Bench
 
-__all__ = ["Group", "completes", "counter", "readback", "setpoint", "switch", "text"]
+__all__ = ["Group", "completes", "counter", "integer", "readback", "setpoint", "text"]
 
 
 class Group(PVGroup):
@@ -81,7 +81,7 @@ def readback(name: str, value: float, units: str, precision: int, doc: str) -> p
     )
 
 
-def switch(name: str, value: int, doc: str, limits: tuple[int, int] = (0, 1)) -> pvproperty:
+def integer(name: str, value: int, doc: str, limits: tuple[int, int] = (0, 1)) -> pvproperty:
     """Whole number that clients write, by default 0 or 1."""
     return pvproperty(
         name=name,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ocm_ophyd.iocs.frame_file import FrameFile, explain
-from ocm_ophyd.iocs.pv import Group, counter, switch, text
+from ocm_ophyd.iocs.pv import Group, counter, integer, text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +25,9 @@ class Recorder(Group):
     directory = text("FilePath", "Directory of the next file, below the raw data directory")
     file_name = text("FileName", "Name of the next file, without extension")
     full_name = text("FullFileName_RBV", "File that is or was open", read_only=True)
-    capture = switch("Capture", 0, "1 opens a new file for points of NumFrames frames, 0 closes")
+    capture = integer("Capture", 0, "1 opens a new file for points of NumFrames frames, 0 closes")
     capturing = counter("Capture_RBV", 0, "Whether a file is open")
-    next_point = switch("NextPoint", 0, "Row of the next point", limits=(0, 2**31 - 1))
+    next_point = integer("NextPoint", 0, "Row of the next point", limits=(0, 2**31 - 1))
     point_counter = counter("PointCounter_RBV", 0, "Points in the open file")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -64,23 +64,23 @@ class Recorder(Group):
         await self.next_point.write(row + 1, verify_value=False)
 
     @directory.putter
-    async def _put_directory(self, instance: Any, value: str) -> None:  # noqa: ARG002
+    async def _put_directory(self, _: Any, value: str) -> None:
         self._below_raw(value)
 
     @file_name.putter
-    async def _put_file_name(self, instance: Any, value: str) -> None:  # noqa: ARG002
+    async def _put_file_name(self, _: Any, value: str) -> None:
         if Path(value).name != value:
             msg = f"FileName must be a plain name without directories, not {value!r}"
             raise ValueError(msg)
 
     @next_point.putter
-    async def _put_next_point(self, instance: Any, value: int) -> None:  # noqa: ARG002
+    async def _put_next_point(self, _: Any, value: int) -> None:
         async with self.parent.idle("NextPoint"):
             if self._file is not None and value > self._file.points:
                 await self._refuse(f"NextPoint can be at most {self._file.points}, not {value}")
 
     @capture.putter
-    async def _put_capture(self, instance: Any, value: int) -> None:  # noqa: ARG002
+    async def _put_capture(self, _: Any, value: int) -> None:
         async with self.parent.idle("Capture"):
             if value:
                 await self._open()

@@ -5,7 +5,7 @@ from typing import Any
 from caproto.server import SubGroup
 
 from ocm_ophyd.iocs.motor import Axis, Motor
-from ocm_ophyd.iocs.pv import Group, counter, switch
+from ocm_ophyd.iocs.pv import Group, counter, integer
 
 __all__ = ["ReferenceMirror"]
 
@@ -18,7 +18,7 @@ class ReferenceMirror(Group):
         prefix="m1",
         axis=Axis("mirror_position", "um", -100.0, 100.0, 0.05, velocity=200.0, precision=2),
     )
-    block = switch("Block", 1, "1 blocks the reference arm (common-path geometry)")
+    block = integer("Block", 1, "1 blocks the reference arm (common-path geometry)")
     blocked = counter("Block_RBV", 1, "Whether the reference arm is blocked")
 
     async def initialise(self) -> None:
@@ -27,6 +27,6 @@ class ReferenceMirror(Group):
         await self.block.write(int(self.bench.knobs(self.bench.clock.now()).mirror_blocked))
 
     @block.putter
-    async def _put_block(self, instance: Any, value: int) -> None:  # noqa: ARG002
+    async def _put_block(self, _: Any, value: int) -> None:
         self.bench.update(mirror_blocked=bool(value))
         await self.blocked.write(value)

@@ -32,7 +32,7 @@ class Retarder(Group):
 
     @voltage.putter
     @completes
-    async def _put_voltage(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_voltage(self, _: Any, value: float) -> None:
         now = self.bench.clock.now()
         self._since, self._from, self._to = now, self._seen(now), value
         step = max(abs(self._from - value), SETTLED)

@@ -5,7 +5,7 @@ from typing import Any
 
 from caproto.server import SubGroup
 
-from ocm_ophyd.iocs.pv import Group, completes, counter, switch
+from ocm_ophyd.iocs.pv import Group, completes, counter, integer
 
 __all__ = ["Shutter", "Shutters"]
 
@@ -21,7 +21,7 @@ class Shutter(Group):
         What the blade lets through.
     """
 
-    command = switch("Open", 0, "1 opens, 0 closes; completes when the blade is there")
+    command = integer("Open", 0, "1 opens, 0 closes; completes when the blade is there")
     is_open = counter("Open_RBV", 0, "Whether the beam passes")
 
     def __init__(self, *args: Any, knob: str, **kwargs: Any) -> None:
@@ -38,7 +38,7 @@ class Shutter(Group):
 
     @command.putter
     @completes
-    async def _put_command(self, instance: Any, value: int) -> None:  # noqa: ARG002
+    async def _put_command(self, _: Any, value: int) -> None:
         async with self._blade:
             if value != self.is_open.value:
                 await self.bench.clock.sleep(MOVE_TIME)

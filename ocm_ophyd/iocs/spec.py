@@ -13,7 +13,7 @@ from caproto import SkipWrite
 from caproto.server import SubGroup, pvproperty
 from numpy.typing import NDArray
 
-from ocm_ophyd.iocs.pv import Group, counter, readback, setpoint, switch, text
+from ocm_ophyd.iocs.pv import Group, counter, integer, readback, setpoint, text
 from ocm_ophyd.iocs.recorder import Recorder
 
 __all__ = ["Spectrometer"]
@@ -53,9 +53,9 @@ class Spectrometer(Group):
     says why not. Without an open file the frames are only shown.
     """
 
-    acquire = switch("Acquire", 0, "1 takes one point; completes when it is written")
-    abort = switch("Abort", 0, "1 breaks the acquisition off; the unfinished point is dropped")
-    num_frames = switch("NumFrames", 120, "Frames a point", limits=(1, 100_000))
+    acquire = integer("Acquire", 0, "1 takes one point; completes when it is written")
+    abort = integer("Abort", 0, "1 breaks the acquisition off; the unfinished point is dropped")
+    num_frames = integer("NumFrames", 120, "Frames a point", limits=(1, 100_000))
     exposure = readback("ExposureTime_RBV", 0, "s", 6, "Exposure of one frame")
     interval = readback("FrameInterval_RBV", 0, "s", 6, "From one exposure to the next")
     temperature = setpoint("Temperature", TEMPERATURE, "degC", 1, (-25, 25), "Sensor set point")
@@ -125,7 +125,7 @@ class Spectrometer(Group):
         raise SkipWrite
 
     @abort.putter
-    async def _put_abort(self, instance: Any, value: int) -> int:  # noqa: ARG002
+    async def _put_abort(self, _: Any, value: int) -> int:
         if value:
             self._aborting = True
             async with self._busy:  # completes when the acquisition has ended
@@ -194,12 +194,12 @@ class Spectrometer(Group):
         return after + (before - after) * exp(-max(moment - since, 0.0) / COOLING_TIME)
 
     @temperature.putter
-    async def _put_temperature(self, instance: Any, value: float) -> None:  # noqa: ARG002
+    async def _put_temperature(self, _: Any, value: float) -> None:
         now = self.bench.clock.now()
         self._cooling = now, self._temperature_at(now), value
 
     @temperature_rbv.scan(period=0.5)
-    async def _watch_temperature(self, instance: Any, async_lib: Any) -> None:  # noqa: ARG002
+    async def _watch_temperature(self, instance: Any, _: Any) -> None:
         value = round(self._temperature_at(self.bench.clock.now()), 3)
         if value != instance.value:
             await instance.write(value)

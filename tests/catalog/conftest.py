@@ -10,7 +10,7 @@ import tiled.client.utils
 from catalog_helpers import FRAMES, PIXELS, Served, documents
 from event_model import compose_stream_resource
 
-from ocm_ophyd.feeder import CatalogFeeder
+from ocm_ophyd import feeder
 from ocm_ophyd.settings import Settings
 
 
@@ -25,11 +25,13 @@ def served(tmp_path_factory):
 @pytest.fixture
 def feeding(served, tmp_path, monkeypatch):
     """A second installation that feeds the same server from this process."""
-    monkeypatch.setattr(tiled.client.utils, "TILED_RETRY_TIMEOUT", 0.5)  # `ocm serve`: 2
+    monkeypatch.setattr(feeder, "POLL_INTERVAL", 0.05)  # tests need not wait as long as users
+    monkeypatch.setattr(feeder, "FLUSH_INTERVAL", 0.1)
+    monkeypatch.setattr(tiled.client.utils, "TILED_RETRY_TIMEOUT", 0.1)
     key = (served.settings.catalog_dir / "api_key").read_text()
     settings = Settings(data_dir=tmp_path, tiled_port=served.settings.tiled_port, tiled_api_key=key)
-    with CatalogFeeder(settings) as feeder:
-        yield feeder
+    with feeder.CatalogFeeder(settings) as feeding:
+        yield feeding
 
 
 @pytest.fixture

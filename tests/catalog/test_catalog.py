@@ -85,21 +85,6 @@ def test_values_keep_type_and_size(served):
     assert list(stream["word"].values) == ["µJ", "", "x y"]
 
 
-def test_a_number_that_starts_as_an_integer_becomes_a_float(served):
-    keys = {"x": {"dtype": "integer", "shape": [], "source": "test"}}
-    taken = documents(3, keys, lambda i: {"x": i / 2 if i % 2 else i // 2})
-    for name, doc in taken[:3]:
-        served.journal(name, doc)
-    uid = taken[0][1]["uid"]
-    wait_until(lambda: rows(served.catalog, uid) == 1)  # written as an integer
-    for name, doc in taken[3:]:
-        served.journal(name, doc)
-    served.wait_until_fed()
-    x = served.catalog[uid]["primary"].read()["x"]
-    assert list(x.values) == [0.0, 0.5, 1.0]
-    assert x.dtype == float
-
-
 def test_baseline_arrays_come_back(served):
     keys = {
         "wavelength": {

@@ -141,6 +141,22 @@ def test_a_lost_answer_leaves_no_row_twice_and_no_raw_file_lost(
     assert path.exists()
 
 
+def test_a_number_that_starts_as_an_integer_becomes_a_float(served, feeding):
+    keys = {"x": {"dtype": "integer", "shape": [], "source": "test"}}
+    taken = documents(3, keys, lambda i: {"x": i / 2 if i % 2 else i // 2})
+    journal = Journal(feeding.settings.journal_dir)
+    for name, doc in taken[:3]:
+        journal(name, doc)
+    uid = taken[0][1]["uid"]
+    wait_until(lambda: rows(served.catalog, uid) == 1)  # written as an integer
+    for name, doc in taken[3:]:
+        journal(name, doc)
+    wait_until(lambda: not waiting_runs(feeding.settings))
+    x = served.catalog[uid]["primary"].read()["x"]
+    assert list(x.values) == [0.0, 0.5, 1.0]
+    assert x.dtype == float
+
+
 def test_a_run_that_was_stored_but_not_marked_is_stored_once(served, feeding):
     taken = documents()
     journal = Journal(feeding.settings.journal_dir)

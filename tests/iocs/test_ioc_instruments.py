@@ -1,9 +1,14 @@
 """The instruments besides motors and spectrometer, over Channel Access."""
 
+import asyncio
 import time
 
 import numpy as np
 import pytest
+
+from ocm_ophyd.iocs.bench import Bench, SimulatedClock
+from ocm_ophyd.iocs.chopper import Chopper
+from ocm_ophyd.twin import Knobs
 
 
 def timed(client, name, value):
@@ -113,6 +118,27 @@ def test_the_chopper_needs_about_two_seconds_to_lock(slow):
     assert 1.0 < time.perf_counter() - start < 3.0
     assert slow.get("Chopper:Frequency_RBV") == pytest.approx(30.0, abs=0.1)
     assert max(frequencies) > 30.2  # the loop swings over before it locks
+
+
+def test_the_wheel_never_jumps_while_it_locks(tmp_path):
+    async def sampled():
+        """Simulated times, and frequency and phase of the wheel after 20 -> 30 Hz."""
+        bench = Bench(None, Knobs(), SimulatedClock(1.0), tmp_path)
+        chopper = Chopper("X:", bench=bench)
+        await chopper.frequency.write(30.0)
+        moments = bench.clock.now() + np.arange(0, 3, 2e-3)
+        knobs = [bench.knobs(moment) for moment in moments]
+        bench.close()
+        return moments, np.array([(at.chopper_frequency, at.chopper_phase) for at in knobs])
+
+    moments, wheel = asyncio.run(sampled())
+    frequency, phase = wheel.T
+    turns = np.unwrap((frequency * moments + phase) % 1, period=1)
+    # doubles resolve 0.24 us of Unix time, that is 7e-6 turns at 30 Hz
+    np.testing.assert_allclose(np.diff(turns) / 2e-3, frequency[:-1], atol=0.15)
+    assert frequency[0] == pytest.approx(20, abs=0.5)
+    assert frequency[-1] == pytest.approx(30, abs=1e-3)
+    assert (turns[-1] - 30 * moments[-1] + 0.5) % 1 == pytest.approx(0.5, abs=1e-3)  # locked
 
 
 def test_a_stopped_chopper_is_not_locked_and_locks_again(fast):

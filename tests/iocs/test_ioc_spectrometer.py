@@ -6,6 +6,7 @@ import h5py
 import hdf5plugin  # noqa: F401 - registers the compression
 import numpy as np
 import pytest
+from ca_client import Client
 from processes import running_ioc
 
 SLOT, EXPOSURE = 1 / 120, 8e-3  # s
@@ -237,9 +238,9 @@ def test_frame_times_run_at_the_time_scale(slow, fast, names):
     assert rate(fast) / rate(slow) == pytest.approx(50, rel=0.25)
 
 
-def test_a_directory_that_cannot_be_written_is_named_and_the_server_lives_on(tmp_path, connect):
-    with running_ioc(tmp_path, raw_dir="/sys/ocm") as ioc:  # not even root writes there
-        client = connect(ioc)
+def test_a_directory_that_cannot_be_written_is_named_and_the_server_lives_on(tmp_path):
+    # not even root writes to /sys
+    with running_ioc(tmp_path, raw_dir="/sys/ocm") as ioc, Client(ioc) as client:
         client.put("Spec:FileName", "run")
         assert "/sys/ocm is read-only: make it writable" in client.refusal("Spec:Capture", 1)
         assert status(client) == "Failed"
@@ -249,11 +250,10 @@ def test_a_directory_that_cannot_be_written_is_named_and_the_server_lives_on(tmp
         take(client)
 
 
-def test_a_disk_that_fills_up_costs_only_the_point_that_did_not_fit(tmp_path, connect):
+def test_a_disk_that_fills_up_costs_only_the_point_that_did_not_fit(tmp_path):
     # a limit on file sizes fails in the middle of a write, as a full disk does
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
-    with running_ioc(tmp_path, before=limit) as ioc:
-        client = connect(ioc)
+    with running_ioc(tmp_path, before=limit) as ioc, Client(ioc) as client:
         path = open_file(client, "run", 120)
         written = 0
         for _ in range(20):

@@ -1,0 +1,184 @@
+"""Figures after the paper's, one function each, that return a `Figure` and keep no state."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.decay import DecayFit
+from analysis.fluence import FLUORESCENCE_BAND, Line
+from analysis.maps import Cloud
+from analysis.materials import Material
+
+Floats = NDArray[np.float64]
+
+COLOURS = ("#7b3fa0", "#c8102e", "#1f77b4", "#2ca02c")
+"""Of curves in their order; the first two are the paper's, below and above threshold."""
+
+_THRESHOLD_STYLE: dict[str, Any] = {"color": "#2ca02c", "linestyle": "--", "linewidth": 1.0}
+
+
+@dataclass(frozen=True)
+class Kinetics:
+    """One decay curve to draw: delays in ps, Δn with sigmas, and its fit."""
+
+    label: str
+    delay: ArrayLike
+    delta_n: ArrayLike
+    sigma: ArrayLike
+    fit: DecayFit
+
+
+def delta_n_figure(
+    fluence: ArrayLike,
+    delta_n: ArrayLike,
+    sigma: ArrayLike,
+    line: Line,
+    material: Material | None = None,
+    threshold: float | None = None,
+) -> Figure:
+    """Δn against fluence (mJ/cm²) with its line; carrier density on the right (Fig. 2a)."""
+    figure = Figure(figsize=(4.6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.errorbar(
+        np.asarray(fluence),
+        np.asarray(delta_n) * 1e3,
+        np.asarray(sigma) * 1e3,
+        fmt="o",
+        color=COLOURS[1],
+        markersize=4,
+        capsize=2,
+        linewidth=1,
+        label="measured",
+    )
+    reach = np.array([0.0, np.max(fluence) * 1.03])
+    axes.plot(reach, line.evaluate(reach) * 1e3, color="black", linewidth=1, label="linear fit")
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    _mark_threshold(axes, threshold)
+    axes.set(xlabel="Pump fluence (mJ/cm²)", ylabel="Δn (10⁻³)", xlim=reach)
+    if material is not None:
+        right = axes.secondary_yaxis(
+            "right",
+            functions=(
+                lambda value: material.carrier_density(np.asarray(value) * 1e-3) * 1e-19,
+                lambda value: material.delta_n(np.asarray(value) * 1e19) * 1e3,
+            ),
+        )
+        right.set_ylabel("Carrier density (10¹⁹ cm⁻³)")
+    axes.legend(frameon=False)
+    return figure
+
+
+def kinetics_figure(curves: Sequence[Kinetics]) -> Figure:
+    """Decays of Δn with their fits, logarithmic in the inset (Fig. 3b)."""
+    figure = Figure(figsize=(5.2, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    inset = axes.inset_axes((0.52, 0.5, 0.46, 0.47))
+    inset.set_yscale("log", nonpositive="mask")
+    for curve, colour in zip(curves, COLOURS, strict=False):
+        delay, delta_n = np.asarray(curve.delay, float), np.asarray(curve.delta_n, float)
+        sigma = np.asarray(curve.sigma, float)
+        low, high = curve.fit.window
+        time = np.union1d(np.linspace(low, high, 400), np.linspace(low, min(high, low + 30), 200))
+        fitted = curve.fit.evaluate(time)
+        axes.errorbar(
+            delay, delta_n * 1e3, sigma * 1e3, fmt="o", color=colour, markersize=3, linewidth=0.8
+        )
+        axes.plot(time, fitted * 1e3, color=colour, linewidth=1.2, label=_legend(curve))
+        inset.plot(delay, np.abs(delta_n) * 1e3, "o", color=colour, markersize=1.8)
+        inset.plot(time, np.abs(fitted) * 1e3, color=colour, linewidth=1)
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    axes.set(xlabel="Delay (ps)", ylabel="Δn (10⁻³)")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.25 * (high - low))
+    tops = [float(np.nanmax(np.abs(np.asarray(curve.delta_n)))) * 1e3 for curve in curves]
+    inset.set_ylim(min(tops) / 50, max(tops) * 1.5)
+    inset.set_xlim(left=0)
+    inset.tick_params(labelsize=7)
+    axes.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 0.06))
+    return figure
+
+
+def _legend(curve: Kinetics) -> str:
+    """Label of a curve with the decay times that its fit gave."""
+    times = [
+        f"{symbol} = {curve.fit.values[name]:.3g} ± {curve.fit.sigmas[name]:.2g} ps"
+        for name, symbol in (("tau_lasing", "τ$_{lasing}$"), ("tau_fluor", "τ$_{fluor}$"))
+        if name in curve.fit.values
+    ]
+    return f"{curve.label}\n" + ", ".join(times)
+
+
+def fluorescence_figure(
+    fluence: ArrayLike,
+    wavelength: ArrayLike,
+    fluorescence: ArrayLike,
+    threshold: float | None = None,
+    band: tuple[float, float] = FLUORESCENCE_BAND,
+) -> Figure:
+    """Fluorescence (P, K) against fluence; first and last spectrum below (Fig. 2b)."""
+    wavelength = np.asarray(wavelength, float)
+    inside = (wavelength >= band[0]) & (wavelength <= band[1])
+    order = np.argsort(fluence)
+    pumped = np.asarray(fluence, float)[order]
+    spectra = np.asarray(fluorescence, float)[order][:, inside]
+    figure = Figure(figsize=(4.8, 4.8), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    top = float(np.nanmax(spectra))
+    norm = LogNorm(max(top * 1e-4, 1.0), max(top, 10.0), clip=True)
+    picture = above.pcolormesh(
+        wavelength[inside], pumped, spectra, norm=norm, shading="nearest", cmap="magma"
+    )
+    figure.colorbar(picture, ax=above, label="Counts")
+    if threshold is not None:
+        above.axhline(threshold, **_THRESHOLD_STYLE)
+    above.set_ylabel("Pump fluence (mJ/cm²)")
+    for row, colour in ((0, COLOURS[0]), (len(pumped) - 1, COLOURS[1])):
+        spectrum = spectra[row] / np.nanmax(spectra[row])
+        below.plot(
+            wavelength[inside],
+            spectrum,
+            color=colour,
+            linewidth=1,
+            label=f"{pumped[row]:.2f} mJ/cm²",
+        )
+    below.set(xlabel="Wavelength (nm)", ylabel="Normalised", xlim=band)
+    below.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def map_figure(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, cloud: Cloud) -> Figure:
+    """Map of Δn, grids (rows, columns) in um, with the 1/e² circle of the fitted cloud (Fig. 4b)."""
+    figure = Figure(figsize=(4.4, 3.8), layout="constrained")
+    axes = figure.add_subplot()
+    picture = axes.pcolormesh(
+        np.asarray(x), np.asarray(y), np.asarray(delta_n) * 1e3, shading="nearest", cmap="inferno"
+    )
+    figure.colorbar(picture, ax=axes, label="Δn (10⁻³)")
+    centre = (cloud.x, cloud.y)
+    axes.add_patch(Circle(centre, cloud.waist, fill=False, color="white", linestyle="--"))
+    axes.plot(*centre, "+", color="white")
+    left = float(np.min(x)) + 0.06 * float(np.ptp(x))
+    bottom = float(np.min(y)) + 0.06 * float(np.ptp(y))
+    axes.plot([left, left + 1], [bottom, bottom], "w", linewidth=3)
+    axes.annotate(
+        "1 µm", (left + 0.5, bottom), (0, 4), textcoords="offset points", color="white", ha="center"
+    )
+    axes.set(
+        xlabel="x (µm)",
+        ylabel="y (µm)",
+        aspect="equal",
+        title=f"w = {cloud.waist:.2f} ± {cloud.waist_sigma:.2f} µm",
+    )
+    return figure
+
+
+def _mark_threshold(axes: Axes, threshold: float | None) -> None:
+    if threshold is not None:
+        axes.axvline(threshold, label="lasing threshold", **_THRESHOLD_STYLE)

@@ -1,0 +1,196 @@
+"""What changes with the pump fluence: Δn in proportion, fluorescence with a threshold."""
+
+from dataclasses import dataclass
+
+import lmfit
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import chi2 as chi2_distribution
+
+Floats = NDArray[np.float64]
+
+FLUORESCENCE_BAND = (515.0, 560.0)
+"""Band in nm that holds CsPbBr3's fluorescence and lasing lines (paper, Fig. 2b)."""
+
+PUMP_LINE = (525.0, 4.0)
+"""Pump wavelength and the half width around it that is left out, nm: 100 fs (4 nm) and the 1.5 nm
+slit."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A weighted straight line y = slope·x + intercept.
+
+    `covariance` is of (slope, intercept); `p_value` is the chance of a χ² as large as this if the
+    line holds.
+    """
+
+    slope: float
+    slope_sigma: float
+    intercept: float
+    intercept_sigma: float
+    covariance: Floats
+    chi2: float
+    points: int
+    p_value: float
+
+    @property
+    def reduced_chi2(self) -> float:
+        """χ² per degree of freedom."""
+        return self.chi2 / (self.points - 2)
+
+    def evaluate(self, x: ArrayLike) -> Floats:
+        """Value of the line at `x`."""
+        return np.asarray(self.slope * np.asarray(x, np.float64) + self.intercept)
+
+
+def fit_line(x: ArrayLike, y: ArrayLike, sigma: ArrayLike) -> Line:
+    """Fit a weighted straight line and test whether it holds.
+
+    Raises
+    ------
+    ValueError
+        Fewer than three finite points, or all at one x.
+    """
+    x, y, sigma = (np.asarray(values, np.float64) for values in (x, y, sigma))
+    good = np.isfinite(x) & np.isfinite(y) & np.isfinite(sigma) & (sigma > 0)
+    x, y, sigma = x[good], y[good], sigma[good]
+    if len(np.unique(x)) < 3:
+        raise ValueError(
+            f"a line needs three different abscissae with finite values, not {len(np.unique(x))}"
+        )
+    basis = np.stack([x, np.ones_like(x)], axis=1) / sigma[:, np.newaxis]
+    covariance = np.asarray(np.linalg.inv(basis.T @ basis), np.float64)
+    slope, intercept = covariance @ basis.T @ (y / sigma)
+    chi2 = float(np.sum(((y - slope * x - intercept) / sigma) ** 2))
+    slope_sigma, intercept_sigma = np.sqrt(np.diag(covariance))
+    return Line(
+        slope=float(slope),
+        slope_sigma=float(slope_sigma),
+        intercept=float(intercept),
+        intercept_sigma=float(intercept_sigma),
+        covariance=covariance,
+        chi2=chi2,
+        points=len(x),
+        p_value=float(chi2_distribution.sf(chi2, len(x) - 2)),
+    )
+
+
+def fluorescence_intensity(
+    fluorescence: ArrayLike,
+    wavelength: ArrayLike,
+    band: tuple[float, float] = FLUORESCENCE_BAND,
+    pump_line: tuple[float, float] = PUMP_LINE,
+) -> Floats:
+    """Fluorescence (P,) in counts: the sum over the band without the stray pump line.
+
+    Parameters
+    ----------
+    fluorescence : (P, K) array
+        Counts; saturated pixels are NaN and make the sum NaN.
+    wavelength : (K,) array
+        nm.
+    band : tuple of float
+        First and last wavelength, nm.
+    pump_line : tuple of float
+        Centre and half width of what is left out, nm.
+    """
+    wavelength = np.asarray(wavelength, np.float64)
+    inside = (wavelength >= band[0]) & (wavelength <= band[1])
+    inside &= np.abs(wavelength - pump_line[0]) > pump_line[1]
+    return np.asarray(fluorescence, np.float64)[..., inside].sum(axis=-1)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Two straight lines that meet at the threshold.
+
+    Fluences in mJ/cm², intensities in counts, slopes in counts per mJ/cm².
+    """
+
+    fluence: float
+    fluence_sigma: float
+    intensity: float
+    slope_below: float
+    slope_above: float
+    reduced_chi2: float
+    warnings: tuple[str, ...]
+
+    def evaluate(self, fluence: ArrayLike) -> Floats:
+        """Intensity of the fit at `fluence`."""
+        return _broken_stick(
+            np.asarray(fluence, np.float64),
+            self.fluence,
+            self.intensity,
+            self.slope_below,
+            self.slope_above,
+        )
+
+
+def _broken_stick(
+    fluence: Floats, knee: float, intensity: float, slope_below: float, slope_above: float
+) -> Floats:
+    return intensity + np.where(
+        fluence < knee, slope_below * (fluence - knee), slope_above * (fluence - knee)
+    )
+
+
+def fit_threshold(
+    fluence: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None = None
+) -> Threshold:
+    """Find the fluence at which the fluorescence bends up.
+
+    Without `sigma` all points weigh the same and the scatter gives the standard deviations. Modes
+    that compete make the real curve bend smoothly, so with `sigma` a reduced χ² above 1 widens them
+    too.
+
+    Raises
+    ------
+    ValueError
+        Fewer than six points, or no bend.
+    """
+    f, y = np.asarray(fluence, np.float64), np.asarray(intensity, np.float64)
+    s = np.ones_like(y) if sigma is None else np.asarray(sigma, np.float64)
+    good = np.isfinite(f) & np.isfinite(y) & np.isfinite(s) & (s > 0)
+    f, y, s = f[good], y[good], s[good]
+    nodes = np.unique(f)
+    if len(nodes) < 6:
+        raise ValueError(
+            f"a threshold needs six fluences with finite fluorescence, not {len(nodes)}"
+        )
+
+    def linear(knee: float) -> tuple[float, Floats]:
+        """Misfit and (intensity, slopes) at a given knee."""
+        late = f - knee
+        basis = np.stack([np.ones_like(f), np.minimum(late, 0.0), np.maximum(late, 0.0)], axis=1)
+        solution = np.linalg.lstsq(basis / s[:, np.newaxis], y / s, rcond=None)[0].astype(
+            np.float64
+        )
+        return float(np.sum(((y - basis @ solution) / s) ** 2)), solution
+
+    # The misfit has a local minimum between most points: look everywhere first.
+    knees = np.linspace(nodes[1], nodes[-2], 200)
+    knee = knees[np.argmin([linear(value)[0] for value in knees])]
+    _, (level, below, above) = linear(knee)
+    if above <= below:
+        raise ValueError("the fluorescence does not bend up: extend the sweep beyond the threshold")
+    start = lmfit.Parameters()
+    start.add("knee", knee, min=nodes[0], max=nodes[-1])
+    start.add("intensity", level)
+    start.add("slope_below", below)
+    start.add("slope_above", above)
+    model = lmfit.Model(_broken_stick)
+    result = model.fit(y, start, fluence=f, weights=1 / s, scale_covar=False)
+    widened = np.sqrt(result.redchi) if sigma is None else max(1.0, np.sqrt(result.redchi))
+    values = result.params.valuesdict()
+    stderr = result.params["knee"].stderr
+    warnings = () if stderr else ("the threshold is not determined by the data",)
+    return Threshold(
+        fluence=float(values["knee"]),
+        fluence_sigma=float((stderr or np.nan) * widened),
+        intensity=float(values["intensity"]),
+        slope_below=float(values["slope_below"]),
+        slope_above=float(values["slope_above"]),
+        reduced_chi2=float(result.redchi),
+        warnings=warnings,
+    )
