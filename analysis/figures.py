@@ -1,4 +1,4 @@
-"""Figures after the paper's, one function each, that return a `Figure` and keep no state."""
+"""Figures after the paper's: one function each, no global state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -154,7 +154,7 @@ def fluorescence_figure(
 
 
 def map_figure(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, cloud: Cloud) -> Figure:
-    """Map of Δn, grids (rows, columns) in um, with the 1/e² circle of the fitted cloud (Fig. 4b)."""
+    """Map of Δn, grids (rows, columns) in um, with the fitted cloud at 1/e² (Fig. 4b)."""
     figure = Figure(figsize=(4.4, 3.8), layout="constrained")
     axes = figure.add_subplot()
     picture = axes.pcolormesh(

@@ -168,7 +168,7 @@ def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floa
     return best, coefficients
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _pixel(p: Floats, q: float, tilt: float, ratio: float, row: Floats) -> float:
     """Model at one pixel; its derivatives go to `row`."""
     phase = p[5] * q + p[6] * ratio
@@ -204,7 +204,7 @@ def _derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
     return model, table
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=True)
 def _normal_equations(
     p: Floats,
     first: int,

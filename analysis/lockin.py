@@ -63,14 +63,10 @@ def lock_in(frame_time: Floats, pump_open: Floats, frequency: float) -> LockIn |
 
     Returns None where nothing was modulated.
     """
-    if len(frame_time) == 0:
+    difference, off, power = _weights(frame_time, pump_open, frequency)
+    if power <= 1e-6 * len(pump_open):  # open fractions are known to about 1e-3
         return None
-    modulation = _modulation(frequency * frame_time, pump_open)
-    power = modulation @ modulation
-    if power < 1e-6 * len(pump_open):  # open fractions are known to about 1e-3
-        return None
-    difference = modulation / power
-    return LockIn(difference, 1 / len(pump_open) - pump_open.mean() * difference, pump_open)
+    return LockIn(difference, off, pump_open)
 
 
 @njit(cache=True, fastmath=True)
@@ -88,23 +84,34 @@ def _demodulate(
 
 
 @njit(cache=True)
-def _modulation(cycles: Floats, pump_open: Floats) -> Floats:
-    """Open fractions (F,) less the straight line in time that fits them best in each period."""
-    angle = 2 * np.pi * cycles
-    middle = np.arctan2(np.sum(pump_open * np.sin(angle)), np.sum(pump_open * np.cos(angle)))
-    period = np.floor(cycles - middle / (2 * np.pi) + 0.5)
-    result = np.zeros_like(pump_open)
-    start = 0
-    for end in range(1, len(period) + 1):
-        if end < len(period) and period[end] == period[start]:
+def _weights(
+    frame_time: Floats, pump_open: Floats, frequency: float
+) -> tuple[Floats, Floats, float]:
+    """Weights (F,) of `LockIn`, and the power of the modulation that they rest on."""
+    count = len(pump_open)
+    modulation, period = np.zeros(count), np.zeros(count)
+    cosine = sine = total = 0.0
+    for f in range(count):
+        angle = 2 * np.pi * frequency * frame_time[f]
+        cosine += pump_open[f] * np.cos(angle)
+        sine += pump_open[f] * np.sin(angle)
+        total += pump_open[f]
+    middle = np.arctan2(sine, cosine) / (2 * np.pi)
+    for f in range(count):
+        period[f] = np.floor(frequency * frame_time[f] - middle + 0.5)
+    start, power = 0, 0.0
+    for end in range(1, count + 1):
+        if end < count and period[end] == period[start]:
             continue
-        time = cycles[start:end] - np.mean(cycles[start:end])
+        time = frame_time[start:end] - np.mean(frame_time[start:end])
         opened = pump_open[start:end] - np.mean(pump_open[start:end])
         spread = np.sum(time * time)
         if spread > 0:
-            result[start:end] = opened - np.sum(time * opened) / spread * time
+            modulation[start:end] = opened - np.sum(time * opened) / spread * time
+            power += np.sum(modulation[start:end] ** 2)
         start = end
-    return result
+    difference = modulation / max(power, 1e-300)
+    return difference, (1 - total * difference) / max(count, 1), power
 
 
 @njit(cache=True)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from bluesky import RunEngine
 from bluesky.preprocessors import SupplementalData
-from bluesky.utils import PersistentDict
 
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.journal import Journal
 from ocm_ophyd.metadata import check_metadata
+from ocm_ophyd.persistent import PersistentMetadata
 
 __all__ = ["make_run_engine"]
 
@@ -17,7 +17,7 @@ _PACKAGES = ("ocm-ophyd", "bluesky", "ophyd", "event-model", "numpy", "scipy")
 
 
 def make_run_engine(
-    instrument: Instrument | None, journal: Journal, metadata_dir: Path | None
+    instrument: Instrument | None, journal: Journal, metadata_file: Path
 ) -> RunEngine:
     """Put together a RunEngine that keeps what it does.
 
@@ -27,13 +27,10 @@ def make_run_engine(
         Its baseline is read before and after every run.
     journal : Journal
         Gets every document first; where it cannot write, a run does not start.
-    metadata_dir : Path or None
-        Where scan ids and metadata outlive the session; None forgets them.
+    metadata_file : Path
+        Where scan ids and metadata outlive the session.
     """
-    engine = RunEngine(call_returns_result=True)
-    if metadata_dir is not None:
-        metadata_dir.mkdir(parents=True, exist_ok=True)
-        engine.md = PersistentDict(str(metadata_dir))
+    engine = RunEngine(PersistentMetadata(metadata_file), call_returns_result=True)
     engine.md["instrument"] = "OCM"
     engine.md["versions"] = {package: version(package) for package in _PACKAGES}
     engine.md_validator = check_metadata

@@ -10,9 +10,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
+from ocm_ophyd.catalog_access import server_answers
 from ocm_ophyd.settings import Settings
 
-__all__ = ["CatalogServer", "InstrumentServer", "Server", "ServerError", "free_ports"]
+__all__ = [
+    "CatalogServer",
+    "InstrumentServer",
+    "Server",
+    "ServerError",
+    "free_ports",
+    "stop_on_signals",
+]
 
 START_TIMEOUT = 120.0  # s; tiled alone takes half a minute on a cold disk
 STOP_TIMEOUT = 15.0  # s
@@ -38,6 +46,19 @@ def free_ports(count: int) -> list[int]:
     for holder in holders:
         holder.close()
     return ports
+
+
+def stop_on_signals() -> None:
+    """Make SIGTERM end this process as Ctrl-C does, so that what it started is stopped.
+
+    SIGINT too: a shell starts background commands with SIGINT ignored.
+    """
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
 
 
 class Server:
@@ -153,6 +174,4 @@ class CatalogServer(Server):
 
     def answers(self) -> bool:
         """Whether tiled answers."""
-        from ocm_ophyd.catalog import server_answers  # noqa: PLC0415 - imports tiled
-
         return server_answers(self.settings)

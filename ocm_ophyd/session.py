@@ -82,7 +82,7 @@ class Session:
     def around(cls, settings: Settings, instrument: Instrument) -> Self:
         """Put a session together around an instrument that is connected."""
         journal = Journal(settings.journal_dir)
-        engine = make_run_engine(instrument, journal, settings.home / "metadata")
+        engine = make_run_engine(instrument, journal, settings.home / "metadata.json")
         reduction = LiveReduction()
         reduction.subscribe(journal)
         engine.subscribe(make_callback_safe(reduction))

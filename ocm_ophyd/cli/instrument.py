@@ -43,9 +43,10 @@ def up(scenario: Scenario = None, time_scale: TimeScale = 1.0) -> None:
 
     Example: ocm up --time-scale 10
     """
-    from ocm_ophyd.servers import CatalogServer, InstrumentServer, ServerError
+    from ocm_ophyd.servers import CatalogServer, InstrumentServer, ServerError, stop_on_signals
     from ocm_ophyd.settings import Settings
 
+    stop_on_signals()
     settings = Settings()
     instrument = InstrumentServer(settings, scenario=scenario, time_scale=time_scale)
     with instrument, CatalogServer(settings) as catalog:

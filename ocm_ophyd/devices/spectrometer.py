@@ -58,7 +58,7 @@ class Spectrometer(Device):
     """
 
     acquire = Cpt(EpicsSignal, "Acquire", kind=Kind.omitted, put_complete=True)
-    abort = Cpt(EpicsSignal, "Abort", kind=Kind.omitted)
+    abort = Cpt(EpicsSignal, "Abort", kind=Kind.omitted, put_complete=True)
     frames_per_point = Cpt(EpicsSignal, "NumFrames", kind=Kind.config, put_complete=True)
     exposure = Cpt(EpicsSignalRO, "ExposureTime_RBV", kind=Kind.config)
     frame_interval = Cpt(EpicsSignalRO, "FrameInterval_RBV", kind=Kind.config)
@@ -89,6 +89,7 @@ class Spectrometer(Device):
         self._frames = 0
         self._points = 0  # reported in documents
         self._taken = False  # a point in the file that no document has reported yet
+        self._paused = False
         self._streams: dict[str, ComposeStreamDatum] = {}
         self._documents: list[tuple[str, Any]] = []
 
@@ -147,11 +148,22 @@ class Spectrometer(Device):
             elif state == "Idle":
                 self._taken = True
                 status.set_finished()
+            elif state == "Aborted" and self._paused:
+                status.set_finished()  # the RunEngine goes back and triggers again
             else:
                 status.set_exception(AcquisitionError(self._why()))
 
         self.acquire.set(1).add_callback(finished)
         return status
+
+    def pause(self) -> None:
+        """Break off the point that is being taken: it is taken again when the run goes on."""
+        self._paused = True
+        self.abort.put(1, wait=True)
+
+    def resume(self) -> None:
+        """Be ready to take the point again."""
+        self._paused = False
 
     def stop(self, *, success: bool = False) -> None:  # noqa: ARG002 - the name bluesky calls
         """Break off the acquisition; points already written stay."""

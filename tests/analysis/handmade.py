@@ -20,7 +20,7 @@ def light() -> np.ndarray:
 
 
 def open_fraction(start: np.ndarray, phase: float) -> np.ndarray:
-    """Fraction of each exposure with the pump on: the pump is on while frac(20 Hz t + phase) < 1/2."""
+    """Fraction of each exposure with the pump on, which is while frac(20 Hz t + phase) < 1/2."""
 
     def on_until(time):
         cycles = CHOPPER * time + phase

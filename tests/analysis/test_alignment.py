@@ -38,7 +38,7 @@ def test_a_scan_without_a_rise_is_refused():
 
 
 def malus(voltage, full=2e-3):
-    """W behind the beam splitter: sin² of half a retardance that falls from 2.2 waves with voltage."""
+    """W behind the beam splitter: sin² of half a retardance, 2.2 waves and falling with voltage."""
     retardance = 2 * np.pi * 2.2 / (1 + np.maximum(voltage - 1.2, 0) ** 1.5)
     return full * (np.sin(retardance / 2) ** 2 + 0.004)
 
@@ -73,7 +73,7 @@ def test_the_table_is_monotonic_in_both_and_in_peak_fluence():
         ([0, 1, 2], [1, 2, 3], "needs 4"),
         ([1, 1, 1, 1, 1], [1, 2, 3, 4, 5], "1 voltages"),
         ([0, 1, 2, 3, np.nan], [0, 1, 2, 3, 4], "finite"),
-        (np.arange(30), np.random.default_rng(1).normal(1, 0.01, 30), "does not change|distinct"),
+        (np.arange(30), np.random.default_rng(1).normal(1, 0.01, 30), r"does not change|distinct"),
         (np.arange(30), np.arange(30) % 2, "distinct powers"),
     ],
 )
@@ -84,7 +84,7 @@ def test_curves_that_cannot_be_inverted_are_refused(voltage, power, reason):
 
 def test_values_outside_the_branch_are_refused():
     calibration = PowerCalibration(np.arange(6.0), np.arange(6.0) * 1e-3)
-    with pytest.raises(ValueError, match="power 0.006 W is outside"):
+    with pytest.raises(ValueError, match=r"power 0\.006 W is outside"):
         calibration.voltage(6e-3)
     with pytest.raises(ValueError, match="voltage -1 V is outside"):
         calibration.power(-1.0)

@@ -13,9 +13,7 @@ THRESHOLD = 0.57  # mJ/cm², stated in the paper
 def test_line_has_the_scatter_it_states_and_a_fair_test():
     rng = np.random.default_rng(1)
     sigma = rng.uniform(1e-4, 4e-4, FLUENCE.size)
-    lines = [
-        fit_line(FLUENCE, 1.75e-2 * FLUENCE + rng.normal(0, sigma), sigma) for _ in range(300)
-    ]
+    lines = [fit_line(FLUENCE, 1.75e-2 * FLUENCE + rng.normal(0, sigma), sigma) for _ in range(300)]
     pulls = np.array([(line.slope - 1.75e-2) / line.slope_sigma for line in lines])
     assert np.std(pulls) == pytest.approx(1, abs=0.13)
     assert np.mean([line.reduced_chi2 for line in lines]) == pytest.approx(1, abs=0.07)
@@ -35,7 +33,9 @@ def test_fluorescence_is_summed_without_the_pump_line():
     pump = 1e4 * np.exp(-(((wavelength - 525) / 1.2) ** 2))
     ripple = 50 * np.sin(wavelength) * (wavelength > 900)
     alone = fluorescence_intensity(glow, wavelength)
-    assert fluorescence_intensity(glow + pump + ripple, wavelength) == pytest.approx(alone, rel=0.02)
+    assert fluorescence_intensity(glow + pump + ripple, wavelength) == pytest.approx(
+        alone, rel=0.02
+    )
     step = wavelength[1] - wavelength[0]
     assert alone * step == pytest.approx(6 * np.sqrt(np.pi), rel=0.01)
 

@@ -10,7 +10,7 @@ PEROVSKITE, SILICON = MATERIALS["CsPbBr3"], MATERIALS["Si"]
 
 
 def test_published_pair_of_densities():
-    """Δn = 1e-2 at 1050 nm is 1.09e19 by Eq. 1 and 1.45e19 by Eq. 2 (Table 1: 1.1e19 and 1.5e19)."""
+    """Δn = 1e-2 at 1050 nm is 1.09e19 by Eq. 1 and 1.45e19 by Eq. 2."""
     assert PEROVSKITE.carrier_density(1e-2) == pytest.approx(1.09e19, rel=0.005)
     assert PEROVSKITE.carrier_density_asymptotic(1e-2) == pytest.approx(1.45e19, rel=0.005)
 

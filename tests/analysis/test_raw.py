@@ -14,8 +14,13 @@ SPECTROMETER = "/entry/instrument/spectrometer"
 def scan():
     """A 2 x 2 map with everything optional."""
     plate = Plate(delta_n=np.full(4, 1e-3), frames=12, path_difference=14.0)
-    chirp = {"chirp_wavelength": np.array([925.0, 1025, 1125]), "chirp_delay": np.array([-2.4, 0, 2.6])}
-    return plate.dataset().assign_attrs(shape=np.array([2, 2]), axes="y x", saturation=200_000, **chirp)
+    chirp = {
+        "chirp_wavelength": np.array([925.0, 1025, 1125]),
+        "chirp_delay": np.array([-2.4, 0, 2.6]),
+    }
+    return plate.dataset().assign_attrs(
+        shape=np.array([2, 2]), axes="y x", saturation=200_000, **chirp
+    )
 
 
 @pytest.fixture
@@ -122,10 +127,16 @@ DAMAGES = {
     "open below 0": (*_replace(f"{SPECTROMETER}/pump_open", _with((0, 0), -0.1)), "0 and 1"),
     "chopper parked": (*_replace(f"{SPECTROMETER}/pump_open", np.ones_like), "never modulated"),
     "time standing still": (*_replace(f"{SPECTROMETER}/frame_time", np.zeros_like), "increase"),
-    "wavelengths in disorder": (*_replace(f"{SPECTROMETER}/wavelength", _with(7, 1)), "rise or fall"),
+    "wavelengths in disorder": (
+        *_replace(f"{SPECTROMETER}/wavelength", _with(7, 1)),
+        "rise or fall",
+    ),
     "reference as dark": (*_replace(f"{SPECTROMETER}/reference", np.zeros_like), "brighter"),
     "no thickness": (*_replace("/entry/sample/thickness", lambda _: 0.0), "positive"),
-    "a list for a number": (*_replace("/entry/sample/thickness", lambda _: [1.0, 2.0]), "one number"),
+    "a list for a number": (
+        *_replace("/entry/sample/thickness", lambda _: [1.0, 2.0]),
+        "one number",
+    ),
     "text for a number": (*_replace("/entry/sample/thickness", lambda _: "thin"), "numbers"),
     "an unknown geometry": (
         *_replace("/entry/instrument/interferometer/geometry", lambda _: "sideways"),
@@ -171,7 +182,7 @@ def test_frames_that_cannot_be_decompressed_are_named(raw_file):
     with raw_file.open("r+b") as file:
         file.seek(chunk.byte_offset)
         file.write(b"\0" * min(chunk.size, 4096))
-    with open_raw(raw_file) as back, pytest.raises(RawFileError, match="frames.*damaged"):
+    with open_raw(raw_file) as back, pytest.raises(RawFileError, match=r"frames.*damaged"):
         back["frames"][1].load()
 
 

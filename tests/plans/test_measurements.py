@@ -213,10 +213,11 @@ def test_pausing_shuts_the_pump_and_resuming_loses_nothing(lab, plans):
     triggers = []
 
     def pause_while_exposing(msg):
-        triggers.extend([msg] if msg.command == "trigger" else [])
+        if msg.command == "trigger" and msg.obj is lab.instrument.spectrometer:
+            triggers.append(msg)
         if msg.command == "wait" and len(triggers) == 3:
             lab.RE.msg_hook = None
-            lab.RE.loop.call_soon(lab.RE.request_pause)
+            threading.Timer(0.05, lab.RE.request_pause).start()
 
     lab.RE.msg_hook = pause_while_exposing
     delays = [0.0, 5.0, 10.0, 15.0, 20.0]

@@ -1,0 +1,50 @@
+"""Metadata that outlive the session: scan ids, and what a user puts into ``RE.md``."""
+
+import json
+from collections import UserDict
+from pathlib import Path
+from typing import Any
+
+__all__ = ["PersistentMetadata"]
+
+
+class PersistentMetadata(UserDict[str, Any]):
+    """A dictionary kept in a JSON file, which is replaced whole at every change.
+
+    bluesky's own PersistentDict also writes when it is collected as garbage, and so can put
+    back the scan ids of a session that ended long ago.
+
+    Parameters
+    ----------
+    path : Path
+        The file; made at the first change.
+
+    Raises
+    ------
+    ValueError
+        Where the file is not what this class wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        except json.JSONDecodeError as error:
+            msg = f"{path} is damaged ({error}): mend it, or move it away to begin with scan 1"
+            raise ValueError(msg) from None
+        super().__init__()
+        self.data.update(kept)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        super().__setitem__(key, value)
+        self._write()
+
+    def __delitem__(self, key: str) -> None:
+        super().__delitem__(key)
+        self._write()
+
+    def _write(self) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._path.with_suffix(".new")
+        new.write_text(json.dumps(self.data, indent=1), "utf-8")
+        new.replace(self._path)
