@@ -58,9 +58,9 @@ def chirp_resolved(
             seen = hats @ phase[columns]
             by, residual = _linearised(model, point, seen)
             # Drift, pulse energy, tilt and contrast of the point are eliminated with their priors.
-            nuisance = by[6:] * point.difference_weight
-            inside = nuisance @ by[6:].T + np.diag([drift**-2.0, 0, 0, CONTRAST_SIGMA**-2])
-            wanted = by[6, :, np.newaxis] * hats
+            nuisance = by[7:11] * point.difference_weight
+            inside = nuisance @ by[7:11].T + np.diag([drift**-2.0, 0, 0, CONTRAST_SIGMA**-2])
+            wanted = by[7, :, np.newaxis] * hats
             crossed = nuisance @ wanted
             removed = np.linalg.solve(inside, np.column_stack([crossed, nuisance @ residual]))
             weighted = wanted.T * point.difference_weight
@@ -73,7 +73,7 @@ def chirp_resolved(
 def _linearised(model: FringeModel, point: PointSpectra, delta: Floats) -> tuple[Floats, Floats]:
     """Linearise the pumped spectrum at phases `delta` (B,).
 
-    Returns its derivatives (10, B), and what of the measured difference it misses (B,).
+    Returns its derivatives (12, B), and what of the measured difference it misses (B,).
     """
     off, _ = model.derivatives(point.fringe)
     pumped, by = model.derivatives(point.fringe, delta)

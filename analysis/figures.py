@@ -12,7 +12,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.decay import DecayFit
-from analysis.fluence import FLUORESCENCE_BAND, Line
+from analysis.fluence import FLUORESCENCE_BAND, Line, Response
 from analysis.maps import Cloud
 from analysis.materials import Material
 
@@ -39,11 +39,11 @@ def delta_n_figure(
     fluence: ArrayLike,
     delta_n: ArrayLike,
     sigma: ArrayLike,
-    line: Line,
+    line: Line | Response,
     material: Material | None = None,
     threshold: float | None = None,
 ) -> Figure:
-    """Δn against fluence (mJ/cm²) with its line; carrier density on the right (Fig. 2a)."""
+    """Δn against fluence (mJ/cm²) with its fit; carrier density on the right (Fig. 2a)."""
     figure = Figure(figsize=(4.6, 3.6), layout="constrained")
     axes = figure.add_subplot()
     axes.errorbar(
@@ -58,7 +58,7 @@ def delta_n_figure(
         label="measured",
     )
     reach = np.array([0.0, np.max(fluence) * 1.03])
-    axes.plot(reach, line.evaluate(reach) * 1e3, color="black", linewidth=1, label="linear fit")
+    axes.plot(reach, line.evaluate(reach) * 1e3, color="black", linewidth=1, label="fit")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _mark_threshold(axes, threshold)
     axes.set(xlabel="Pump fluence (mJ/cm²)", ylabel="Δn (10⁻³)", xlim=reach)
@@ -95,13 +95,11 @@ def kinetics_figure(curves: Sequence[Kinetics]) -> Figure:
         inset.plot(time, np.abs(fitted) * 1e3, color=colour, linewidth=1)
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     axes.set(xlabel="Delay (ps)", ylabel="Δn (10⁻³)")
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.25 * (high - low))
     tops = [float(np.nanmax(np.abs(np.asarray(curve.delta_n)))) * 1e3 for curve in curves]
     inset.set_ylim(min(tops) / 50, max(tops) * 1.5)
     inset.set_xlim(left=0)
     inset.tick_params(labelsize=7)
-    axes.legend(frameon=False, fontsize=7, loc="lower right", bbox_to_anchor=(1.0, 0.06))
+    axes.legend(frameon=False, fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return figure
 
 

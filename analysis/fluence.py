@@ -76,6 +76,67 @@ def fit_line(x: ArrayLike, y: ArrayLike, sigma: ArrayLike) -> Line:
     )
 
 
+@dataclass(frozen=True)
+class Response:
+    """Δn = slope·F + curvature·F², nothing without a pump.
+
+    Slope in RIU cm²/mJ, curvature in RIU cm⁴/mJ². Carriers are generated in proportion to the
+    fluence; by the time of the probe the dense clouds have lost some to recombination, which
+    the curvature takes up: for N(τ) = N₀/(1 + BτN₀) it is -Bτ(dN/dF)·slope.
+    """
+
+    slope: float
+    slope_sigma: float
+    curvature: float
+    curvature_sigma: float
+    reduced_chi2: float
+    p_value: float
+
+    def evaluate(self, fluence: ArrayLike) -> Floats:
+        """Δn at `fluence` (mJ/cm²)."""
+        f = np.asarray(fluence, np.float64)
+        return np.asarray(self.slope * f + self.curvature * f**2)
+
+
+def fit_response(
+    fluence: ArrayLike, delta_n: ArrayLike, sigma: ArrayLike, fluence_sigma: float = 0.0
+) -> Response:
+    """Fit the response of Δn to the fluence.
+
+    Parameters
+    ----------
+    fluence, delta_n, sigma : (P,) array
+        mJ/cm², RIU, RIU.
+    fluence_sigma : float
+        Relative standard deviation of the fluences.
+
+    Raises
+    ------
+    ValueError
+        Fewer than four fluences.
+    """
+    f, y, s = (np.asarray(values, np.float64) for values in (fluence, delta_n, sigma))
+    good = np.isfinite(f) & np.isfinite(y) & np.isfinite(s) & (s > 0)
+    f, y, s = f[good], y[good], s[good]
+    if len(np.unique(f)) < 4:
+        raise ValueError(f"a response needs four fluences, not {len(np.unique(f))}")
+    s = np.hypot(s, fluence_sigma * np.abs(y))
+    basis = np.stack([f, f**2], axis=1) / s[:, np.newaxis]
+    covariance = np.linalg.inv(basis.T @ basis)
+    slope, curvature = covariance @ basis.T @ (y / s)
+    chi2 = float(np.sum(((y - slope * f - curvature * f**2) / s) ** 2))
+    slope_sigma, curvature_sigma = np.sqrt(np.diag(covariance))
+    free = len(f) - 2
+    return Response(
+        slope=float(slope),
+        slope_sigma=float(slope_sigma),
+        curvature=float(curvature),
+        curvature_sigma=float(curvature_sigma),
+        reduced_chi2=chi2 / free,
+        p_value=float(chi2_distribution.sf(chi2, free)),
+    )
+
+
 def fluorescence_intensity(
     fluorescence: ArrayLike,
     wavelength: ArrayLike,

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from bluesky.callbacks import CallbackBase
 
+from ocm_ophyd.devices.delay import MM_PER_PS
 from ocm_ophyd.servers import CatalogServer, InstrumentServer, free_ports
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings
@@ -20,7 +21,7 @@ __all__ = ["DemoRuns", "Report", "laboratory", "measure"]
 SAMPLE = "CsPbBr3-microplate"
 TIME_SCALE = 20.0
 
-SWEEP_DELAY = 3.0  # ps: the 5 ps chirped probe must lie behind the pump as a whole
+SWEEP_DELAY = 2.5  # ps: by then the 5 ps chirped probe lies behind the pump as a whole
 FLUENCES = np.linspace(0.1, 1.0, 13)
 BELOW, ABOVE = 0.35, 0.8  # mJ/cm², the paper's kinetics
 WINDOW = (3.0, 250.0)  # ps, of the fits: from where the whole chirped probe follows the pump
@@ -40,7 +41,9 @@ class DemoRuns:
     above: xr.Dataset
     map: xr.Dataset
     time_zero_sigma: float
-    """mm"""
+    """fs"""
+    power_sigma: float
+    """Relative, of one reading of the power meter: what the fluences are uncertain by."""
     uids: list[str]
     """Raw runs, in order."""
 
@@ -104,11 +107,14 @@ def measure(session: Session, report: Report) -> DemoRuns:
 
     take("record_reference")
     take("calibrate_pump_power")
-    _, time_zero_sigma = take("find_time_zero", fluence=0.5)
+    meter = session.instrument.power_meter
+    power_sigma = float(meter.power_sigma.get() / meter.power.get())
+    _, position_sigma = take("find_time_zero", fluence=0.5)
     sweep = reduced("fluence_sweep", [float(f) for f in FLUENCES], delay=SWEEP_DELAY)
     delays = linear_then_logarithmic(-6, 20, 1.0, 250, 14)
     below = reduced("delay_scan", delays, fluence=BELOW)
     above = reduced("delay_scan", delays, fluence=ABOVE)
     side = [float(x) for x in MAP_SIDE]
     image = reduced("spatiotemporal_grid", [MAP_DELAY], side, side, fluence=BELOW, periods=6)
-    return DemoRuns(sweep, below, above, image, time_zero_sigma, uids)
+    time_zero_sigma = position_sigma / MM_PER_PS * 1e3
+    return DemoRuns(sweep, below, above, image, time_zero_sigma, power_sigma, uids)

@@ -2,7 +2,7 @@
 
 import typer
 
-from ocm_ophyd.cli import catalog, data, instrument, overnight
+from ocm_ophyd.cli import catalog, data, demo, instrument, overnight
 
 app = typer.Typer(
     help="Control and analysis of an ultrafast pump-probe optical coherence microscope.",
@@ -11,6 +11,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for command in (
+    demo.demo,
     instrument.ioc,
     catalog.serve,
     instrument.up,

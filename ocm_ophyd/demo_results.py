@@ -1,0 +1,191 @@
+"""What the demo's runs say: a table beside the paper's numbers, and figures."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.decay import DecayFit
+from analysis.figures import (
+    Kinetics,
+    delta_n_figure,
+    fluorescence_figure,
+    kinetics_figure,
+    map_figure,
+)
+from analysis.fluence import (
+    Response,
+    Threshold,
+    fit_response,
+    fit_threshold,
+    fluorescence_intensity,
+)
+from analysis.kinetics import fit_biexponential, fit_exponential
+from analysis.maps import Cloud, cloud_waist, fit_cloud
+from analysis.materials import MATERIALS
+from ocm_ophyd.demo import ABOVE, BELOW, SWEEP_DELAY, WINDOW, DemoRuns
+
+__all__ = ["Results", "Row", "evaluate", "write_figures"]
+
+PAPER_THRESHOLD = 0.57  # mJ/cm²
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    quantity: str
+    value: float
+    sigma: float
+    unit: str
+    paper: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Results:
+    """Fits of the demo's runs and the table made of them."""
+
+    response: Response
+    threshold: Threshold
+    below: DecayFit
+    above: DecayFit
+    cloud: Cloud
+    rows: list[Row]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the table by quantity."""
+        return {row.quantity: asdict(row) for row in self.rows}
+
+
+def evaluate(runs: DemoRuns) -> Results:
+    """Fit everything that the demo measured."""
+    sweep = runs.sweep
+    fluence = sweep["fluence"].values
+    response = fit_response(
+        fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
+    )
+    intensity = fluorescence_intensity(sweep["fluorescence"].values, sweep["wavelength"].values)
+    threshold = fit_threshold(fluence, intensity)
+    above = fit_biexponential(*_columns(runs.above), window=WINDOW)
+    below = fit_exponential(*_columns(runs.below), window=WINDOW)
+    image = runs.map
+    cloud = fit_cloud(*(image[name].values for name in ("x", "y", "delta_n", "delta_n_sigma")))
+    fits = (response, threshold, below, above, cloud)
+    return Results(*fits, rows=_table(runs, *fits))
+
+
+def _columns(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return scan["delay"].values, scan["delta_n"].values, scan["delta_n_sigma"].values
+
+
+def _table(
+    runs: DemoRuns,
+    response: Response,
+    threshold: Threshold,
+    below: DecayFit,
+    above: DecayFit,
+    cloud: Cloud,
+) -> list[Row]:
+    delta_n = response.slope * PAPER_THRESHOLD
+    delta_n_sigma = response.slope_sigma * PAPER_THRESHOLD
+    material = MATERIALS["CsPbBr3"]
+    density, density_up = material.carrier_density(np.array([delta_n, delta_n + delta_n_sigma]))
+    simple = material.carrier_density_asymptotic(delta_n)
+    waist, waist_sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
+    window = f"{WINDOW[0]:g} to {WINDOW[1]:g} ps"
+    sensitivity = float(np.median(runs.above["delta_n_sigma"].values))
+    return [
+        Row("time zero", 0.0, runs.time_zero_sigma, "fs", "1000 (resolution)", "stored"),
+        Row(
+            "slope of delta_n against fluence",
+            response.slope,
+            response.slope_sigma,
+            "RIU cm2/mJ",
+            "0.0175",
+            f"at {SWEEP_DELAY:g} ps, towards zero fluence; chi2/dof {response.reduced_chi2:.2f}",
+        ),
+        Row(
+            "curvature of delta_n against fluence",
+            response.curvature,
+            response.curvature_sigma,
+            "RIU cm4/mJ2",
+            "-",
+            "recombination between pump and probe",
+        ),
+        Row("delta_n at 0.57 mJ/cm2", delta_n, delta_n_sigma, "RIU", "0.010", "slope x fluence"),
+        Row("N at 0.57 mJ/cm2, Eq. 1", density, density_up - density, "cm-3", "1.1e19"),
+        Row(
+            "N at 0.57 mJ/cm2, Eq. 2",
+            float(simple),
+            float(simple) * delta_n_sigma / delta_n,
+            "cm-3",
+            "1.5e19",
+        ),
+        Row(
+            "threshold fluence",
+            threshold.fluence,
+            threshold.fluence_sigma,
+            "mJ/cm2",
+            "0.57",
+            "where two lines through the fluorescence meet",
+        ),
+        _decay_row("tau_lasing", above, f"13.4 +- 1.3 at {ABOVE}", window),
+        _decay_row("tau_fluor", above, f"170 +- 20 at {ABOVE}", window),
+        _decay_row("tau_fluor", below, f"over 100 at {BELOW}", window, " below threshold"),
+        Row("pump waist", waist, waist_sigma, "um", "2.25", "probe's blur taken out"),
+        Row("pump-probe offset x", cloud.x, cloud.x_sigma, "um", "-"),
+        Row("pump-probe offset y", cloud.y, cloud.y_sigma, "um", "-"),
+        Row(
+            "sigma of delta_n, 20 periods",
+            sensitivity,
+            sensitivity / np.sqrt(2 * runs.above.sizes["point"]),
+            "RIU",
+            "1e-3 (sensitivity)",
+            "median of a delay scan",
+        ),
+    ]
+
+
+def _decay_row(name: str, fit: DecayFit, paper: str, window: str, suffix: str = "") -> Row:
+    """Row for a decay time, its sigma widened by what the model misses."""
+    widened = fit.sigmas[name] * np.sqrt(max(1.0, fit.reduced_chi2))
+    note = f"window {window}; chi2/dof {fit.reduced_chi2:.1f}"
+    return Row(name + suffix, fit.values[name], float(widened), "ps", paper, note)
+
+
+def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Path]:
+    """Draw the demo's figures as PNG files; returns their paths."""
+    sweep, image = runs.sweep, runs.map
+    figures: dict[str, Figure] = {
+        "delta_n_vs_fluence": delta_n_figure(
+            sweep["fluence"].values,
+            sweep["delta_n"].values,
+            sweep["delta_n_sigma"].values,
+            results.response,
+            MATERIALS["CsPbBr3"],
+            PAPER_THRESHOLD,
+        ),
+        "kinetics": kinetics_figure(
+            [
+                Kinetics(f"{BELOW} mJ/cm²", *_columns(runs.below), results.below),
+                Kinetics(f"{ABOVE} mJ/cm²", *_columns(runs.above), results.above),
+            ]
+        ),
+        "fluorescence": fluorescence_figure(
+            sweep["fluence"].values,
+            sweep["wavelength"].values,
+            sweep["fluorescence"].values,
+            results.threshold.fluence,
+        ),
+        "map": map_figure(
+            image["x"].values, image["y"].values, image["delta_n"].values, results.cloud
+        ),
+    }
+    paths = []
+    for name, figure in figures.items():
+        paths.append(directory / f"{name}.png")
+        figure.savefig(paths[-1], dpi=160)
+    return paths
