@@ -56,11 +56,14 @@ def chirp_resolved(
         for point, at, drift in zip(spectra, delay, delta_phi_sigma, strict=True):
             columns, hats = _hats(time, at + pixel_delay)
             seen = hats @ phase[columns]
-            by, residual = _linearised(model, point, seen)
-            # Drift, pulse energy, tilt and contrast of the point are eliminated with their priors.
-            nuisance = by[7:11] * point.difference_weight
-            inside = nuisance @ by[7:11].T + np.diag([drift**-2.0, 0, 0, CONTRAST_SIGMA**-2])
-            wanted = by[7, :, np.newaxis] * hats
+            by_time, by_nuisance, residual = _linearised(model, point, seen)
+            # The fringe, drift, energy, tilt and contrast are eliminated with their priors.
+            prior = np.zeros((len(by_nuisance), len(by_nuisance)))
+            prior[:-4, :-4] = np.linalg.inv(point.fringe.covariance)
+            prior[[-4, -1], [-4, -1]] = drift**-2.0, CONTRAST_SIGMA**-2
+            nuisance = by_nuisance * point.difference_weight
+            inside = nuisance @ by_nuisance.T + prior
+            wanted = by_time[:, np.newaxis] * hats
             crossed = nuisance @ wanted
             removed = np.linalg.solve(inside, np.column_stack([crossed, nuisance @ residual]))
             weighted = wanted.T * point.difference_weight
@@ -70,14 +73,18 @@ def chirp_resolved(
     return time, phase, np.sqrt(np.diag(np.linalg.inv(information)))
 
 
-def _linearised(model: FringeModel, point: PointSpectra, delta: Floats) -> tuple[Floats, Floats]:
-    """Linearise the pumped spectrum at phases `delta` (B,).
+def _linearised(
+    model: FringeModel, point: PointSpectra, delta: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Linearise the difference spectrum at phases `delta` (B,).
 
-    Returns its derivatives (12, B), and what of the measured difference it misses (B,).
+    Returns its derivatives by each bin's own phase (B,) and by the point's nuisances (11, B): the
+    fringe, and phase, energy, tilt and contrast of all bins; and what the difference misses (B,).
     """
-    off, _ = model.derivatives(point.fringe)
+    off, by_off = model.derivatives(point.fringe)
     pumped, by = model.derivatives(point.fringe, delta)
-    return by, point.difference - (pumped - off)
+    nuisances = np.concatenate([by[:7] - by_off[:7], by[7:11]])
+    return by[7], nuisances, point.difference - (pumped - off)
 
 
 def _hats(time: Floats, at: Floats) -> tuple[slice, Floats]:

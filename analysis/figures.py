@@ -57,11 +57,11 @@ def delta_n_figure(
         linewidth=1,
         label="measured",
     )
-    reach = np.array([0.0, np.max(fluence) * 1.03])
+    reach = np.linspace(0.0, np.max(fluence) * 1.03, 100)
     axes.plot(reach, line.evaluate(reach) * 1e3, color="black", linewidth=1, label="fit")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _mark_threshold(axes, threshold)
-    axes.set(xlabel="Pump fluence (mJ/cm²)", ylabel="Δn (10⁻³)", xlim=reach)
+    axes.set(xlabel="Pump fluence (mJ/cm²)", ylabel="Δn (10⁻³)", xlim=reach[[0, -1]])
     if material is not None:
         right = axes.secondary_yaxis(
             "right",

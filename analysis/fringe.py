@@ -2,12 +2,14 @@
 
 One model serves both. With q = k − k_c in rad/um, κ = q over half the band, and ρ = k/k_c:
 
-    s(k) = (1 + h0 + h1 κ) (g0 + g1 κ + g2 κ²) {1 + (1 + c) [A cos ψ − B sin ψ]},    ψ = z q + Δ ρ + d κ
+    s(k) = (1 + h0 + h1 κ) (g0 + g1 κ + g2 κ²) {1 + (1 + c) [A cos ψ − B sin ψ]}
+    ψ = z q [1 + r (ρ − 1)] + Δ ρ + d κ
 
-Without the pump h0, h1, c and Δ are zero; A = V cos φ and B = V sin φ with the visibility V and the
-phase φ at the band's centre, and z is the optical path difference in um (its group value: 2 n_g L
-in common path). The pump adds Δ = 4πLΔn/λ_c; pulse energy h0, tilt h1 and contrast c may change
-with it.
+Without the pump h0, h1, c, d and Δ are zero. A = V cos φ and B = V sin φ with the visibility V and
+the phase φ at the band's centre; z is the optical path difference in um (its group value: 2 n_g L
+in common path), and r the bend that comes with the group index. The pump adds Δ = 4πLΔn/λ_c; pulse
+energy h0, tilt h1 and contrast c may change with it, and Δ over the band (d), because the chirped
+probe's colours pass the sample at different times.
 
 A plate of 1.5 um shows 1.2 fringes over the band, so no Fourier peak is clear of zero: only a fit
 of all of it at once is unbiased.
@@ -27,7 +29,7 @@ ENVELOPE_SIGMA = 0.01
 flat but for fringes."""
 
 CURVATURE = (0.02, 0.02)
-"""Prior mean and width of r = (n_g − n)/n_g where the index is linear in frequency: 0.031 in CsPbBr3."""
+"""Prior mean and width of r: (n_g − n)/n_g for an index linear in frequency, 0.031 in CsPbBr3."""
 
 CONTRAST_SIGMA = 0.01
 """Prior width of c: Δn = 1e-2 changes the Fresnel coefficients of CsPbBr3's faces by 0.7 % (air)

@@ -146,6 +146,38 @@ def fit_decay(
     return min(fits, key=lambda fit: fit.bic)
 
 
+def relaxation_time(fit: DecayFit) -> tuple[float, float]:
+    """Time in which a fitted decay falls to 1/e of its value at the start of its window.
+
+    Unlike decay times it does not depend on how a decay is split into exponentials.
+
+    Returns
+    -------
+    tuple of float
+        ps, and the standard deviation that follows from the fit's covariance, widened where
+        the model misses more than the noise. NaN where the fit does not fall so far.
+    """
+    names = list(fit.covariance["parameter"].values)
+    start = np.array([fit.values[name] for name in names])
+    width = np.sqrt(max(1.0, fit.reduced_chi2))
+    draws = np.random.default_rng(0).multivariate_normal(start, fit.covariance.values, size=400)
+    values = [_time_to_fall(fit, dict(zip(names, draw, strict=True))) for draw in draws]
+    return _time_to_fall(fit, {}), float(np.std(values)) * float(width)
+
+
+def _time_to_fall(fit: DecayFit, changed: dict[str, float]) -> float:
+    low, high = fit.window
+    # the ratio of the two decay times is what is fitted; the slower one follows from it
+    values = {**fit.values, **changed}
+    if "ratio" in values:
+        values["tau_fluor"] = values["tau_lasing"] * values["ratio"]
+    time = np.linspace(low, 4 * high, 8000)
+    known = {name: values[name] for name in fit.model.param_names}
+    curve = np.asarray(fit.model.eval(t=time, **known))
+    fallen = np.flatnonzero(curve <= curve[0] / np.e)
+    return float(time[fallen[0]] - low) if fallen.size else float("nan")
+
+
 def _fit(
     kind: type[Exponential | Biexponential],
     delay: ArrayLike,

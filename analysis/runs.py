@@ -12,7 +12,15 @@ from xarray.core import indexing
 
 from analysis.raw import LazyFrames
 
-__all__ = ["AXES", "COORDINATES", "RunError", "header", "is_pump_probe", "raw_dataset"]
+__all__ = [
+    "AXES",
+    "COORDINATES",
+    "RunError",
+    "header",
+    "is_pump_probe",
+    "raw_dataset",
+    "reduced_run",
+]
 
 #: Data keys of the coordinates in a raw dataset.
 COORDINATES = {"delay": "delay", "x": "probe_x", "y": "probe_y", "fluence": "fluence"}
@@ -133,3 +141,35 @@ def raw_dataset(run: Any) -> xr.Dataset:
     if points != start["num_points"]:
         del dataset.attrs["shape"], dataset.attrs["axes"]
     return dataset
+
+
+def reduced_run(run: Any) -> xr.Dataset:
+    """Return a catalogued reduced run as a reduced dataset, without the wavelengths.
+
+    Parameters
+    ----------
+    run : BlueskyRun
+        One whose start document names a raw run.
+
+    Raises
+    ------
+    RunError
+        Where it has no points.
+    """
+    start = run.metadata["start"]
+    if "primary" not in run:
+        msg = f"reduced run {start['uid'][:8]} has no points"
+        raise RunError(msg)
+    primary = run["primary"]
+    names = {key: name for name, key in COORDINATES.items()}
+    reduced = xr.Dataset(attrs={"raw_run": start["raw_run"]})
+    for key in primary:
+        values = np.asarray(primary[key].read())
+        if values.dtype.kind not in "fiu" or key in {"time", "seq_num"} or key.startswith("ts_"):
+            continue
+        dims = ("point", "wavelength")[: values.ndim]
+        reduced[names.get(key, key)] = (dims, values)
+    if reduced.sizes["point"] == start["num_points"]:
+        reduced.attrs["axes"] = " ".join(AXES.get(axis, axis) for axis in start["axes"])
+        reduced.attrs["shape"] = np.asarray(start["shape"], np.int64)
+    return reduced

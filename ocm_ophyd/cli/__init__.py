@@ -2,7 +2,7 @@
 
 import typer
 
-from ocm_ophyd.cli import catalog, data, demo, instrument, overnight
+from ocm_ophyd.cli import catalog, data, demo, instrument, overnight, speed
 
 app = typer.Typer(
     help="Control and analysis of an ultrafast pump-probe optical coherence microscope.",
@@ -20,5 +20,7 @@ for command in (
     catalog.show,
     data.export,
     data.reduce,
+    data.fit,
+    speed.bench,
 ):
     app.command()(command)

@@ -92,3 +92,58 @@ def _reduce(target: str) -> "tuple[xr.Dataset, str | None]":
     with raw_dataset(run) as dataset:
         reduced = reduce_scan(dataset)
     return reduced, keep_reduction(run.metadata["start"], reduced, Journal(settings.journal_dir))
+
+
+@one_line_errors
+def fit(
+    target: Target,
+    window: Annotated[
+        tuple[float, float] | None, typer.Option(help="Delays of the decay fits, ps.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a run, a raw file or a reduced file: what its axes ask for.
+
+    Delay scans give the biexponential decay, fluence sweeps slope and threshold, maps the cloud.
+
+    Example: ocm fit reduced.h5 --window 3 250
+    """
+    from dataclasses import asdict
+
+    from analysis.scan_fits import fit_scan
+
+    estimates = fit_scan(_load(target), window)
+    if as_json:
+        typer.echo(json.dumps({e.quantity: asdict(e) for e in estimates}, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("quantity", "value", "sigma", "unit", "note")
+    for e in estimates:
+        table.add_row(e.quantity, f"{e.value:.5g}", f"{e.sigma:.2g}", e.unit, e.note)
+    Console().print(table)
+
+
+def _load(target: str) -> "xr.Dataset":
+    """Return a reduced dataset from a reduced file, a raw file or a run."""
+    from analysis.layout import RawFileError
+    from analysis.raw import open_raw
+    from analysis.reduction import read_reduced, reduce_scan
+
+    if Path(target).exists():
+        try:
+            return read_reduced(target)
+        except RawFileError:
+            with open_raw(target) as dataset:
+                return reduce_scan(dataset)
+    from analysis.runs import raw_dataset, reduced_run
+    from ocm_ophyd.catalog import connect
+    from ocm_ophyd.runs import find_run
+    from ocm_ophyd.settings import Settings
+
+    run = find_run(connect(Settings()), target)
+    if "raw_run" in run.metadata["start"]:
+        return reduced_run(run)
+    with raw_dataset(run) as dataset:
+        return reduce_scan(dataset)

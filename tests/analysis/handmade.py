@@ -37,9 +37,11 @@ class Plate:
     thickness: float = 1.5  # um
     index: float = 2.006
     group_excess: float = 0.032  # n_g / n - 1
+    bend: float = 0.0  # curvature of the phase; r = (n_g - n)/n_g for an index linear in frequency
     phase: float = 0.7  # rad, interferometer's phase at 1025 nm
     ratio: float = 0.6  # amplitude of the signal over that of the reference beam
     reference_factor: float = 1.07
+    reference_tilt: float = 0.0  # relative, at the band's edges
     path_difference: float | None = None  # um, reference-mirror geometry
     frames: int = 120
     chopper_phase: float = 0.13
@@ -60,7 +62,7 @@ class Plate:
         centre = 2 * np.pi / 1.025
         path = self.path_difference or 0.0
         path += 2 * self.index * (1 + self.group_excess) * self.thickness
-        phase = self.phase + path * (turns - centre)
+        phase = self.phase + path * (turns - centre) * (1 + self.bend * (turns / centre - 1))
         phase = phase + 2 * turns * self.thickness * delta_n + drift * turns / centre
         return light() * np.abs(1 + self.ratio * np.exp(1j * phase)) ** 2
 
@@ -90,6 +92,7 @@ class Plate:
             electrons = rng.normal(counts * GAIN, np.sqrt(counts * GAIN + READ_NOISE**2))
             counts = electrons / GAIN
         mean = light() * (1 + self.ratio**2)
+        mean = mean * (1 + self.reference_tilt * (WAVELENGTH - 1025) / 100)
         attrs = {
             "exposure": EXPOSURE,
             "gain": GAIN,

@@ -58,6 +58,20 @@ def test_half_a_micron_is_unbiased_within_its_honest_uncertainty():
     assert mean == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.parametrize("phase", [0.0, 1.3, 2.6, 3.9, 5.2])
+def test_a_dispersive_crystal_is_unbiased(phase):
+    """CsPbBr3: the group index bends the phase by 11 mrad at the band's edges."""
+    plate = Plate(np.array([1e-2]), bend=0.031, phase=phase)
+    assert reduced(plate)["delta_n"].values[0] == pytest.approx(1e-2, rel=3e-3)
+
+
+@pytest.mark.parametrize("phase", [0.0, 1.3, 2.6, 3.9, 5.2])
+def test_a_reference_of_another_colour_matters_little(phase):
+    """A substrate that sends back 2 % more of the red costs less than 1 %."""
+    plate = Plate(np.array([1e-2]), reference_tilt=0.02, phase=phase)
+    assert reduced(plate)["delta_n"].values[0] == pytest.approx(1e-2, rel=0.01)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_large_phases_keep_their_size_and_sign(sign):
     delta_n = sign * 1.0 / phase_of(1.0, 1.5)  # one radian
@@ -91,10 +105,10 @@ def test_sigma_is_the_scatter(frames, noise):
 
 
 def test_shot_noise_limits_an_otherwise_quiet_second():
-    """5.5e-5 rad for V = 0.9 and 120k counts (3e-6 in Δn); here V = 0.88 and 80k counts."""
+    """5.5e-5 rad (3e-6 in Δn) is for a phase alone; a slope of it over the band doubles that."""
     scan = reduced(Plate(np.full(200, 1e-3), shot_noise=True), seed=5)
     scatter = np.std(scan["delta_phi"].values)
-    assert scatter < 8e-5
+    assert scatter < 1.3e-4
     assert scan["delta_phi_sigma"].values.mean() == pytest.approx(scatter, rel=0.15)
 
 
@@ -217,11 +231,11 @@ def test_chirp_resolved_delay_scan_is_as_sharp_as_its_step():
 def test_chirp_resolved_sigma_is_the_scatter():
     """Away from the edge, which straight lines between delays cannot follow."""
     pulls = []
-    for seed in range(8):
-        result = reduce_scan(chirped_scan(0.5, seed, **NOISE))
+    for seed in range(5):
+        result = reduce_scan(chirped_scan(0.2, seed, **NOISE))
         time = result["chirp_resolved_delay"].values
         error = result["chirp_resolved_delta_n"].values - edge(time)
-        smooth = np.abs(time - 0.4) > 2
+        smooth = np.abs(time - 0.4) > 1
         pulls.append((error / result["chirp_resolved_delta_n_sigma"].values)[smooth])
     assert 0.8 < np.std(pulls) < 1.3
 

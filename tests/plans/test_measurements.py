@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 from bluesky.utils import FailedStatus, RunEngineInterrupted
-from conftest import SAMPLE
 
+SAMPLE = "CsPbBr3-microplate"
 DELAYS = [-5.0, 5.0, 10.0]
 
 

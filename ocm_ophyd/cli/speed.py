@@ -1,0 +1,27 @@
+"""``ocm bench``: how fast this installation is."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+from ocm_ophyd.cli._errors import one_line_errors
+
+
+@one_line_errors
+def bench() -> None:
+    """Run the benchmarks of the checkout: ratios, each measured in one run; about two minutes.
+
+    Example: ocm bench
+    """
+    directory = Path(__file__).parents[2] / "benchmarks"
+    scripts = sorted(directory.glob("bench_*.py"))
+    if not scripts:
+        msg = f"there are no benchmarks in {directory}: install from a checkout (pip install -e .)"
+        raise ValueError(msg)
+    for script in scripts:
+        typer.echo(f"-- {script.name}")
+        if subprocess.run([sys.executable, script], check=False).returncode:
+            msg = f"{script.name} failed"
+            raise RuntimeError(msg)
