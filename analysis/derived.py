@@ -55,9 +55,7 @@ class DerivedRun:
         Gets every document as ``emit(name, doc)``.
     """
 
-    def __init__(
-        self, raw_start: Mapping[str, Any], emit: Callable[[str, dict[str, Any]], None]
-    ) -> None:
+    def __init__(self, raw_start: Mapping[str, Any], emit: Callable[[str, Any], None]) -> None:
         inherited = {key: raw_start[key] for key in _INHERITED if key in raw_start}
         self._emit = emit
         self._run = compose_run(
@@ -75,7 +73,7 @@ class DerivedRun:
                 },
             }
         )
-        self._event: Callable[..., dict[str, Any]] | None = None
+        self._event: Callable[..., Any] | None = None
         emit("start", self._run.start_doc)
 
     @property
@@ -104,7 +102,7 @@ class DerivedRun:
         timestamps = dict.fromkeys(data, time.time())
         self._emit("event", self._event(data=data, timestamps=timestamps, validate=False))
 
-    def close(self, exit_status: str = "success", reason: str = "") -> None:
+    def close(self, exit_status: Any = "success", reason: str = "") -> None:
         """Emit the end of the run."""
         self._emit("stop", self._run.compose_stop(exit_status=exit_status, reason=reason))
 
@@ -112,7 +110,7 @@ class DerivedRun:
 def keep_reduction(
     raw_start: Mapping[str, Any],
     reduced: xr.Dataset,
-    emit: Callable[[str, dict[str, Any]], None],
+    emit: Callable[[str, Any], None],
 ) -> str:
     """Emit a whole reduced scan as a run; returns its uid."""
     derived = DerivedRun(raw_start, emit)

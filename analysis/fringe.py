@@ -36,7 +36,7 @@ CONTRAST_SIGMA = 0.01
 and 1.7 % (glass)."""
 
 SLOPE_SIGMA = 0.05
-"""Prior width of d in rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
+"""Prior width of d, rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
 
 _STATIC, _PUMPED = slice(0, 7), slice(7, 12)  # g0 g1 g2 A B z r | Δ h0 h1 c d
 

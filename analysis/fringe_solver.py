@@ -12,15 +12,58 @@ Floats = NDArray[np.float64]
 
 
 @njit(cache=True)
+def _inverse(matrix: Floats) -> Floats:
+    """Inverse (n, n) of a positive definite matrix, by Gauss and Jordan: no pivots needed.
+
+    LAPACK's takes longer to call for such sizes, and several seconds to compile in.
+    """
+    n = len(matrix)
+    left, right = matrix.copy(), np.zeros((n, n))
+    for i in range(n):
+        right[i, i] = 1.0
+    for i in range(n):
+        pivot = left[i, i]
+        for k in range(n):
+            left[i, k] /= pivot
+            right[i, k] /= pivot
+        for j in range(n):
+            factor = left[j, i]
+            if j != i:
+                for k in range(n):
+                    left[j, k] -= factor * left[i, k]
+                    right[j, k] -= factor * right[i, k]
+    return right
+
+
+@njit(cache=True)
+def _times(matrix: Floats, vector: Floats) -> Floats:
+    """Product (n,) of a matrix (n, m) and a vector (m,)."""
+    result = np.zeros(len(matrix))
+    for i in range(len(matrix)):
+        for j in range(len(vector)):
+            result[i] += matrix[i, j] * vector[j]
+    return result
+
+
+@njit(cache=True)
 def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floats]:
     """Index of the basis (n, K) that fits best, and the coefficients (n,)."""
-    best, explained, coefficients = 0, -np.inf, np.zeros(bases.shape[1])
+    size = bases.shape[1]
+    best, explained, coefficients = 0, -np.inf, np.zeros(size)
     for i in range(len(bases)):
-        weighted = bases[i] * weight
-        right = weighted @ data
-        linear = np.linalg.solve(weighted @ bases[i].T, right)
-        if linear @ right > explained:
-            best, explained, coefficients = i, linear @ right, linear
+        gram, right = np.zeros((size, size)), np.zeros(size)
+        for k in range(len(data)):
+            for a in range(size):
+                weighted = weight[k] * bases[i, a, k]
+                right[a] += weighted * data[k]
+                for b in range(size):
+                    gram[a, b] += weighted * bases[i, b, k]
+        linear = _times(_inverse(gram), right)
+        gain = 0.0
+        for a in range(size):
+            gain += linear[a] * right[a]
+        if gain > explained:
+            best, explained, coefficients = i, gain, linear
     return best, coefficients
 
 
@@ -59,7 +102,8 @@ def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
     row = np.empty(12)
     for i in range(len(model)):
         model[i] = _pixel(p, axes[0, i], axes[1, i], axes[2, i], row)
-        table[:, i] = row
+        for a in range(12):  # compiles in a tenth of the time that an assignment of slices takes
+            table[a, i] = row[a]
     return model, table
 
 
@@ -70,15 +114,22 @@ def _normal_equations(
     axes: Floats,
     data: Floats,
     weight: Floats,
+    prior: Floats,
+    expected: Floats,
     hessian: Floats,
     gradient: Floats,
 ) -> float:
-    """Fill JᵀWJ and JᵀWr of the free parameters; returns rᵀWr."""
+    """Fill χ²'s half Hessian and downhill gradient in p[first:first + n], priors included."""
     n = len(gradient)
-    hessian[:] = 0.0
-    gradient[:] = 0.0
-    row = np.empty(12)
     cost = 0.0
+    for a in range(n):
+        away = p[first + a] - expected[a]
+        cost += prior[a] * away * away
+        gradient[a] = -prior[a] * away
+        for b in range(n):
+            hessian[a, b] = 0.0
+        hessian[a, a] = prior[a]
+    row = np.empty(12)
     for i in range(len(data)):
         residual = data[i] - _pixel(p, axes[0, i], axes[1, i], axes[2, i], row)
         cost += weight[i] * residual * residual
@@ -106,38 +157,35 @@ def _fit(
     """Levenberg–Marquardt on p[first:first + n], in place; returns the covariance (n, n).
 
     The priors have inverse variances (n,) about `expected`.
-
-
-    Compiled, because interpreted array operations on a few hundred pixels cost five times as much.
-    Returns the covariance (n, n).
     """
     n = len(prior)
-    free = slice(first, first + n)
     hessian, gradient = np.empty((n, n)), np.empty(n)
     new_hessian, new_gradient = np.empty((n, n)), np.empty(n)
-    diagonal = np.diag(prior)
-    cost = _normal_equations(p, first, axes, data, weight, hessian, gradient)
-    cost += np.sum(prior * (p[free] - expected) ** 2)
+    fixed = (axes, data, weight, prior, expected)
+    cost = _normal_equations(p, first, *fixed, hessian, gradient)
     damping = 0.0
     for _ in range(50):
-        downhill = gradient - prior * (p[free] - expected)
-        curvature = hessian + diagonal
-        step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), downhill)
-        p[free] += step
-        if np.sum(step * downhill) < 1e-4:  # of χ²: a hundredth of a standard deviation
+        damped = hessian.copy()
+        for a in range(n):
+            damped[a, a] *= 1 + damping
+        step = _times(_inverse(damped), gradient)
+        gain = 0.0
+        for a in range(n):
+            p[first + a] += step[a]
+            gain += step[a] * gradient[a]
+        if gain < 1e-4:  # of χ²: a hundredth of a standard deviation
             break
-        new_cost = _normal_equations(p, first, axes, data, weight, new_hessian, new_gradient)
-        new_cost += np.sum(prior * (p[free] - expected) ** 2)
+        new_cost = _normal_equations(p, first, *fixed, new_hessian, new_gradient)
         if new_cost <= cost:
             hessian, new_hessian = new_hessian, hessian
             gradient, new_gradient = new_gradient, gradient
             cost = new_cost
             damping /= 10
         else:
-            p[free] -= step
+            for a in range(n):
+                p[first + a] -= step[a]
             damping = max(10 * damping, 1e-3)
-    covariance: Floats = np.linalg.inv(hessian + diagonal)  # type: ignore[assignment]
-    return covariance
+    return _inverse(hessian)
 
 
 @njit(cache=True)
@@ -148,8 +196,8 @@ def fit_step(
     off, by_off = derivatives(p, axes)
     covariance = _fit(p, 7, axes, off + difference, weight, prior, np.zeros(5))
     _, by_on = derivatives(p, axes)
-    functional = (np.ascontiguousarray(covariance[0]) @ by_on[7:]) * weight
-    return p[7], functional, (by_on[:7] - by_off[:7]) @ functional
+    functional = _times(by_on[7:].T, covariance[0]) * weight
+    return p[7], functional, _times(by_on[:7] - by_off[:7], functional)
 
 
 @njit(cache=True)

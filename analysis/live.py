@@ -1,4 +1,4 @@
-"""Reduction of a run while it is taken, from the documents and files that anybody else could read."""
+"""Reduction of a run while it is taken, from documents and files that anybody could read."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class LiveReduction(DocumentRouter):
     def _emit(self, name: str, doc: dict[str, Any]) -> None:
         self._dispatcher.process(DocumentNames[name], doc)
 
-    def __call__(self, name: str, doc: Any, validate: bool = False) -> Any:  # noqa: FBT001, FBT002 - the router's own signature
+    def __call__(self, name: str, doc: Any, validate: bool = False) -> Any:
         """Take one document of the raw run."""
         if name != "start" and self._run is None:
             return None

@@ -103,12 +103,18 @@ def _weights(
     for end in range(1, count + 1):
         if end < count and period[end] == period[start]:
             continue
-        time = frame_time[start:end] - np.mean(frame_time[start:end])
-        opened = pump_open[start:end] - np.mean(pump_open[start:end])
-        spread = np.sum(time * time)
+        time = opened = spread = product = 0.0
+        for f in range(start, end):
+            time += frame_time[f] / (end - start)
+            opened += pump_open[f] / (end - start)
+        for f in range(start, end):
+            spread += (frame_time[f] - time) ** 2
+            product += (frame_time[f] - time) * (pump_open[f] - opened)
         if spread > 0:
-            modulation[start:end] = opened - np.sum(time * opened) / spread * time
-            power += np.sum(modulation[start:end] ** 2)
+            for f in range(start, end):
+                line = opened + product / spread * (frame_time[f] - time)
+                modulation[f] = pump_open[f] - line
+                power += modulation[f] ** 2
         start = end
     difference = modulation / max(power, 1e-300)
     return difference, (1 - total * difference) / max(count, 1), power
@@ -119,12 +125,21 @@ def _sigma(signal: Floats, weights: Floats, pump_open: Floats) -> float:
     free = len(signal) - 3  # increments, less the pump's effect and the mean drift
     if free < 2:
         return np.nan
-    step = np.diff(signal - np.sum(weights * signal) * pump_open)
-    step -= np.mean(step)
-    variance = np.sum(step * step) / free
-    covariance = np.sum(step[1:] * step[:-1]) / free
+    effect = 0.0
+    for f in range(len(signal)):
+        effect += weights[f] * signal[f]
+    residual = signal - effect * pump_open
+    drift = (residual[-1] - residual[0]) / (len(signal) - 1)
+    # Σ a_f s_f = −Σ summed_f step_f, with the running sums of the weights a
+    variance = covariance = own = shared = 0.0
+    step = summed = 0.0
+    for f in range(len(signal) - 1):
+        previous_step, previous_summed = step, summed
+        step = residual[f + 1] - residual[f] - drift
+        summed += weights[f]
+        variance += step * step / free
+        covariance += step * previous_step / free
+        own += summed * summed
+        shared += summed * previous_summed
     covariance = min(max(covariance, -variance / 2), variance / 2)
-    # Σ a_f s_f = −Σ summed_f step_f
-    summed = np.cumsum(weights)[:-1]
-    total = variance * np.sum(summed**2) + 2 * covariance * np.sum(summed[1:] * summed[:-1])
-    return np.sqrt(max(total, 0.0))
+    return np.sqrt(max(variance * own + 2 * covariance * shared, 0.0))

@@ -132,12 +132,14 @@ class SorefBennett:
         return -np.sign(change) * root**5
 
 
+CSPBBR3 = Lorentz(gap=2.36, background=2.006**2, mass=0.36)
+"""ħω0 and m* give the paper's 1.09e19 (Eq. 1) and 1.45e19 (Eq. 2) for Δn = 1e-2 with nothing tuned;
+ε_b = n(1050 nm)², n = 2.006 (Brennan 2024, refractiveindex.info); m* = twice the reduced mass
+0.18."""
+
 MATERIALS: Mapping[str, Material] = MappingProxyType(
     {
-        # ħω0 and m* give the paper's 1.09e19 (Eq. 1) and 1.45e19 (Eq. 2) for Δn = 1e-2 with nothing
-        # tuned; ε_b = n(1050 nm)², n = 2.006 (Brennan 2024, refractiveindex.info); m* = twice the
-        # reduced mass 0.18.
-        "CsPbBr3": Lorentz(gap=2.36, background=2.006**2, mass=0.36),
+        "CsPbBr3": CSPBBR3,
         "Si": SorefBennett(),
     }
 )

@@ -1,4 +1,4 @@
-"""Runs of the microscope, as raw datasets: what a start document, its configuration and its baseline say.
+"""Runs of the microscope as datasets.
 
 The names of data keys are those of the devices (`spectrometer_frames`, `delay`, `probe_x`, ...).
 """
@@ -65,7 +65,7 @@ def header(
             name: np.asarray(spectra[f"{_DETECTOR}_spectra_{name}"], np.float64)
             for name in ("wavelength", "dark", "reference")
         }
-        attrs = {
+        attrs: dict[str, Any] = {
             name: float(configuration[f"{_DETECTOR}_{name}"])
             for name in ("exposure", "gain", "read_noise", "saturation")
         }

@@ -62,9 +62,12 @@ class SessionAnalyst:
             if name == "descriptor" and doc["name"] == "primary"
         }
         rows = [
-            doc["data"] for name, doc in documents if name == "event" and doc["descriptor"] in primary
+            doc["data"]
+            for name, doc in documents
+            if name == "event" and doc["descriptor"] in primary
         ]
         columns = [
-            np.array([row[key] for row in rows]) for key in ("pump_retarder", "power", "power_sigma")
+            np.array([row[key] for row in rows])
+            for key in ("pump_retarder", "power", "power_sigma")
         ]
         return PowerCalibration(*columns).table(start["repetition_rate"], start["pump_waist"])

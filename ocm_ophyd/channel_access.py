@@ -4,7 +4,7 @@ import threading
 
 from ocm_ophyd.settings import Settings
 
-__all__ = ["use_channel_access"]
+__all__ = ["leave_channel_access", "use_channel_access"]
 
 
 def use_channel_access(settings: Settings) -> None:
@@ -43,3 +43,10 @@ def use_channel_access(settings: Settings) -> None:
     except RuntimeError:
         # signals exist already: the defaults were set by the first call
         return
+
+
+def leave_channel_access() -> None:
+    """Disconnect this process for good, so that libca does not report servers that stop later."""
+    import epics  # noqa: PLC0415 - loads libca
+
+    epics.ca.finalize_libca()

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from bluesky.callbacks import CallbackBase
 
-from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.progress import PointCounter
 from ocm_ophyd.servers import CatalogServer, InstrumentServer, free_ports
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings
@@ -40,8 +39,8 @@ class DemoRuns:
     below: xr.Dataset
     above: xr.Dataset
     map: xr.Dataset
-    time_zero_sigma: float
-    """fs"""
+    time_zero: tuple[float, float]
+    """Position of the delay stage and its sigma, mm."""
     power_sigma: float
     """Relative, of one reading of the power meter: what the fluences are uncertain by."""
     uids: list[str]
@@ -69,38 +68,17 @@ def laboratory(directory: Path, scenario: str | None) -> Iterator[tuple[Settings
         yield settings, catalog
 
 
-class _Progress(CallbackBase):
-    """Tells how far a run has come."""
-
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._total = self._done = 0
-        self._purpose = self._primary = ""
-
-    def start(self, doc: dict[str, Any]) -> None:
-        self._purpose, self._total, self._done = doc["purpose"], doc["num_points"], 0
-        self._report(self._purpose, 0, self._total)
-
-    def descriptor(self, doc: dict[str, Any]) -> None:
-        if doc["name"] == "primary":
-            self._primary = doc["uid"]
-
-    def event(self, doc: dict[str, Any]) -> dict[str, Any]:
-        if doc["descriptor"] == self._primary:
-            self._done += 1
-            self._report(self._purpose, self._done, self._total)
-        return doc
-
-
 def measure(session: Session, report: Report) -> DemoRuns:
     """Align the instrument and take the demo's measurements."""
     RE, plans = session.RE, session.plans()
-    RE.subscribe(_Progress(report))
+    RE.subscribe(
+        PointCounter(lambda start, done, _: report(start["purpose"], done, start["num_points"]))
+    )
     uids: list[str] = []
-    RE.subscribe(lambda name, doc: uids.append(doc["uid"]), "start")
+    RE.subscribe(lambda _, doc: uids.append(doc["uid"]), "start")
 
     def take(name: str, *args: Any, **kwargs: Any) -> Any:
-        return RE(plans[name](*args, sample=SAMPLE, **kwargs)).plan_result
+        return session.run(plans[name](*args, sample=SAMPLE, **kwargs))
 
     def reduced(name: str, *args: Any, **kwargs: Any) -> xr.Dataset:
         return session.reduction.reduced[take(name, *args, **kwargs)]
@@ -109,12 +87,11 @@ def measure(session: Session, report: Report) -> DemoRuns:
     take("calibrate_pump_power")
     meter = session.instrument.power_meter
     power_sigma = float(meter.power_sigma.get() / meter.power.get())
-    _, position_sigma = take("find_time_zero", fluence=0.5)
+    time_zero = take("find_time_zero", fluence=0.5)
     sweep = reduced("fluence_sweep", [float(f) for f in FLUENCES], delay=SWEEP_DELAY)
     delays = linear_then_logarithmic(-6, 20, 1.0, 250, 14)
     below = reduced("delay_scan", delays, fluence=BELOW)
     above = reduced("delay_scan", delays, fluence=ABOVE)
     side = [float(x) for x in MAP_SIDE]
     image = reduced("spatiotemporal_grid", [MAP_DELAY], side, side, fluence=BELOW, periods=6)
-    time_zero_sigma = position_sigma / MM_PER_PS * 1e3
-    return DemoRuns(sweep, below, above, image, time_zero_sigma, power_sigma, uids)
+    return DemoRuns(sweep, below, above, image, time_zero, power_sigma, uids)

@@ -25,7 +25,7 @@ from analysis.fluence import (
 from analysis.grid import fold
 from analysis.kinetics import fit_biexponential, fit_decay, relaxation_time
 from analysis.maps import Cloud, cloud_waist, fit_cloud
-from analysis.materials import MATERIALS
+from analysis.materials import CSPBBR3
 from ocm_ophyd.demo import ABOVE, BELOW, SWEEP_DELAY, WINDOW, DemoRuns
 
 __all__ = ["Results", "Row", "evaluate", "write_figures"]
@@ -92,14 +92,13 @@ def _table(
 ) -> list[Row]:
     delta_n = response.slope * PAPER_THRESHOLD
     delta_n_sigma = response.slope_sigma * PAPER_THRESHOLD
-    material = MATERIALS["CsPbBr3"]
-    density, density_up = material.carrier_density(np.array([delta_n, delta_n + delta_n_sigma]))
-    simple = material.carrier_density_asymptotic(delta_n)
+    density, density_up = CSPBBR3.carrier_density(np.array([delta_n, delta_n + delta_n_sigma]))
+    simple = CSPBBR3.carrier_density_asymptotic(delta_n)
     waist, waist_sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
     window = f"{WINDOW[0]:g} to {WINDOW[1]:g} ps"
     sensitivity = float(np.median(runs.above["delta_n_sigma"].values))
     return [
-        Row("time zero", 0.0, runs.time_zero_sigma, "fs", "1000 (resolution)", "stored"),
+        Row("time zero", *runs.time_zero, "mm", "-", "delay stage; 1 um is 6.7 fs"),
         Row(
             "slope of delta_n against fluence",
             response.slope,
@@ -172,7 +171,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["delta_n"].values,
             sweep["delta_n_sigma"].values,
             results.response,
-            MATERIALS["CsPbBr3"],
+            CSPBBR3,
             PAPER_THRESHOLD,
         ),
         "kinetics": kinetics_figure(

@@ -66,7 +66,9 @@ def begin() -> dict[str, Any]:
     try:
         session = Session.start(settings)
     except InstrumentError as error:
-        engine = make_run_engine(None, Journal(settings.journal_dir), settings.home / "metadata.json")
+        engine = make_run_engine(
+            None, Journal(settings.journal_dir), settings.home / "metadata.json"
+        )
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
     from ocm_ophyd.views import show_live  # noqa: PLC0415 - needs nothing without an instrument
@@ -104,4 +106,3 @@ def greeting(session: Session) -> str:
             "plans: " + ", ".join(session.plans()),
         ]
     )
-

@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, cast
 
 from bluesky import RunEngine
 from bluesky.preprocessors import SupplementalData
@@ -30,7 +31,8 @@ def make_run_engine(
     metadata_file : Path
         Where scan ids and metadata outlive the session.
     """
-    engine = RunEngine(PersistentMetadata(metadata_file), call_returns_result=True)
+    engine = RunEngine(call_returns_result=True)
+    engine.md = cast("dict[Any, Any]", PersistentMetadata(metadata_file))
     engine.md["instrument"] = "OCM"
     engine.md["versions"] = {package: version(package) for package in _PACKAGES}
     engine.md_validator = check_metadata

@@ -9,20 +9,21 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Self
 
-import plans
-from plans import Plan
-from analysis.live import LiveReduction
 from bluesky import RunEngine
 from bluesky.callbacks.core import make_callback_safe
+from bluesky.run_engine import RunEngineResult
 
+import plans
+from analysis.live import LiveReduction
 from ocm_ophyd.analyst import SessionAnalyst
 from ocm_ophyd.calibration import CalibrationStore
-from ocm_ophyd.channel_access import use_channel_access
+from ocm_ophyd.channel_access import leave_channel_access, use_channel_access
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.journal import Journal
 from ocm_ophyd.run_engine import make_run_engine
 from ocm_ophyd.samples import load_samples
 from ocm_ophyd.settings import Settings
+from plans import Plan
 
 __all__ = ["Session"]
 
@@ -88,6 +89,17 @@ class Session:
         engine.subscribe(make_callback_safe(reduction))
         analyst = SessionAnalyst(reduction, settings.journal_dir)
         return cls(settings, instrument, engine, reduction, analyst)
+
+    def run(self, plan: Plan) -> Any:
+        """Execute a plan and return what it found."""
+        result = self.RE(plan)
+        assert isinstance(result, RunEngineResult)  # as make_run_engine asks for
+        return result.plan_result
+
+    def close(self) -> None:
+        """Stop the RunEngine's thread and leave Channel Access; nothing can be measured after."""
+        self.RE.loop.call_soon_threadsafe(self.RE.loop.stop)
+        leave_channel_access()
 
     def plans(self) -> dict[str, Callable[..., Plan]]:
         """Return the plans by name, bound to this session's instrument and analyst."""

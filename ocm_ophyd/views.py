@@ -3,47 +3,35 @@
 from collections.abc import Callable
 from typing import Any
 
-from analysis.live import LiveReduction
 from bluesky import RunEngine
-from bluesky.callbacks import CallbackBase, LiveTable
+from bluesky.callbacks import LiveTable
 from bluesky.callbacks.core import make_callback_safe
 from event_model import RunRouter
 from tqdm import tqdm
 
+from analysis.live import LiveReduction
+from ocm_ophyd.progress import PointCounter
+
 __all__ = ["ProgressBar", "show_live"]
 
 
-class ProgressBar(CallbackBase):
-    """A bar that grows with the points of a run; runs that do not say how many have none."""
+class ProgressBar:
+    """A bar that grows with the points of a run, as a report of a `PointCounter`."""
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
-        self._primary = ""
 
-    def start(self, doc: dict[str, Any]) -> None:
-        """Begin a bar."""
-        if "num_points" in doc:
+    def __call__(self, start: Any, done: int, ended: bool) -> None:
+        """Show the points taken; take the bar away when the run has ended."""
+        if self._bar is None:
             self._bar = tqdm(
-                total=doc["num_points"],
-                desc=f"scan {doc['scan_id']} {doc['plan_name']}",
+                total=start["num_points"],
+                desc=f"scan {start['scan_id']} {start['plan_name']}",
                 unit="point",
                 leave=False,
             )
-
-    def descriptor(self, doc: dict[str, Any]) -> None:
-        """Note which stream has the points."""
-        if doc["name"] == "primary":
-            self._primary = doc["uid"]
-
-    def event(self, doc: dict[str, Any]) -> dict[str, Any]:
-        """Advance."""
-        if self._bar is not None and doc["descriptor"] == self._primary:
-            self._bar.update()
-        return doc
-
-    def stop(self, doc: dict[str, Any]) -> None:  # noqa: ARG002 - the callback's signature
-        """Take the bar away."""
-        if self._bar is not None:
+        self._bar.update(done - self._bar.n)
+        if ended:
             self._bar.close()
             self._bar = None
 
@@ -93,4 +81,4 @@ def show_live(engine: RunEngine, reduction: LiveReduction, *, plots: bool) -> No
     """
     reduction.subscribe(_reduced_views(plots))
     engine.subscribe(RunRouter([_power_table]))
-    engine.subscribe(make_callback_safe(ProgressBar()))
+    engine.subscribe(make_callback_safe(PointCounter(ProgressBar())))

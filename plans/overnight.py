@@ -1,11 +1,13 @@
 """Unattended series of measurements."""
 
+import inspect
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
-from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
+from bluesky.utils import RunEngineControlException
 
 from ocm_ophyd.devices import Instrument
 from plans.alignment import Analyst, find_time_zero
@@ -73,46 +75,27 @@ def overnight_series(
         For an entry that is no measurement, before anything moves; and where three
         measurements in a row have failed.
     """
-    for index, entry in enumerate(measurements):
-        if entry.get("plan") not in MEASUREMENTS or "sample" not in entry:
-            msg = (
-                f"measurement {index + 1} of series {name!r} needs a sample and a plan out of "
-                f"{', '.join(MEASUREMENTS)}; it has {entry}"
-            )
-            raise PlanError(msg)
-        find_sample(instrument, entry["sample"])
+    _check(instrument, name, measurements)
     done: dict[int, str] = {}
     failures = 0
     aligned_sample, aligned_at = None, float("-inf")
     for index, entry in enumerate(measurements):
         if index in skip:
             continue
-        md = {"series": name, "series_index": index, "series_length": len(measurements)}
-        arguments = {key: value for key, value in entry.items() if key != "plan"}
         sample = entry["sample"]
         stale = sample != aligned_sample or time.monotonic() - aligned_at > retake_every
-
-        def one(plan=MEASUREMENTS[entry["plan"]], arguments=arguments, stale=stale, md=md) -> Plan:  # noqa: ANN001 - bound for this turn of the loop
-            sample = arguments["sample"]
-            if stale:
-                alignment = {"series": name}
-                yield from record_reference(instrument, sample=sample, md=alignment)
-                yield from find_time_zero(
-                    instrument, analyst, sample=sample, fluence=alignment_fluence, md=alignment
-                )
-            return (yield from plan(instrument, **arguments, md=md))
-
         failed: list[Exception] = []
-
-        def report(error: Exception, failed=failed, index=index) -> Plan:  # noqa: ANN001 - as above
-            failed.append(error)
-            if on_failure is not None:
-                on_failure(index, error)
-            yield from close_pump(instrument)
-
-        uid = yield from bpp.contingency_wrapper(one(), except_plan=report, auto_raise=False)
+        steps = _measurement(instrument, entry, {"series": name, "series_index": index})
+        if stale:
+            alignment = _alignment(instrument, analyst, sample, alignment_fluence, name)
+            steps = bpp.pchain(alignment, steps)
+        uid = yield from bpp.contingency_wrapper(
+            steps, except_plan=partial(_note_failure, instrument, failed), auto_raise=False
+        )
         if failed:
             failures += 1
+            if on_failure is not None:
+                on_failure(index, failed[0])
             if failures == FAILURES_IN_A_ROW:
                 msg = f"series {name!r} ended: {failures} measurements in a row failed"
                 raise PlanError(msg) from failed[0]
@@ -120,6 +103,53 @@ def overnight_series(
         failures = 0
         if stale:
             aligned_sample, aligned_at = sample, time.monotonic()
-        done[index] = uid
-        yield from bps.checkpoint()
+        done[index] = uid[-1] if stale else uid
     return done
+
+
+def _check(instrument: Instrument, name: str, measurements: Sequence[dict[str, Any]]) -> None:
+    """Refuse a series with an entry that cannot be measured."""
+    for number, entry in enumerate(measurements, start=1):
+        where = f"measurement {number} of series {name!r}"
+        plan = MEASUREMENTS.get(entry.get("plan", ""))
+        if plan is None:
+            msg = f"{where} needs a plan out of {', '.join(MEASUREMENTS)}, not {entry.get('plan')}"
+            raise PlanError(msg)
+        try:
+            inspect.signature(plan).bind(instrument, **_arguments(entry))
+        except TypeError as error:
+            msg = f"{where} ({entry['plan']}): {error}"
+            raise PlanError(msg) from None
+        sample = find_sample(instrument, entry["sample"])
+        brightest = max([entry.get("fluence", 0.0), *entry.get("fluences", [])])
+        if not brightest <= sample.maximum_fluence:
+            msg = (
+                f"{where}: fluence {brightest:g} mJ/cm² is above the maximum of {sample.name}, "
+                f"{sample.maximum_fluence:g} mJ/cm²"
+            )
+            raise PlanError(msg)
+
+
+def _arguments(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "plan"}
+
+
+def _measurement(instrument: Instrument, entry: dict[str, Any], md: dict[str, Any]) -> Plan:
+    return (yield from MEASUREMENTS[entry["plan"]](instrument, **_arguments(entry), md=md))
+
+
+def _alignment(
+    instrument: Instrument, analyst: Analyst, sample: str, fluence: float, series: str
+) -> Plan:
+    """Take reference and time zero again."""
+    md = {"series": series}
+    yield from record_reference(instrument, sample=sample, md=md)
+    yield from find_time_zero(instrument, analyst, sample=sample, fluence=fluence, md=md)
+
+
+def _note_failure(instrument: Instrument, failed: list[Exception], error: Exception) -> Plan:
+    """Keep the error and shut the pump; an abort by the user ends the series."""
+    if isinstance(error, RunEngineControlException):
+        raise error
+    failed.append(error)
+    yield from close_pump(instrument)

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+
 from ocm_ophyd.servers import InstrumentServer, free_ports
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings

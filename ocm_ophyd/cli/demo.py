@@ -83,7 +83,10 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
 
         session = Session.start(settings)
         report("start servers", 1, 1)
-        runs = measure(session, report)
+        try:
+            runs = measure(session, report)
+        finally:
+            session.close()
         report("fits, figures", 0, 1)
         from ocm_ophyd.demo_results import evaluate, write_figures
 

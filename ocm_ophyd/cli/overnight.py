@@ -51,7 +51,7 @@ def overnight(
         failures.append(index)
         console.print(f"[red]measurement {index + 1} failed:[/red] {error}")
 
-    result = session.RE(
+    taken = session.run(
         session.plans()["overnight_series"](
             plan.measurements,
             name=plan.name,
@@ -61,7 +61,6 @@ def overnight(
             on_failure=report,
         )
     )
-    taken = len(result.plan_result)
-    console.print(f"{taken} taken, {len(done)} were complete, {len(failures)} failed")
+    console.print(f"{len(taken)} taken, {len(done)} were complete, {len(failures)} failed")
     if failures:
         raise typer.Exit(1)

@@ -58,20 +58,24 @@ class Instrument:
             Samples by name.
         """
         return cls(
-            laser=FemtosecondLaser(f"{prefix}Laser:", name="laser"),
-            pulse_picker=PulsePicker(f"{prefix}Picker:", name="pulse_picker"),
-            pump_shutter=Shutter(f"{prefix}Shutter:Pump:", name="pump_shutter"),
-            probe_shutter=Shutter(f"{prefix}Shutter:Probe:", name="probe_shutter"),
-            sample_arm=Shutter(f"{prefix}Shutter:SampleArm:", name="sample_arm"),
-            delay=DelayStage(f"{prefix}Delay:", name="delay"),
-            galvos=GalvoScanner(f"{prefix}Galvo:", name="galvos"),
-            chopper=OpticalChopper(f"{prefix}Chopper:", name="chopper"),
-            pump=PumpPower(f"{prefix}Retarder:", name="pump"),
-            steering_lens=SteeringLens(f"{prefix}Lens:", name="steering_lens"),
-            reference_mirror=ReferenceMirror(f"{prefix}RefMirror:", name="reference_mirror"),
-            spectrometer=Spectrometer(f"{prefix}Spec:", name="spectrometer"),
-            power_meter=PowerMeter(f"{prefix}Power:", name="power_meter"),
-            sample_stage=SampleStage(f"{prefix}Sample:", name="sample_stage"),
+            laser=FemtosecondLaser(f"{prefix}Laser:", name="laser", labels={"detectors"}),
+            pulse_picker=PulsePicker(f"{prefix}Picker:", name="pulse_picker", labels={"detectors"}),
+            pump_shutter=Shutter(f"{prefix}Shutter:Pump:", name="pump_shutter", labels={"motors"}),
+            probe_shutter=Shutter(
+                f"{prefix}Shutter:Probe:", name="probe_shutter", labels={"motors"}
+            ),
+            sample_arm=Shutter(f"{prefix}Shutter:SampleArm:", name="sample_arm", labels={"motors"}),
+            delay=DelayStage(f"{prefix}Delay:", name="delay", labels={"motors"}),
+            galvos=GalvoScanner(f"{prefix}Galvo:", name="galvos", labels={"motors"}),
+            chopper=OpticalChopper(f"{prefix}Chopper:", name="chopper", labels={"motors"}),
+            pump=PumpPower(f"{prefix}Retarder:", name="pump", labels={"motors"}),
+            steering_lens=SteeringLens(f"{prefix}Lens:", name="steering_lens", labels={"motors"}),
+            reference_mirror=ReferenceMirror(
+                f"{prefix}RefMirror:", name="reference_mirror", labels={"motors"}
+            ),
+            spectrometer=Spectrometer(f"{prefix}Spec:", name="spectrometer", labels={"detectors"}),
+            power_meter=PowerMeter(f"{prefix}Power:", name="power_meter", labels={"detectors"}),
+            sample_stage=SampleStage(f"{prefix}Sample:", name="sample_stage", labels={"motors"}),
             simulated=EpicsSignalRO(f"{prefix}IOC:Simulated_RBV", name="simulated"),
             samples=samples,
         )
@@ -94,16 +98,21 @@ class Instrument:
         InstrumentError
             Names what does not answer and what to do.
         """
-        missing = []
+        missing: list[str] = []
         for name, device in {**self.devices(), "simulated": self.simulated}.items():
             try:
-                device.wait_for_connection(timeout=0.2 if missing else timeout)
+                device.wait_for_connection(timeout=0.05 if missing else timeout)
             except TimeoutError:
                 missing.append(name)
         if missing:
+            silent = (
+                "no device answers"
+                if len(missing) > len(self.devices())
+                else (f"{', '.join(missing)} does not answer")
+            )
             msg = (
-                f"the instrument does not answer ({', '.join(missing)}): start it with `ocm ioc` "
-                "or `ocm up`, or set OCM_PREFIX, OCM_CA_ADDRESS and OCM_CA_PORT to where it is"
+                f"{silent}: start the instrument with `ocm up`, or set OCM_PREFIX, OCM_CA_ADDRESS "
+                "and OCM_CA_PORT to where it is"
             )
             raise InstrumentError(msg)
 

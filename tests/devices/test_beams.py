@@ -28,7 +28,7 @@ def test_galvos_turn_and_scale_as_calibrated(instrument):
 @pytest.mark.parametrize("target", [(50.0, 0.0), (0.0, np.inf)])
 def test_galvos_refuse_what_the_mirrors_cannot_reach(instrument, target):
     before = instrument.galvos.position
-    with pytest.raises(ValueError, match="mirrors take|finite"):
+    with pytest.raises(ValueError, match=r"mirrors take|finite"):
         instrument.galvos.set(target)
     assert instrument.galvos.position == before
 
@@ -64,7 +64,9 @@ class TestPumpPower:
     def test_fluence_goes_through_the_calibration_and_back(self, pump):
         pump.set((0.6,)).wait(10)
         reading = pump.read()
-        assert reading["fluence"]["value"] == pytest.approx(0.6, rel=5e-3)  # the crystal still relaxes
+        assert reading["fluence"]["value"] == pytest.approx(
+            0.6, rel=5e-3
+        )  # the crystal still relaxes
         # where the made-up curve has this fluence
         assert reading["pump_retarder"]["value"] == pytest.approx(2 + 2 * np.log(2.5), abs=0.01)
 

@@ -8,8 +8,8 @@ import h5py
 import hdf5plugin  # noqa: F401
 import numpy as np
 import pytest
-from event_model import schema_validators
-from event_model import DocumentNames
+from event_model import DocumentNames, schema_validators
+
 from ocm_ophyd.devices import AcquisitionError
 
 FRAMES = 12

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from plans import linear_then_logarithmic
 
 
