@@ -25,7 +25,7 @@ FLUENCES = np.linspace(0.1, 1.0, 13)
 BELOW, ABOVE = 0.35, 0.8  # mJ/cm², the paper's kinetics
 WINDOW = (3.0, 250.0)  # ps, of the fits: from where the whole chirped probe follows the pump
 MAP_DELAY = 5.0  # ps
-MAP_SIDE = np.linspace(-2.5, 2.5, 9)  # um, the paper's 5 x 5 um²
+MAP_SIDE = np.linspace(-2.5, 2.5, 11)  # um, the paper's 5 x 5 um²
 
 #: What is done, and how many points it takes: for the progress display.
 Report = Callable[[str, int, int], None]

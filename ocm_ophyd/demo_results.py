@@ -172,7 +172,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["delta_n_sigma"].values,
             results.response,
             CSPBBR3,
-            PAPER_THRESHOLD,
+            results.threshold.fluence,
         ),
         "kinetics": kinetics_figure(
             [
