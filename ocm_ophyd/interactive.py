@@ -8,6 +8,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import plans as bp
+from IPython.core.interactiveshell import InteractiveShell
 
 from ocm_ophyd.devices import InstrumentError
 from ocm_ophyd.journal import Journal
@@ -49,11 +50,16 @@ class LazyCatalog:
         return repr(self._client)
 
 
-def begin() -> dict[str, Any]:
+def begin(shell: InteractiveShell) -> dict[str, Any]:
     """Start a session, greet, and return the names it works with.
 
     Without an instrument there are a RunEngine, the catalog and bluesky's own plans, and one
     line says so.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+        Told to draw live plots in windows where there is a screen.
     """
     settings = Settings()
     namespace: dict[str, Any] = {
@@ -73,7 +79,7 @@ def begin() -> dict[str, Any]:
         return namespace | {"RE": engine}
     from ocm_ophyd.views import show_live  # noqa: PLC0415 - needs nothing without an instrument
 
-    show_live(session.RE, session.reduction, plots=bool(os.environ.get("DISPLAY")))
+    show_live(session.RE, session.reduction, plots=_plots(shell))
     print(greeting(session))  # noqa: T201
     return (
         namespace
@@ -81,6 +87,18 @@ def begin() -> dict[str, Any]:
         | session.plans()
         | {"RE": session.RE, "session": session, "samples": session.instrument.samples}
     )
+
+
+def _plots(shell: InteractiveShell) -> bool:
+    """Whether windows can be drawn; their event loop then runs beside the prompt."""
+    if not os.environ.get("DISPLAY"):
+        return False
+    try:
+        shell.enable_matplotlib()
+    except (ImportError, RuntimeError) as error:
+        print(f"No live plots: {error}", file=sys.stderr)  # noqa: T201 - part of the greeting
+        return False
+    return True
 
 
 def greeting(session: Session) -> str:

@@ -79,6 +79,15 @@ def show_live(engine: RunEngine, reduction: LiveReduction, *, plots: bool) -> No
     plots : bool
         Whether there is a screen to plot on.
     """
-    reduction.subscribe(_reduced_views(plots))
+    if plots:
+        from bluesky.callbacks.mpl_plotting import (  # noqa: PLC0415 - matplotlib is slow
+            initialize_qt_teleporter,
+        )
+        from matplotlib import get_backend  # noqa: PLC0415
+
+        if "qt" in get_backend().lower():
+            initialize_qt_teleporter()  # plots are made in the RunEngine's thread
+    # a view that fails must not take the reduction with it
+    reduction.subscribe(make_callback_safe(_reduced_views(plots)))
     engine.subscribe(RunRouter([_power_table]))
     engine.subscribe(make_callback_safe(PointCounter(ProgressBar())))
