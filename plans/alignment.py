@@ -50,7 +50,9 @@ def find_time_zero(
 ) -> Plan:
     """Find the delay at which the probe meets the pump, and store it.
 
-    A coarse scan over `span` around the stored time zero, then a fine one across the rise.
+    A coarse scan over `span` around the stored time zero, then a fine one across the rise of
+    the whole band. Its sigma is that of the fit; where the probe's colours pass at different
+    times, zero is where the centre of gravity of its light does.
 
     Parameters
     ----------
@@ -143,7 +145,7 @@ def calibrate_pump_power(
     PlanError
         Where a voltage is out of range or the curve cannot be inverted.
     """
-    chosen = find_sample(instrument, sample)
+    chosen = find_sample(instrument.samples, sample)
     retarder = instrument.pump.retarder
     volts = np.linspace(0, 10, 41) if voltages is None else np.asarray(voltages, float)
     try:

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from analysis.fluence import fit_response
 from analysis.kinetics import fit_biexponential
 from analysis.runs import reduced_run
@@ -25,6 +26,7 @@ def ocm(*arguments, **environment):
     done = subprocess.run(
         [sys.executable, "-m", "ocm_ophyd.cli", *arguments],
         env=os.environ | environment,
+        check=False,
         capture_output=True,
         text=True,
         timeout=300,
@@ -102,7 +104,9 @@ def test_time_zero_and_overlap_are_the_instruments_own(demo):
     results = demo[0]["results"]
     actuators = load_scenario(None).actuators
     time_zero = results["time zero"]
-    assert abs(time_zero["value"] - actuators.time_zero) < 3 * time_zero["sigma"] + 0.004 / 2
+    # The rise of the whole band is that of the light's centre of gravity, which lies within a
+    # tenth of a picosecond (15 um) of the band's centre; a tenth of the probe's resolution.
+    assert abs(time_zero["value"] - actuators.time_zero) < 3 * time_zero["sigma"] + 0.015
     microscope = Microscope(load_scenario(None))
     pump = np.array(microscope.true_pump_position(0, 0))
     # where the probe must be sent, in the galvos' nominal micrometres (2 um/V), to meet the pump
@@ -139,6 +143,7 @@ def test_figures_are_pictures_and_results_are_kept(demo):
 def test_a_used_directory_is_refused(demo):
     done = subprocess.run(
         [sys.executable, "-m", "ocm_ophyd.cli", "demo", "--out", str(demo[1])],
+        check=False,
         capture_output=True,
         text=True,
         timeout=60,
