@@ -17,7 +17,6 @@ from catalog_helpers import PIXELS, documents, rows, wait_until
 
 from ocm_ophyd import run_writer
 from ocm_ophyd.catalog import waiting_runs
-from ocm_ophyd.feeder import CatalogFeeder
 from ocm_ophyd.journal import Journal, journaled_runs, read_run
 from ocm_ophyd.runs import search, show
 
@@ -165,8 +164,7 @@ def test_a_run_that_was_stored_but_not_marked_is_stored_once(served, feeding):
     wait_until(lambda: not waiting_runs(feeding.settings))
     (mark,) = (feeding.settings.catalog_dir / "fed").glob("*/*")
     mark.unlink()
-    with CatalogFeeder(feeding.settings):
-        wait_until(lambda: not waiting_runs(feeding.settings))
+    wait_until(lambda: not waiting_runs(feeding.settings))
     assert list(served.catalog).count(taken[0][1]["uid"]) == 1
     (path,) = feeding.settings.journal_dir.glob("*/*.jsonl")
     assert_same_as_journal(served.catalog, path)

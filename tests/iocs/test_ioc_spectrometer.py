@@ -250,8 +250,10 @@ def test_a_directory_that_cannot_be_written_is_named_and_the_server_lives_on(tmp
         take(client)
 
 
-def test_a_disk_that_fills_up_costs_only_the_point_that_did_not_fit(tmp_path):
-    # a limit on file sizes fails in the middle of a write, as a full disk does
+def test_a_disk_that_fills_up_costs_only_the_point_that_did_not_fit(tmp_path, monkeypatch):
+    # a limit on file sizes fails in the middle of a write, as a full disk does; it would end a
+    # measurement of coverage as well, and the process with it
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
     with running_ioc(tmp_path, before=limit) as ioc, Client(ioc) as client:
         path = open_file(client, "run", 120)
