@@ -19,6 +19,7 @@ _UNITS = {
     "delta_n": "RIU",
     "carrier_density": "cm^-3",
     "phase": "rad",
+    "wavelength": "nm",
     "path": "um",
     "fluorescence": "counts",
     "delay": "ps",
@@ -74,6 +75,7 @@ class DerivedRun:
             }
         )
         self._event: Callable[..., Any] | None = None
+        self._missing = int(raw_start.get("num_points", 0))
         emit("start", self._run.start_doc)
 
     @property
@@ -89,21 +91,36 @@ class DerivedRun:
             if reduced[name].dims[:1] == ("point",)
         }
         for i in range(reduced.sizes["point"]):
-            self._point(
-                {key: np.asarray(column[i], float).tolist() for key, column in keys.items()}
-            )
+            data = {key: np.asarray(column[i], float).tolist() for key, column in keys.items()}
+            if self._event is None:
+                self._event = self._describe(data, reduced["wavelength"].values.tolist())
+            self._point(data, self._event)
 
-    def _point(self, data: dict[str, Any]) -> None:
-        if self._event is None:
-            keys = {name: _data_key(name, value) for name, value in data.items()}
-            described = self._run.compose_descriptor(name="primary", data_keys=keys)
-            self._event = described.compose_event
-            self._emit("descriptor", described.descriptor_doc)
+    def _describe(self, data: dict[str, Any], wavelength: list[float]) -> Callable[..., Any]:
+        """Emit the descriptor; the wavelengths are its configuration, the same at every point."""
+        described = self._run.compose_descriptor(
+            name="primary",
+            data_keys={name: _data_key(name, value) for name, value in data.items()},
+            configuration={
+                "spectrometer": {
+                    "data": {"spectrometer_wavelength": wavelength},
+                    "timestamps": {"spectrometer_wavelength": time.time()},
+                    "data_keys": {"spectrometer_wavelength": _data_key("wavelength", wavelength)},
+                }
+            },
+        )
+        self._emit("descriptor", described.descriptor_doc)
+        return described.compose_event
+
+    def _point(self, data: dict[str, Any], compose: Callable[..., Any]) -> None:
         timestamps = dict.fromkeys(data, time.time())
-        self._emit("event", self._event(data=data, timestamps=timestamps, validate=False))
+        self._emit("event", compose(data=data, timestamps=timestamps, validate=False))
+        self._missing -= 1
 
     def close(self, exit_status: Any = "success", reason: str = "") -> None:
-        """Emit the end of the run."""
+        """Emit the end of the run; one that lacks points is not called a success."""
+        if self._missing > 0 and exit_status == "success":
+            exit_status, reason = "fail", reason or f"{self._missing} points are missing"
         self._emit("stop", self._run.compose_stop(exit_status=exit_status, reason=reason))
 
 

@@ -6,6 +6,7 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2 as chi2_distribution
+from scipy.stats import f as f_distribution
 
 Floats = NDArray[np.float64]
 
@@ -208,7 +209,8 @@ def fit_threshold(
     Raises
     ------
     ValueError
-        Fewer than six points, or no bend.
+        Fewer than six points, or no bend that stands out of the scatter (F-test against one
+        straight line, 1 %).
     """
     f, y = np.asarray(fluence, np.float64), np.asarray(intensity, np.float64)
     s = np.ones_like(y) if sigma is None else np.asarray(sigma, np.float64)
@@ -232,8 +234,11 @@ def fit_threshold(
     # The misfit has a local minimum between most points: look everywhere first.
     knees = np.linspace(nodes[1], nodes[-2], 200)
     knee = knees[np.argmin([linear(value)[0] for value in knees])]
-    _, (level, below, above) = linear(knee)
-    if above <= below:
+    misfit, (level, below, above) = linear(knee)
+    straight, _ = linear(nodes[-1])  # the same two lines with nothing above the knee
+    free = len(f) - 4
+    chance = f_distribution.sf((straight - misfit) / 2 * free / max(misfit, 1e-300), 2, free)
+    if above <= below or chance > 0.01:
         raise ValueError("the fluorescence does not bend up: extend the sweep beyond the threshold")
     start = lmfit.Parameters()
     start.add("knee", knee, min=nodes[0], max=nodes[-1])

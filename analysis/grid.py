@@ -3,7 +3,16 @@
 import numpy as np
 import xarray as xr
 
-__all__ = ["fold"]
+__all__ = ["fold", "varying"]
+
+#: What readbacks of a coordinate that stands still may tremble: ps, um, um, of the largest fluence.
+_TREMBLE = {"delay": 0.01, "x": 0.1, "y": 0.1, "fluence": 0.02}
+
+
+def varying(scan: xr.Dataset) -> list[str]:
+    """Return which of `delay`, `x`, `y` and `fluence` a scan changes."""
+    tremble = _TREMBLE | {"fluence": _TREMBLE["fluence"] * float(scan["fluence"].max())}
+    return [name for name, limit in tremble.items() if np.ptp(scan[name].values) > limit]
 
 
 def fold(reduced: xr.Dataset) -> xr.Dataset:
@@ -12,27 +21,39 @@ def fold(reduced: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     reduced : xr.Dataset
-        Over `point`, with the attributes `shape` and `axes` (names, slowest first).
+        Over `point`, with the attributes `shape` and `axes` (names, slowest first). Without
+        them, as of a scan that was broken off, it folds where one coordinate alone changes.
 
     Returns
     -------
     xr.Dataset
-        Over the axes. The coordinate of an axis is the mean of where its points really were.
+        Over the axes, which its attribute `axes` names. The coordinate of an axis is the mean of
+        where its points really were.
 
     Raises
     ------
     ValueError
-        Where the scan does not say how it folds, as one that was broken off does not.
+        Where the scan neither says how it folds nor has one coordinate that changes.
     """
-    if "shape" not in reduced.attrs or "axes" not in reduced.attrs:
-        msg = "the scan has no shape: it was broken off, or its points are no grid"
+    if "point" not in reduced.sizes:
+        msg = "the scan has no points"
         raise ValueError(msg)
-    axes = str(reduced.attrs["axes"]).split()
-    shape = tuple(int(length) for length in np.atleast_1d(reduced.attrs["shape"]))
+    if "shape" in reduced.attrs and "axes" in reduced.attrs:
+        axes = str(reduced.attrs["axes"]).split()
+        shape = tuple(int(length) for length in np.atleast_1d(reduced.attrs["shape"]))
+    else:
+        axes, shape = varying(reduced), (reduced.sizes["point"],)
+        if len(axes) != 1:
+            msg = (
+                f"the scan over {' and '.join(axes) or 'nothing'} has no shape: "
+                "it was broken off, or its points are no grid"
+            )
+            raise ValueError(msg)
     if int(np.prod(shape)) != reduced.sizes["point"] or len(axes) != len(shape):
         msg = f"{reduced.sizes['point']} points do not fold into {shape} over {axes}"
         raise ValueError(msg)
-    folded = xr.Dataset(attrs=reduced.attrs)
+    kept = {name: c for name, c in reduced.coords.items() if "point" not in c.dims}
+    folded = xr.Dataset(coords=kept, attrs=reduced.attrs | {"axes": " ".join(axes)})
     for name, column in reduced.data_vars.items():
         if column.dims[:1] != ("point",):
             continue

@@ -11,7 +11,7 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.decay import DecayFit, exponential, run_fit, select
+from analysis.decay import DecayFit, exponential, run_fit, select, widening
 
 Floats = NDArray[np.float64]
 
@@ -147,22 +147,26 @@ def fit_decay(
 
 
 def relaxation_time(fit: DecayFit) -> tuple[float, float]:
-    """Time in which a fitted decay falls to 1/e of its value at the start of its window.
+    """Time in which a fitted decay falls to 1/e of the largest size it has in its window.
 
+    It counts from the window's start, or from time zero where the window begins before it.
     Unlike decay times it does not depend on how a decay is split into exponentials.
 
     Returns
     -------
     tuple of float
         ps, and the standard deviation that follows from the fit's covariance, widened where
-        the model misses more than the noise. NaN where the fit does not fall so far.
+        the model misses more than the noise. NaN where the fit does not fall so far, and a sigma
+        of NaN where the data do not determine the parameters.
     """
-    names = list(fit.covariance["parameter"].values)
-    start = np.array([fit.values[name] for name in names])
-    width = np.sqrt(max(1.0, fit.reduced_chi2))
-    draws = np.random.default_rng(0).multivariate_normal(start, fit.covariance.values, size=400)
-    values = [_time_to_fall(fit, dict(zip(names, draw, strict=True))) for draw in draws]
-    return _time_to_fall(fit, {}), float(np.std(values)) * float(width)
+    names = [str(name) for name in fit.covariance["parameter"].values]
+    slopes = np.zeros(len(names))
+    for i, name in enumerate(names):
+        step = 0.01 * fit.sigmas[name]
+        later = _time_to_fall(fit, {name: fit.values[name] + step})
+        slopes[i] = (later - _time_to_fall(fit, {name: fit.values[name] - step})) / (2 * step)
+    variance = slopes @ fit.covariance.values @ slopes
+    return _time_to_fall(fit, {}), float(np.sqrt(variance)) * widening(fit.reduced_chi2)
 
 
 def _time_to_fall(fit: DecayFit, changed: dict[str, float]) -> float:
@@ -171,11 +175,17 @@ def _time_to_fall(fit: DecayFit, changed: dict[str, float]) -> float:
     values = {**fit.values, **changed}
     if "ratio" in values:
         values["tau_fluor"] = values["tau_lasing"] * values["ratio"]
-    time = np.linspace(low, 4 * high, 8000)
+    time = np.linspace(low, low + 4 * (high - low), 8000)
     known = {name: values[name] for name in fit.model.param_names}
-    curve = np.asarray(fit.model.eval(t=time, **known))
-    fallen = np.flatnonzero(curve <= curve[0] / np.e)
-    return float(time[fallen[0]] - low) if fallen.size else float("nan")
+    size = np.abs(np.asarray(fit.model.eval(t=time, **known)))
+    top = int(np.argmax(np.where(time <= high, size, 0.0)))  # sought: its height, which is flat
+    left = size - size[top] / np.e
+    fallen = top + np.flatnonzero(left[top:] <= 0)
+    if not fallen.size:
+        return float("nan")
+    last = fallen[0] - 1
+    step = (time[1] - time[0]) * left[last] / (left[last] - left[last + 1])
+    return float(time[last] + step - max(low, values["t0"]))
 
 
 def _fit(

@@ -1,5 +1,6 @@
 """Reduction of a run while it is taken, from documents and files that anybody could read."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from event_model import DocumentNames, DocumentRouter
 
 from analysis.derived import DerivedRun
 from analysis.reduction import Reducer, reduced_dataset
-from analysis.runs import COORDINATES, header, is_pump_probe
+from analysis.runs import COORDINATES, folding, header, is_pump_probe
 
 __all__ = ["LiveReduction"]
 
@@ -24,13 +25,16 @@ _KEPT = 32
 
 _PARTS = ("frames", "frame_time", "pump_open")
 
+log = logging.getLogger(__name__)
+
 
 class LiveReduction(DocumentRouter):
     """A callback that reduces every pump–probe point as soon as it is taken.
 
     Subscribers get the documents of the reduced run: tables, plots and the journal attach to
     them as they would to a raw run. Finished runs are kept as datasets in `reduced`, by the
-    uid of their raw run. Wrap it with `make_callback_safe` before a RunEngine gets it.
+    uid of their raw run. Nothing that goes wrong here reaches the RunEngine: it is logged, the
+    next point is tried, and the reduced run ends as failed with the reason.
     """
 
     def __init__(self) -> None:
@@ -54,11 +58,20 @@ class LiveReduction(DocumentRouter):
         """Take one document of the raw run."""
         if name != "start" and self._run is None:
             return None
-        return super().__call__(name, doc, validate)
+        try:
+            return super().__call__(name, doc, validate)
+        except Exception as error:
+            if self._run is None or self._run.fault is None:  # what fails once fails every time
+                log.exception("the live reduction failed at a %s document", name)
+            if self._run is not None:
+                self._run.fault = self._run.fault or f"{type(error).__name__}: {error}"
+            return None
 
     def start(self, doc: Any) -> None:
         """Begin a reduced run where the raw run will have interferograms."""
-        self._run = _Run(doc, self._emit) if is_pump_probe(doc) else None
+        self._run = None
+        if is_pump_probe(doc):
+            self._run = _Run(doc, self._emit)
 
     def descriptor(self, doc: Any) -> None:
         """Keep what a stream says once."""
@@ -86,9 +99,10 @@ class LiveReduction(DocumentRouter):
         """End the reduced run as the raw run ended."""
         run = self._open()
         self._run = None
-        self.reduced[doc["run_start"]] = run.close(doc)
+        self.reduced[doc["run_start"]] = run.dataset()
         while len(self.reduced) > _KEPT:
             self.reduced.popitem(last=False)
+        run.close(doc)
 
     def _open(self) -> "_Run":
         assert self._run is not None
@@ -102,6 +116,7 @@ class _Run:
         self.descriptors: dict[str, Any] = {}
         self.resources: dict[str, Any] = {}
         self.spectra: dict[str, Any] = {}
+        self.fault: str | None = None
         self._start = start
         self._derived = DerivedRun(start, emit)
         self._files: dict[str, h5py.File] = {}
@@ -136,9 +151,16 @@ class _Run:
         dataset.refresh()
         return np.asarray(dataset[row])
 
-    def close(self, stop: Any) -> xr.Dataset:
-        """End the reduced run; returns it as a dataset."""
+    def dataset(self) -> xr.Dataset:
+        """Return the points so far, as `analysis.reduction.reduce_scan` gives them."""
+        if not self._points:
+            return xr.Dataset()
+        minimal: Any = {"data_vars": "minimal", "coords": "minimal", "compat": "override"}
+        whole = xr.concat(self._points, "point", **minimal)
+        return whole.assign_attrs(folding(self._start, len(self._points)))
+
+    def close(self, stop: Any) -> None:
+        """End the reduced run as the raw run ended, or as failed where points are missing."""
         for file in self._files.values():
             file.close()
-        self._derived.close(stop["exit_status"], stop.get("reason", ""))
-        return xr.concat(self._points, "point") if self._points else xr.Dataset()
+        self._derived.close(stop["exit_status"], stop.get("reason") or self.fault or "")

@@ -15,6 +15,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from analysis.layout import MODULATED
+
 Floats = NDArray[np.float64]
 
 
@@ -64,7 +66,7 @@ def lock_in(frame_time: Floats, pump_open: Floats, frequency: float) -> LockIn |
     Returns None where nothing was modulated.
     """
     difference, off, power = _weights(frame_time, pump_open, frequency)
-    if power <= 1e-6 * len(pump_open):  # open fractions are known to about 1e-3
+    if power <= MODULATED**2 / 8 * len(pump_open):  # variance of a sine of that swing
         return None
     return LockIn(difference, off, pump_open)
 

@@ -70,7 +70,7 @@ def open_raw(path: str | Path) -> xr.Dataset:
         except FileNotFoundError:
             raise RawFileError("no such file") from None
         except OSError as error:
-            raise RawFileError(f"not an HDF5 file, or a truncated one ({error})") from error
+            raise RawFileError(_why_not_opened(error)) from error
         try:
             dataset = _dataset(file)
             validate(dataset)
@@ -80,6 +80,17 @@ def open_raw(path: str | Path) -> xr.Dataset:
     dataset.encoding["source"] = str(path)
     dataset.set_close(file.close)
     return dataset
+
+
+def _why_not_opened(error: OSError) -> str:
+    """Say in one line why HDF5 does not open a file."""
+    said = " ".join(str(error).split())
+    if "already open for write" in said:  # HDF5 has no error number for it
+        return (
+            "is being written, or was when its writer was killed; what the spectrometer wrote of a "
+            "run is safe: get it with `ocm export RUN`"
+        )
+    return f"not an HDF5 file, or a truncated one ({said})"
 
 
 def write_raw(dataset: xr.Dataset, path: str | Path) -> None:

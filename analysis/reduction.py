@@ -16,7 +16,9 @@ from numpy.typing import ArrayLike
 
 from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.chirp import chirp_resolved
+from analysis.grid import varying
 from analysis.layout import VARIABLES, RawFileError
+from analysis.materials import MATERIALS
 from analysis.reducer import PointResult, PointSpectra, Reducer
 
 __all__ = [
@@ -101,7 +103,7 @@ def reduced_dataset(
         for name, units in _UNITS.items()
     }
     reduced = xr.Dataset(columns, attrs=_provenance(raw))
-    if reduced["carrier_density"].isnull().all():
+    if raw.attrs["material"] not in MATERIALS:
         reduced = reduced.drop_vars(["carrier_density", "carrier_density_sigma"])
     fluorescence = np.stack([result.fluorescence for result in results])
     reduced["fluorescence"] = ("point", "wavelength"), fluorescence, {"units": "counts"}
@@ -125,10 +127,9 @@ def _provenance(raw: xr.Dataset) -> dict[str, object]:
 
 
 def _is_chirped_delay_scan(raw: xr.Dataset) -> bool:
-    """Whether the delay alone changes (readbacks tremble a little) and the chirp is known."""
-    tolerances = {"x": 0.1, "y": 0.1, "fluence": 0.02 * float(raw["fluence"].max())}
-    still = all(np.ptp(raw[name].values) <= tolerance for name, tolerance in tolerances.items())
-    return still and "chirp_delay" in raw.attrs and len(np.unique(raw["delay"].values)) > 2
+    """Whether the delay alone changes and the chirp is known."""
+    alone = varying(raw) == ["delay"]
+    return alone and "chirp_delay" in raw.attrs and len(np.unique(raw["delay"].values)) > 2
 
 
 def _add_chirp_resolved(

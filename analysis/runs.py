@@ -16,6 +16,7 @@ __all__ = [
     "AXES",
     "COORDINATES",
     "RunError",
+    "folding",
     "header",
     "is_pump_probe",
     "raw_dataset",
@@ -82,8 +83,7 @@ def header(
         "material": sample["material"],
         "thickness": float(sample["thickness"]),
         "refractive_index": float(sample["refractive_index"]),
-        "axes": " ".join(AXES.get(axis, axis) for axis in start["axes"]),
-        "shape": np.asarray(start["shape"], np.int64),
+        "raw_run": start["uid"],
     }
     if "path_difference" in sample:
         attrs["path_difference"] = float(sample["path_difference"])
@@ -92,6 +92,16 @@ def header(
         coords={"wavelength": vectors["wavelength"]},
         attrs=attrs,
     )
+
+
+def folding(start: Mapping[str, Any], points: int) -> dict[str, Any]:
+    """Return the attributes `shape` and `axes` of a run; none where it was broken off."""
+    if points != start["num_points"]:
+        return {}
+    return {
+        "axes": " ".join(AXES.get(axis, axis) for axis in start["axes"]),
+        "shape": np.asarray(start["shape"], np.int64),
+    }
 
 
 def raw_dataset(run: Any) -> xr.Dataset:
@@ -138,13 +148,12 @@ def raw_dataset(run: Any) -> xr.Dataset:
     lazy = indexing.LazilyIndexedArray(LazyFrames(frames))
     whole = xr.Variable(("point", "frame", "wavelength"), lazy)
     dataset["frames"] = whole[:points]
-    if points != start["num_points"]:
-        del dataset.attrs["shape"], dataset.attrs["axes"]
+    dataset.attrs |= folding(start, points)
     return dataset
 
 
 def reduced_run(run: Any) -> xr.Dataset:
-    """Return a catalogued reduced run as a reduced dataset, without the wavelengths.
+    """Return a catalogued reduced run as a reduced dataset.
 
     Parameters
     ----------
@@ -162,14 +171,14 @@ def reduced_run(run: Any) -> xr.Dataset:
         raise RunError(msg)
     primary = run["primary"]
     names = {key: name for name, key in COORDINATES.items()}
-    reduced = xr.Dataset(attrs={"raw_run": start["raw_run"]})
+    configuration = primary.metadata["configuration"][_DETECTOR]["data"]
+    wavelength = np.asarray(configuration[f"{_DETECTOR}_wavelength"], np.float64)
+    reduced = xr.Dataset(coords={"wavelength": wavelength}, attrs={"raw_run": start["raw_run"]})
     for key in primary:
         values = np.asarray(primary[key].read())
         if values.dtype.kind not in "fiu" or key in {"time", "seq_num"} or key.startswith("ts_"):
             continue
         dims = ("point", "wavelength")[: values.ndim]
         reduced[names.get(key, key)] = (dims, values)
-    if reduced.sizes["point"] == start["num_points"]:
-        reduced.attrs["axes"] = " ".join(AXES.get(axis, axis) for axis in start["axes"])
-        reduced.attrs["shape"] = np.asarray(start["shape"], np.int64)
+    reduced.attrs |= folding(start, reduced.sizes["point"])
     return reduced

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from analysis.decay import widening
 from analysis.fluence import fit_response, fit_threshold, fluorescence_intensity
 from analysis.grid import fold
 from analysis.kinetics import fit_biexponential, relaxation_time
@@ -45,7 +46,7 @@ def fit_scan(reduced: xr.Dataset, window: tuple[float, float] | None = None) -> 
         Where the scan has axes that no fit is for, or does not fold.
     """
     scan = fold(reduced)
-    axes = tuple(str(reduced.attrs["axes"]).split())
+    axes = tuple(scan.attrs["axes"].split())
     if axes == ("delay",):
         return _decay(scan, window)
     if axes == ("fluence",):
@@ -63,10 +64,10 @@ def _each(
 ) -> list[Estimate]:
     """Fit every slice along an axis; a slice that cannot be fitted says why."""
     found = []
-    for value in scan[axis].values:
+    for i, value in enumerate(scan[axis].values):
         where = f"at {value:.4g} {unit}"
         try:
-            estimates = fit(scan.sel({axis: value}))
+            estimates = fit(scan.isel({axis: i}))
         except ValueError as error:
             found.append(Estimate(where, np.nan, np.nan, "", f"not determined: {error}"))
             continue
@@ -84,23 +85,28 @@ def _decay(scan: xr.Dataset, window: tuple[float, float] | None) -> list[Estimat
     )
     said = f"window {fit.window[0]:g} to {fit.window[1]:g} ps; chi2/dof {fit.reduced_chi2:.2f}"
     note = "; ".join([said, *fit.warnings])
-    widened = np.sqrt(max(1.0, fit.reduced_chi2))
+    widened = widening(fit.reduced_chi2)
     units = {"a": "RIU", "tau_lasing": "ps", "b": "RIU", "tau_fluor": "ps"}
     estimates = [
-        Estimate(name, fit.values[name], float(fit.sigmas[name] * widened), unit, note)
+        Estimate(name, fit.values[name], fit.sigmas[name] * widened, unit, note)
         for name, unit in units.items()
     ]
-    return [*estimates, Estimate("relaxation_time", *relaxation_time(fit), "ps", "to 1/e")]
+    fallen = Estimate("relaxation_time", *relaxation_time(fit), "ps", "from the largest to 1/e")
+    return [*estimates, fallen]
 
 
 def _sweep(scan: xr.Dataset) -> list[Estimate]:
     fluence = scan["fluence"].values
     response = fit_response(fluence, scan["delta_n"].values, scan["delta_n_sigma"].values)
-    note = f"chi2/dof {response.reduced_chi2:.2f}"
-    intensity = fluorescence_intensity(scan["fluorescence"].values, scan["wavelength"].values)
+    note, widened = f"chi2/dof {response.reduced_chi2:.2f}", widening(response.reduced_chi2)
+    intensity = fluorescence_intensity(
+        scan["fluorescence"].values, scan.coords["wavelength"].values
+    )
     estimates = [
-        Estimate("slope", response.slope, response.slope_sigma, "RIU cm2/mJ", note),
-        Estimate("curvature", response.curvature, response.curvature_sigma, "RIU cm4/mJ2", note),
+        Estimate("slope", response.slope, widened * response.slope_sigma, "RIU cm2/mJ", note),
+        Estimate(
+            "curvature", response.curvature, widened * response.curvature_sigma, "RIU cm4/mJ2", note
+        ),
     ]
     try:
         threshold = fit_threshold(fluence, intensity)
@@ -117,10 +123,11 @@ def _cloud(scan: xr.Dataset) -> list[Estimate]:
     y, x = np.meshgrid(scan["y"].values, scan["x"].values, indexing="ij")
     cloud = fit_cloud(x, y, scan["delta_n"].values, scan["delta_n_sigma"].values)
     note = "; ".join([f"chi2/dof {cloud.reduced_chi2:.2f}", *cloud.warnings])
-    waist = cloud_waist(cloud.waist, cloud.waist_sigma)
+    widened = widening(cloud.reduced_chi2)
+    waist = cloud_waist(cloud.waist, widened * cloud.waist_sigma)
     return [
-        Estimate("x", cloud.x, cloud.x_sigma, "um", note),
-        Estimate("y", cloud.y, cloud.y_sigma, "um", note),
+        Estimate("x", cloud.x, widened * cloud.x_sigma, "um", note),
+        Estimate("y", cloud.y, widened * cloud.y_sigma, "um", note),
         Estimate("cloud_waist", *waist, "um", "probe's blur taken out"),
-        Estimate("amplitude", cloud.amplitude, cloud.amplitude_sigma, "RIU", note),
+        Estimate("amplitude", cloud.amplitude, widened * cloud.amplitude_sigma, "RIU", note),
     ]

@@ -26,21 +26,21 @@ class SessionAnalyst:
         self._journal_dir = journal_dir
 
     def time_zero(self, run: str) -> tuple[float, float]:
-        """Return the delay (ps) of the rise of Δn in a delay scan, and its sigma.
+        """Return the delay (ps) at which the pump arrives in a delay scan, and its sigma.
 
         Raises
         ------
         ValueError
             Where the run was not reduced or shows no rise.
         """
-        from analysis.alignment import fit_time_zero  # noqa: PLC0415 - lmfit is slow to import
+        from analysis.arrival import fit_arrival  # noqa: PLC0415 - scipy.optimize is slow to import
 
         scan = self._reduction.reduced.get(run)
         if scan is None or "delta_n" not in scan:
             msg = f"run {run[:8]} was not reduced: the log says why"
             raise ValueError(msg)
-        fit = fit_time_zero(
-            scan["delay"].values, scan["delta_n"].values, scan["delta_n_sigma"].values
+        fit = fit_arrival(
+            scan["delay"].values, scan["wavelength"].values, scan["fluorescence"].values
         )
         return fit.time_zero, fit.time_zero_sigma
 

@@ -111,9 +111,19 @@ def write_profile(settings: Settings, directory: Path | None = None) -> Path:
     Raises
     ------
     CatalogError
-        If there is a profile of this name that was not written here.
+        If there is a profile of this name that was not written here, or none can be written.
     """
     directory = directory or tiled.profiles.paths[-1]
+    try:
+        return _write_profile(settings, directory)
+    except (OSError, yaml.YAMLError) as error:
+        raise CatalogError(
+            f"no tiled profile can be kept in {directory}: {' '.join(str(error).split())}. "
+            "Mend it, or set TILED_PROFILES to another directory."
+        ) from error
+
+
+def _write_profile(settings: Settings, directory: Path) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     ours = directory / f"{PROFILE}.yml"
     for path in (*directory.glob("*.yml"), *directory.glob("*.yaml")):

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ocm_ophyd.devices import InstrumentError
 from ocm_ophyd.journal import Journal
+from ocm_ophyd.persistent import PersistentMetadata
 from ocm_ophyd.run_engine import make_run_engine
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings
@@ -72,11 +73,14 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
     try:
         session = Session.start(settings)
     except InstrumentError as error:
-        engine = make_run_engine(
-            None, Journal(settings.journal_dir), settings.home / "metadata.json"
-        )
+        metadata = PersistentMetadata(settings.home / "metadata.json")
+        engine = make_run_engine(None, Journal(settings.journal_dir), metadata)
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
+    except (ValueError, OSError) as error:
+        print(f"No session: {error}", file=sys.stderr)  # noqa: T201
+        return namespace
+    session.pause_on_signals()
     from ocm_ophyd.views import show_live  # noqa: PLC0415 - needs nothing without an instrument
 
     show_live(session.RE, session.reduction, plots=_plots(shell))

@@ -27,13 +27,23 @@ class PersistentMetadata(UserDict[str, Any]):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        except json.JSONDecodeError as error:
-            msg = f"{path} is damaged ({error}): mend it, or move it away to begin with scan 1"
-            raise ValueError(msg) from None
         super().__init__()
-        self.data.update(kept)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take over what another session has written meanwhile.
+
+        Raises
+        ------
+        ValueError
+            Where the file is damaged.
+        """
+        try:
+            kept = json.loads(self._path.read_text("utf-8")) if self._path.exists() else {}
+            self.data.update(kept)
+        except (TypeError, ValueError) as error:
+            msg = f"{self._path} is damaged ({error}): mend it, or move it away to start at scan 1"
+            raise ValueError(msg) from None
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)

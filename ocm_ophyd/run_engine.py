@@ -1,7 +1,6 @@
 """The RunEngine of a session: persistent metadata, journal first, baseline always."""
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, cast
 
 from bluesky import RunEngine
@@ -18,7 +17,7 @@ _PACKAGES = ("ocm-ophyd", "bluesky", "ophyd", "event-model", "numpy", "scipy")
 
 
 def make_run_engine(
-    instrument: Instrument | None, journal: Journal, metadata_file: Path
+    instrument: Instrument | None, journal: Journal, metadata: PersistentMetadata
 ) -> RunEngine:
     """Put together a RunEngine that keeps what it does.
 
@@ -28,11 +27,11 @@ def make_run_engine(
         Its baseline is read before and after every run.
     journal : Journal
         Gets every document first; where it cannot write, a run does not start.
-    metadata_file : Path
-        Where scan ids and metadata outlive the session.
+    metadata : PersistentMetadata
+        Scan ids and metadata that outlive the session.
     """
     engine = RunEngine(call_returns_result=True)
-    engine.md = cast("dict[Any, Any]", PersistentMetadata(metadata_file))
+    engine.md = cast("dict[Any, Any]", metadata)
     engine.md["instrument"] = "OCM"
     engine.md["versions"] = {package: version(package) for package in _PACKAGES}
     engine.md_validator = check_metadata

@@ -141,7 +141,8 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
     catalog : CatalogOfBlueskyRuns
         From `connect`.
     which : str
-        A uid, the first five or more characters of one, or a scan id (the latest run that has it).
+        A uid, the first five or more characters of one, or a scan id (the latest raw run that has
+        it: a reduced run has the scan id of its raw run).
 
     Raises
     ------
@@ -149,8 +150,11 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
         If there is no such run, or more than one.
     """
     try:
-        if which.isdecimal() and len(catalog.search(Key("start.scan_id") == int(which))):
-            return catalog[int(which)]
+        if which.isdecimal():
+            scans = catalog.search(Key("start.scan_id") == int(which))
+            raw = scans.search(KeyPresent("start.raw_run", exists=False))
+            if len(raw):
+                return raw.sort(("start.time", 1)).values().last()
         return catalog[which]
     except (KeyError, ValueError) as error:
         reason = str(error.args[0]).rstrip(".")

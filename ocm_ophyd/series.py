@@ -7,6 +7,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
 from ocm_ophyd.journal import journaled_runs
+from ocm_ophyd.samples import Sample
+from plans import check_series
 
 __all__ = ["Series", "completed", "load_series"]
 
@@ -22,8 +24,8 @@ class Series(BaseModel):
     measurements: list[dict[str, Any]] = Field(min_length=1)
 
 
-def load_series(path: Path) -> Series:
-    """Read a series from a YAML file.
+def load_series(path: Path, samples: dict[str, Sample]) -> Series:
+    """Read a series from a YAML file and check it against the plans and the samples.
 
     Raises
     ------
@@ -31,9 +33,12 @@ def load_series(path: Path) -> Series:
         Names the file and the entry that is wrong.
     """
     try:
-        return Series.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except FileNotFoundError:
-        msg = f"there is no series file {path}"
+        series = Series.model_validate(yaml.safe_load(path.read_text("utf-8")))
+    except OSError as error:
+        msg = f"the series file {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from None
+    except UnicodeDecodeError:
+        msg = f"{path} is not a text file"
         raise ValueError(msg) from None
     except yaml.YAMLError as error:
         msg = f"{path} is not YAML: {error}"
@@ -43,6 +48,8 @@ def load_series(path: Path) -> Series:
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         msg = f"{path}, {where}: {first['msg']}"
         raise ValueError(msg) from None
+    check_series(samples, series.name, series.measurements, series.alignment_fluence)
+    return series
 
 
 def completed(journal_dir: Path, series: Series) -> set[int]:

@@ -4,6 +4,9 @@ Used by the IPython profile, the command line and unattended series alike.
 """
 
 import inspect
+import signal
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -12,6 +15,7 @@ from typing import Any, Self
 from bluesky import RunEngine
 from bluesky.callbacks.core import make_callback_safe
 from bluesky.run_engine import RunEngineResult
+from bluesky.utils import RunEngineInterrupted
 
 import plans
 from analysis.live import LiveReduction
@@ -19,13 +23,15 @@ from ocm_ophyd.analyst import SessionAnalyst
 from ocm_ophyd.calibration import CalibrationStore
 from ocm_ophyd.channel_access import leave_channel_access, use_channel_access
 from ocm_ophyd.devices import Instrument
+from ocm_ophyd.exclusive import OneAtATime
 from ocm_ophyd.journal import Journal
+from ocm_ophyd.persistent import PersistentMetadata
 from ocm_ophyd.run_engine import make_run_engine
 from ocm_ophyd.samples import load_samples
 from ocm_ophyd.settings import Settings
 from plans import Plan
 
-__all__ = ["Session"]
+__all__ = ["Interrupted", "Session"]
 
 _PLANS = (
     plans.record_reference,
@@ -37,6 +43,10 @@ _PLANS = (
     plans.spatiotemporal_grid,
     plans.overnight_series,
 )
+
+
+class Interrupted(RuntimeError):
+    """The user, or the system, ended a plan before it was done."""
 
 
 @dataclass
@@ -71,19 +81,33 @@ class Session:
         ------
         InstrumentError
             Where the instrument does not answer.
+        ValueError, OSError
+            Where samples, calibration or metadata cannot be read or written.
         """
         use_channel_access(settings)
         samples = load_samples(settings.home / "samples.yaml")
         instrument = Instrument.create(settings.prefix, samples)
         instrument.connect(settings.ca_timeout)
-        CalibrationStore(settings.calibration_dir).attach(instrument.stored_signals())
         return cls.around(settings, instrument)
 
     @classmethod
     def around(cls, settings: Settings, instrument: Instrument) -> Self:
         """Put a session together around an instrument that is connected."""
+        calibration = CalibrationStore(settings.calibration_dir)
+        calibration.attach(instrument.stored_signals())
         journal = Journal(settings.journal_dir)
-        engine = make_run_engine(instrument, journal, settings.home / "metadata.json")
+        metadata = PersistentMetadata(settings.home / "metadata.json")
+        engine = make_run_engine(instrument, journal, metadata)
+
+        def begin(crashed: bool) -> None:
+            metadata.refresh()
+            calibration.refresh()
+            if crashed:
+                instrument.make_safe()
+
+        lock = OneAtATime(settings.home / "measuring.lock", begin)
+        lock.clear_up()
+        engine.context_managers.append(lock)
         reduction = LiveReduction()
         reduction.subscribe(journal)
         engine.subscribe(make_callback_safe(reduction))
@@ -91,10 +115,33 @@ class Session:
         return cls(settings, instrument, engine, reduction, analyst)
 
     def run(self, plan: Plan) -> Any:
-        """Execute a plan and return what it found."""
-        result = self.RE(plan)
+        """Execute a plan and return what it found.
+
+        Raises
+        ------
+        Interrupted
+            After Ctrl-C or a signal, when the plan has cleaned up behind itself.
+        """
+        try:
+            result = self.RE(plan)
+        except RunEngineInterrupted:
+            if self.RE.state == "paused":
+                self.RE.abort("interrupted")
+            msg = "interrupted: the pump is shut, what was taken is kept"
+            raise Interrupted(msg) from None
         assert isinstance(result, RunEngineResult)  # as make_run_engine asks for
         return result.plan_result
+
+    def pause_on_signals(self) -> None:
+        """Pause a plan, which shuts the pump, where SIGTERM or SIGHUP would kill the process."""
+
+        def pause(number: int, _: object) -> None:
+            if self.RE.state != "running":
+                sys.exit(128 + number)
+            threading.Thread(target=self.RE.request_pause, daemon=True).start()
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, pause)
 
     def close(self) -> None:
         """Stop the RunEngine's thread and leave Channel Access; nothing can be measured after."""

@@ -9,7 +9,7 @@ arguments after it.
 from plans.alignment import Analyst, calibrate_pump_power, find_time_zero
 from plans.checks import PlanError, Point
 from plans.measure import Plan
-from plans.overnight import MEASUREMENTS, overnight_series
+from plans.overnight import MEASUREMENTS, check_series, overnight_series
 from plans.reference import record_reference
 from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
 from plans.spacing import linear_then_logarithmic
@@ -21,6 +21,7 @@ __all__ = [
     "PlanError",
     "Point",
     "calibrate_pump_power",
+    "check_series",
     "delay_scan",
     "find_time_zero",
     "fluence_delay_map",

@@ -82,6 +82,7 @@ def find_time_zero(
         Where there is no rise within the span.
     """
     zero = instrument.delay.time_zero
+    stored = yield from bps.rd(zero)
     sigma = float("nan")
     for half, step in ((span / 2, 2.0), (6.0, 0.5)):
         count = round(2 * half / step) + 1
@@ -98,6 +99,7 @@ def find_time_zero(
         try:
             delay, sigma = analyst.time_zero(run)
         except ValueError as error:
+            yield from bps.mv(zero, stored)
             msg = f"time zero was not found within {half:g} ps of the stored one: {error}"
             raise PlanError(msg) from error
         before = yield from bps.rd(zero)
@@ -118,9 +120,8 @@ def calibrate_pump_power(
 ) -> Plan:
     """Measure the pump power against the retarder voltage, and store fluence ↔ voltage.
 
-    The pump is moved off the sample's place by nothing here: the power meter sits on a
-    pick-off before the chopper, and the sample stage goes to the bare substrate, so that the
-    full power never meets the crystal.
+    The power meter sits on a pick-off before the chopper; the sample stage goes to the bare
+    substrate, so that the full power never meets the crystal.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """What is checked before the first move."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ __all__ = ["PlanError", "Point", "check_points", "check_reference", "find_sample
 
 
 class PlanError(ValueError):
-    """A measurement that cannot be made as asked; nothing has moved."""
+    """A measurement that cannot be made, or did not give what the next step needs."""
 
 
 class Point(NamedTuple):
@@ -28,7 +28,7 @@ class Point(NamedTuple):
     """um"""
 
 
-def find_sample(instrument: Instrument, name: str) -> Sample:
+def find_sample(samples: Mapping[str, Sample], name: str) -> Sample:
     """Return the sample of this name.
 
     Raises
@@ -37,9 +37,9 @@ def find_sample(instrument: Instrument, name: str) -> Sample:
         Names the samples that are known.
     """
     try:
-        return instrument.samples[name]
-    except KeyError:
-        known = ", ".join(sorted(instrument.samples))
+        return samples[name]
+    except (KeyError, TypeError):
+        known = ", ".join(sorted(samples))
         msg = f"sample {name!r} is not known (known: {known}): add it to samples.yaml"
         raise PlanError(msg) from None
 

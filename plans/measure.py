@@ -130,7 +130,7 @@ def measure(
     PlanError
         What is wrong and what to do, before anything moves.
     """
-    chosen = find_sample(instrument, sample)
+    chosen = find_sample(instrument.samples, sample)
     check_reference(instrument, chosen)
     yield from bps.mv(instrument.pump.maximum, chosen.maximum_fluence)
     check_points(instrument, chosen, points)

@@ -1,22 +1,25 @@
 """Unattended series of measurements."""
 
 import inspect
+import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
 from ocm_ophyd.devices import Instrument
+from ocm_ophyd.samples import Sample
 from plans.alignment import Analyst, find_time_zero
 from plans.checks import PlanError, find_sample
 from plans.measure import Plan, close_pump
 from plans.reference import record_reference
 from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
 
-__all__ = ["MEASUREMENTS", "overnight_series"]
+__all__ = ["MEASUREMENTS", "check_series", "overnight_series"]
 
 #: What a series can be made of.
 MEASUREMENTS: dict[str, Callable[..., Plan]] = {
@@ -28,6 +31,10 @@ MEASUREMENTS: dict[str, Callable[..., Plan]] = {
 FAILURES_IN_A_ROW = 3
 
 
+def _log_failure(index: int, error: Exception) -> None:
+    logging.getLogger(__name__).error("measurement %d failed: %s", index + 1, error)
+
+
 def overnight_series(
     instrument: Instrument,
     analyst: Analyst,
@@ -37,7 +44,7 @@ def overnight_series(
     alignment_fluence: float,
     retake_every: float = 7200.0,
     skip: Collection[int] = (),
-    on_failure: Callable[[int, Exception], None] | None = None,
+    on_failure: Callable[[int, Exception], None] = _log_failure,
 ) -> Plan:
     """Take a list of measurements through the night.
 
@@ -62,7 +69,7 @@ def overnight_series(
     skip : collection of int
         Indices that are complete already.
     on_failure : callable, optional
-        Called with index and error of a measurement that failed.
+        Called with index and error of a measurement that failed; by default they are logged.
 
     Returns
     -------
@@ -75,59 +82,89 @@ def overnight_series(
         For an entry that is no measurement, before anything moves; and where three
         measurements in a row have failed.
     """
-    _check(instrument, name, measurements)
+    check_series(instrument.samples, name, measurements, alignment_fluence)
     done: dict[int, str] = {}
     failures = 0
-    aligned_sample, aligned_at = None, float("-inf")
+    aligned: dict[str, float] = {}  # when reference and time zero were taken, of one sample
     for index, entry in enumerate(measurements):
         if index in skip:
             continue
         sample = entry["sample"]
-        stale = sample != aligned_sample or time.monotonic() - aligned_at > retake_every
+        stale = time.monotonic() - aligned.get(sample, float("-inf")) > retake_every
         failed: list[Exception] = []
         steps = _measurement(instrument, entry, {"series": name, "series_index": index})
         if stale:
-            alignment = _alignment(instrument, analyst, sample, alignment_fluence, name)
+            alignment = _alignment(instrument, analyst, sample, alignment_fluence, name, aligned)
             steps = bpp.pchain(alignment, steps)
         uid = yield from bpp.contingency_wrapper(
             steps, except_plan=partial(_note_failure, instrument, failed), auto_raise=False
         )
         if failed:
             failures += 1
-            if on_failure is not None:
-                on_failure(index, failed[0])
+            on_failure(index, failed[0])
             if failures == FAILURES_IN_A_ROW:
                 msg = f"series {name!r} ended: {failures} measurements in a row failed"
                 raise PlanError(msg) from failed[0]
             continue
         failures = 0
-        if stale:
-            aligned_sample, aligned_at = sample, time.monotonic()
         done[index] = uid[-1] if stale else uid
     return done
 
 
-def _check(instrument: Instrument, name: str, measurements: Sequence[dict[str, Any]]) -> None:
-    """Refuse a series with an entry that cannot be measured."""
+def check_series(
+    samples: Mapping[str, Sample],
+    name: str,
+    measurements: Sequence[dict[str, Any]],
+    alignment_fluence: float,
+) -> None:
+    """Refuse a series with an entry that cannot be measured, without an instrument.
+
+    Parameters
+    ----------
+    samples : mapping
+        Samples by name.
+    name, measurements, alignment_fluence
+        As in `overnight_series`.
+
+    Raises
+    ------
+    PlanError
+        Names the entry and what is wrong with it.
+    """
     for number, entry in enumerate(measurements, start=1):
         where = f"measurement {number} of series {name!r}"
-        plan = MEASUREMENTS.get(entry.get("plan", ""))
-        if plan is None:
-            msg = f"{where} needs a plan out of {', '.join(MEASUREMENTS)}, not {entry.get('plan')}"
+        chosen = entry.get("plan")
+        if chosen not in list(MEASUREMENTS):
+            msg = f"{where} needs a plan out of {', '.join(MEASUREMENTS)}, not {chosen}"
             raise PlanError(msg)
         try:
-            inspect.signature(plan).bind(instrument, **_arguments(entry))
+            inspect.signature(MEASUREMENTS[chosen]).bind(None, **_arguments(entry), md={})
         except TypeError as error:
-            msg = f"{where} ({entry['plan']}): {error}"
+            msg = f"{where} ({chosen}): {error}"
             raise PlanError(msg) from None
-        sample = find_sample(instrument, entry["sample"])
-        brightest = max([entry.get("fluence", 0.0), *entry.get("fluences", [])])
+        sample = find_sample(samples, entry["sample"])
+        fluences = [alignment_fluence, entry.get("fluence", 0.0), *_list(entry, "fluences", where)]
+        try:
+            brightest = float(np.max(fluences))
+        except (TypeError, ValueError):
+            msg = f"{where}: its fluences are not all numbers"
+            raise PlanError(msg) from None
         if not brightest <= sample.maximum_fluence:
             msg = (
                 f"{where}: fluence {brightest:g} mJ/cm² is above the maximum of {sample.name}, "
                 f"{sample.maximum_fluence:g} mJ/cm²"
             )
             raise PlanError(msg)
+        for axis in ("delays", "xs", "ys"):
+            _list(entry, axis, where)
+
+
+def _list(entry: dict[str, Any], key: str, where: str) -> list[Any]:
+    values = entry.get(key, [])
+    if not isinstance(values, list | tuple | np.ndarray):
+        msg = f"{where}: {key} must be a list, not {values!r}"
+        raise PlanError(msg)
+    return list(values)
 
 
 def _arguments(entry: dict[str, Any]) -> dict[str, Any]:
@@ -139,12 +176,19 @@ def _measurement(instrument: Instrument, entry: dict[str, Any], md: dict[str, An
 
 
 def _alignment(
-    instrument: Instrument, analyst: Analyst, sample: str, fluence: float, series: str
+    instrument: Instrument,
+    analyst: Analyst,
+    sample: str,
+    fluence: float,
+    series: str,
+    aligned: dict[str, float],
 ) -> Plan:
-    """Take reference and time zero again."""
+    """Take reference and time zero again, and note in `aligned` when."""
     md = {"series": series}
     yield from record_reference(instrument, sample=sample, md=md)
     yield from find_time_zero(instrument, analyst, sample=sample, fluence=fluence, md=md)
+    aligned.clear()
+    aligned[sample] = time.monotonic()
 
 
 def _note_failure(instrument: Instrument, failed: list[Exception], error: Exception) -> Plan:

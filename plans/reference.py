@@ -40,7 +40,7 @@ def record_reference(
     str
         uid of the run: its points are dark and reference, or dark, sample arm and mirror arm.
     """
-    chosen = find_sample(instrument, sample)
+    chosen = find_sample(instrument.samples, sample)
     frames, _ = yield from frames_for(instrument, periods)
     simulated = yield from bps.rd(instrument.simulated)
     common_path = chosen.geometry == "common-path"

@@ -18,6 +18,15 @@ from caproto.sync.client import read
 START_TIMEOUT = 30.0  # s
 
 
+def wait_until(condition, timeout=40.0):
+    """Poll until the condition holds, and return what it gave."""
+    deadline = time.monotonic() + timeout
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, "what was waited for did not come"
+        time.sleep(0.02)
+    return answer
+
+
 @dataclass(frozen=True)
 class Ioc:
     """A running IOC."""

@@ -21,6 +21,8 @@ def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except typer.Exit:  # a RuntimeError too
+            raise
         except (ValueError, OSError, RuntimeError) as error:
             message = " ".join(str(error).split())
             typer.echo(f"ocm: {message or type(error).__name__}", err=True)

@@ -1,14 +1,12 @@
 """``ocm serve``, ``ocm runs``, ``ocm show``: the catalog from the command line."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ocm_ophyd.cli._console import wide_console
 from ocm_ophyd.cli._errors import one_line_errors
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 __all__ = ["runs", "serve", "show"]
 
@@ -96,7 +94,7 @@ def runs(
             _text(run.points),
             run.exit_status or "not ended",
         )
-    _console().print(table)
+    wide_console().print(table)
 
 
 @one_line_errors
@@ -120,7 +118,7 @@ def show(
     from rich.pretty import Pretty
     from rich.table import Table
 
-    console = _console()
+    console = wide_console()
     console.print("start", Pretty(details.start, expand_all=True))
     console.print("stop", Pretty(details.stop) if details.stop else "none: the run has not ended")
     for name, stream in details.streams.items():
@@ -155,15 +153,6 @@ def _print_json(result: object) -> None:
     from dataclasses import asdict
 
     typer.echo(json.dumps(result, default=asdict, indent=1, ensure_ascii=False))
-
-
-def _console() -> "Console":
-    """Make a console as wide as the terminal, or wide enough for a pipe or a file."""
-    import sys
-
-    from rich.console import Console
-
-    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 def _text(value: object) -> str:

@@ -1,11 +1,13 @@
 """``ocm export``, ``ocm reduce`` and ``ocm fit``: runs and raw files, out and through analysis."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ocm_ophyd.cli._console import wide_console
 from ocm_ophyd.cli._errors import one_line_errors
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def export(
     from ocm_ophyd.runs import find_run
     from ocm_ophyd.settings import Settings
 
+    _check_out(out)
     with raw_dataset(find_run(connect(Settings()), run)) as dataset:
         write_raw(dataset, out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
@@ -51,6 +54,8 @@ def reduce(
     """
     from analysis.reduction import write_reduced
 
+    if out is not None:
+        _check_out(out)
     reduced, kept = _reduce(target)
     if out is not None:
         write_reduced(reduced, out)
@@ -59,17 +64,46 @@ def reduce(
     if as_json:
         typer.echo(json.dumps({"reduced_run": kept, **columns}))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in names))
     for row in zip(*columns.values(), strict=True):
         table.add_row(*(f"{value:.5g}" for value in row))
-    Console().print(table)
+    wide_console().print(table)
     left_out = int(reduced["frames_saturated"].sum())
     typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
     if kept:
         typer.echo(f"kept as run {kept}")
+
+
+def _is_file(target: str) -> bool:
+    """Whether `target` is a file and not a run.
+
+    Raises
+    ------
+    ValueError
+        Where it can only be meant as a file, and there is none.
+    """
+    path = Path(target)
+    if path.is_file():
+        return True
+    if path.is_dir() or path.suffix or len(path.parts) > 1:
+        msg = f"there is no file {target}"
+        raise ValueError(msg)
+    return False
+
+
+def _check_out(out: Path) -> None:
+    """Refuse an output file that cannot be made, before the work is done.
+
+    Raises
+    ------
+    ValueError
+        Says why.
+    """
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+        msg = f"{out} cannot be written: {out.parent} is no directory that you may write to"
+        raise ValueError(msg)
 
 
 def _reduce(target: str) -> "tuple[xr.Dataset, str | None]":
@@ -77,7 +111,7 @@ def _reduce(target: str) -> "tuple[xr.Dataset, str | None]":
     from analysis.raw import open_raw
     from analysis.reduction import reduce_scan
 
-    if Path(target).exists():
+    if _is_file(target):
         with open_raw(target) as dataset:
             return reduce_scan(dataset), None
     from analysis.derived import keep_reduction
@@ -116,13 +150,12 @@ def fit(
     if as_json:
         typer.echo(json.dumps({e.quantity: asdict(e) for e in estimates}, indent=1))
         return
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("quantity", "value", "sigma", "unit", "note")
     for e in estimates:
         table.add_row(e.quantity, f"{e.value:.5g}", f"{e.sigma:.2g}", e.unit, e.note)
-    Console().print(table)
+    wide_console().print(table)
 
 
 def _load(target: str) -> "xr.Dataset":
@@ -131,7 +164,7 @@ def _load(target: str) -> "xr.Dataset":
     from analysis.raw import open_raw
     from analysis.reduction import read_reduced, reduce_scan
 
-    if Path(target).exists():
+    if _is_file(target):
         try:
             return read_reduced(target)
         except RawFileError:

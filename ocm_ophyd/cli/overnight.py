@@ -1,7 +1,5 @@
 """``ocm overnight``: an unattended series."""
 
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -26,11 +24,12 @@ def overnight(
     from rich.console import Console
     from rich.table import Table
 
+    from ocm_ophyd.samples import load_samples
     from ocm_ophyd.series import completed, load_series
     from ocm_ophyd.settings import Settings
 
     settings, console = Settings(), Console()
-    plan = load_series(series)
+    plan = load_series(series, load_samples(settings.home / "samples.yaml"))
     done = completed(settings.journal_dir, plan)
     table = Table("", "plan", "sample", "state", title=f"series {plan.name}")
     for index, entry in enumerate(plan.measurements):
@@ -42,9 +41,8 @@ def overnight(
 
     from ocm_ophyd.session import Session
 
-    # a shell that runs the series in the background must still be able to end it in order
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     session = Session.start(settings)
+    session.pause_on_signals()
     failures: list[int] = []
 
     def report(index: int, error: Exception) -> None:

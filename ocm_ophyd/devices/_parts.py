@@ -1,5 +1,6 @@
 """Parts that several devices are made of."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,15 @@ class StoredSignal(Signal):
         Start value. Numbers are stored as float64, so that a column never changes its type.
     units : str
         Unit, written into the data key.
+
+    Attributes
+    ----------
+    keep : callable, optional
+        Called as ``keep(name, value)`` before a value that differs is taken over; where it
+        raises, the old value stays.
     """
+
+    keep: Callable[[str, Any], None] | None = None
 
     def __init__(self, *args: Any, value: Any, units: str = "", **kwargs: Any) -> None:
         super().__init__(*args, value=_stored(value), **kwargs)
@@ -43,7 +52,14 @@ class StoredSignal(Signal):
 
     def put(self, value: Any, **kwargs: Any) -> None:
         """Store a new value."""
-        super().put(_stored(value), **kwargs)
+        new = _stored(value)
+        if self.keep is not None and not np.array_equal(new, self.get()):
+            self.keep(self.name, new)
+        super().put(new, **kwargs)
+
+    def load(self, value: Any) -> None:
+        """Take over a value that is kept already."""
+        super().put(_stored(value))
 
     def describe(self) -> ReadingDict:
         """Return the data key with unit and numpy type."""

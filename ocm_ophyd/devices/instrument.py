@@ -12,7 +12,7 @@ from ocm_ophyd.devices.galvo import GalvoScanner
 from ocm_ophyd.devices.lens import SteeringLens
 from ocm_ophyd.devices.power_meter import PowerMeter
 from ocm_ophyd.devices.pump import PumpPower
-from ocm_ophyd.devices.shutter import Shutter
+from ocm_ophyd.devices.shutter import BeamBlock, Shutter
 from ocm_ophyd.devices.source import FemtosecondLaser, PulsePicker
 from ocm_ophyd.devices.spectrometer import Spectrometer
 from ocm_ophyd.devices.stages import ReferenceMirror, SampleStage
@@ -32,8 +32,8 @@ class Instrument:
     laser: FemtosecondLaser
     pulse_picker: PulsePicker
     pump_shutter: Shutter
-    probe_shutter: Shutter
-    sample_arm: Shutter
+    probe_shutter: BeamBlock
+    sample_arm: BeamBlock
     delay: DelayStage
     galvos: GalvoScanner
     chopper: OpticalChopper
@@ -61,10 +61,12 @@ class Instrument:
             laser=FemtosecondLaser(f"{prefix}Laser:", name="laser", labels={"detectors"}),
             pulse_picker=PulsePicker(f"{prefix}Picker:", name="pulse_picker", labels={"detectors"}),
             pump_shutter=Shutter(f"{prefix}Shutter:Pump:", name="pump_shutter", labels={"motors"}),
-            probe_shutter=Shutter(
+            probe_shutter=BeamBlock(
                 f"{prefix}Shutter:Probe:", name="probe_shutter", labels={"motors"}
             ),
-            sample_arm=Shutter(f"{prefix}Shutter:SampleArm:", name="sample_arm", labels={"motors"}),
+            sample_arm=BeamBlock(
+                f"{prefix}Shutter:SampleArm:", name="sample_arm", labels={"motors"}
+            ),
             delay=DelayStage(f"{prefix}Delay:", name="delay", labels={"motors"}),
             galvos=GalvoScanner(f"{prefix}Galvo:", name="galvos", labels={"motors"}),
             chopper=OpticalChopper(f"{prefix}Chopper:", name="chopper", labels={"motors"}),
@@ -115,6 +117,17 @@ class Instrument:
                 "and OCM_CA_PORT to where it is"
             )
             raise InstrumentError(msg)
+
+    def make_safe(self) -> None:
+        """Shut the pump and end what a session that died has left running.
+
+        Raises
+        ------
+        TimeoutError
+            Where a device does not answer.
+        """
+        self.pump_shutter.set("closed").wait(10)
+        self.spectrometer.release()
 
     def baseline(self) -> list[Device]:
         """Return what is read before and after every run."""

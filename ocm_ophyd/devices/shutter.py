@@ -1,4 +1,4 @@
-"""Shutters."""
+"""Shutters: one that keeps the pump off the sample, and plain blocks for the other beams."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import Status
 
-__all__ = ["Shutter"]
+__all__ = ["BeamBlock", "Shutter"]
 
 
-class Shutter(Device):
-    """A shutter that is set to "open" or "closed" and reads 1.0 (open) or 0.0."""
+class BeamBlock(Device):
+    """A blade that is set to "open" or "closed", stays there, and reads 1 (open) or 0."""
 
     command = Cpt(EpicsSignal, "Open", kind=Kind.omitted, put_complete=True)
     is_open = Cpt(EpicsSignalRO, "Open_RBV", kind=Kind.normal)
@@ -30,6 +30,10 @@ class Shutter(Device):
         self.check_value(state)
         return self.command.set(int(state == "open"))
 
+
+class Shutter(BeamBlock):
+    """A blade that closes whenever bluesky stops its devices: at a pause, a failure, the end."""
+
     def stop(self, *, success: bool = False) -> None:  # noqa: ARG002 - the name bluesky calls
-        """Close: where bluesky stops a device something went wrong."""
+        """Close, without waiting."""
         self.command.put(0)

@@ -99,12 +99,19 @@ class Spectrometer(Device):
         Raises
         ------
         AcquisitionError
-            With the instrument's message, where the file cannot be opened.
+            With the instrument's message, where the file cannot be opened, and where another
+            client has one open.
         """
+        if self.capturing.get(use_monitor=False):
+            msg = (
+                f"the spectrometer is writing {self.full_file_name.get(use_monitor=False)} for "
+                "another client: wait for it, or end it with spectrometer.release()"
+            )
+            raise AcquisitionError(msg)
         staged = super().stage()
-        self._frames = int(self.frames_per_point.get())
+        self._frames = int(self.frames_per_point.get(use_monitor=False))
         self._pixels = len(self.spectra.wavelength.get())
-        self._points, self._taken = 0, False
+        self._points, self._taken, self._paused = 0, False, False
         today = datetime.now(UTC).strftime("%Y/%m/%d")
         self.directory.put(today, wait=True)
         self.file_name.put(str(uuid.uuid4()), wait=True)
@@ -127,11 +134,15 @@ class Spectrometer(Device):
 
     def unstage(self) -> list[object]:
         """Close the file, breaking off an acquisition that still runs."""
+        self.release()
+        self._streams, self._documents = {}, []
+        return super().unstage()
+
+    def release(self) -> None:
+        """Break off an acquisition and close the file, whoever began them."""
         if self.status.get(use_monitor=False) == "Acquiring":
             self.abort.put(1, wait=True)
         self.capture.put(0, wait=True)
-        self._streams, self._documents = {}, []
-        return super().unstage()
 
     def trigger(self) -> Status:
         """Take one point; fails with the instrument's message."""

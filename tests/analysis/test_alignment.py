@@ -29,6 +29,19 @@ def test_time_zero_is_found_with_an_honest_sigma(amplitude):
     assert 0.65 < np.std(pulls) < 1.4
 
 
+def test_sigma_covers_an_edge_that_is_no_error_function():
+    """Light that arrives unevenly within 5 ps: zero is where half of it has, within sigma."""
+    rng = np.random.default_rng(4)
+    arrival = np.linspace(-2.5, 2.5, 401)
+    light = 1 + 0.3 * np.cos(2 * np.pi * arrival / 1.7) + 0.1 * arrival
+    measured = 9e-3 * (DELAY[:, np.newaxis] + arrival > 0) @ light / light.sum()
+    half = -np.interp(0.5, np.cumsum(light) / light.sum(), arrival)
+    sigma = np.full(DELAY.size, 2e-5)
+    found = fit_time_zero(DELAY, measured + rng.normal(0, sigma), sigma)
+    assert found.reduced_chi2 > 5
+    assert abs(found.time_zero - half) < 3 * found.time_zero_sigma < 0.5
+
+
 def test_a_scan_without_a_rise_is_refused():
     noise = np.random.default_rng(2).normal(0, SIGMA, DELAY.size)
     with pytest.raises(ValueError, match="no rise"):

@@ -1,9 +1,11 @@
 """Lines, thresholds and clouds from known ones."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
-from analysis.fluence import fit_line, fit_threshold, fluorescence_intensity
+from analysis.fluence import fit_line, fit_response, fit_threshold, fluorescence_intensity
 from analysis.maps import cloud_waist, fit_cloud
 
 FLUENCE = np.linspace(0.1, 1.1, 15)
@@ -25,6 +27,46 @@ def test_saturation_fails_the_test_of_linearity():
     assert fit_line(FLUENCE, bent, np.full(FLUENCE.size, 1e-4)).p_value < 1e-3
     with pytest.raises(ValueError, match="three different"):
         fit_line([1, 1, 2], [1, 2, 3], [1, 1, 1])
+
+
+@pytest.mark.parametrize("fluence_sigma", [0.0, 0.01])
+def test_response_comes_back_with_its_scatter(fluence_sigma):
+    """Noise in Δn of 1e-4, and fluences that are not quite those asked for."""
+    rng = np.random.default_rng(8)
+    sigma = np.full(FLUENCE.size, 1e-4)
+    fits = []
+    for _ in range(300):
+        real = FLUENCE * (1 + rng.normal(0, fluence_sigma, FLUENCE.size))
+        delta_n = 1.75e-2 * real - 1.5e-3 * real**2 + rng.normal(0, sigma)
+        fits.append(fit_response(FLUENCE, delta_n, sigma, fluence_sigma))
+    for name, value in (("slope", 1.75e-2), ("curvature", -1.5e-3)):
+        pulls = np.array(
+            [(getattr(fit, name) - value) / getattr(fit, f"{name}_sigma") for fit in fits]
+        )
+        assert np.std(pulls) == pytest.approx(1, abs=0.13), name
+        assert abs(np.mean(pulls)) < 0.25, name
+    assert np.mean([fit.reduced_chi2 for fit in fits]) == pytest.approx(1, abs=0.08)
+    assert np.mean([fit.p_value < 0.1 for fit in fits]) == pytest.approx(0.1, abs=0.06)
+
+
+def test_recombination_before_the_probe_is_the_curvature():
+    """N(τ) = N0/(1 + BτN0): slope stays that of N0 and the curvature is -Bτ(dN/dF)·slope."""
+    per_density, per_fluence = 9e-22, 2e19  # RIU cm³, cm⁻³ per mJ/cm²
+    b, tau = 1.8e-21, 2.5  # cm³/ps (Table 1), ps
+    fluence = np.linspace(0.01, 0.2, 12)
+    density = per_fluence * fluence
+    fit = fit_response(fluence, per_density * density / (1 + b * tau * density), 0 * fluence + 1e-7)
+    slope = per_density * per_fluence
+    assert fit.slope == pytest.approx(slope, rel=1e-3)
+    assert fit.curvature == pytest.approx(-b * tau * per_fluence * slope, rel=0.05)
+    np.testing.assert_allclose(fit.evaluate(0.1), slope * 0.1 + fit.curvature * 0.01, rtol=1e-3)
+
+
+def test_a_response_leaves_out_what_is_not_finite_and_needs_four_fluences():
+    delta_n = np.where(np.arange(15) == 3, np.nan, 1.75e-2 * FLUENCE)
+    assert fit_response(FLUENCE, delta_n, 0 * FLUENCE + 1e-4).slope == pytest.approx(1.75e-2)
+    with pytest.raises(ValueError, match="four fluences, not 3"):
+        fit_response([0.1, 0.2, 0.3, 0.3], [1, 2, 3, 3], [1, 1, 1, 1])
 
 
 def test_fluorescence_is_summed_without_the_pump_line():
@@ -54,6 +96,14 @@ def test_threshold_comes_back_with_its_scatter():
 def test_no_threshold_is_refused():
     with pytest.raises(ValueError, match="does not bend up"):
         fit_threshold(FLUENCE, np.sqrt(FLUENCE), np.full(FLUENCE.size, 0.01))
+    rng = np.random.default_rng(9)
+    straight = FLUENCE * (1 + rng.normal(0, 0.01, (100, FLUENCE.size)))
+    bent = 0
+    for intensity in straight:
+        with suppress(ValueError):
+            fit_threshold(FLUENCE, intensity)
+            bent += 1
+    assert bent <= 8, "noise about a straight line is no threshold"  # 1 % by the F-test
     with pytest.raises(ValueError, match="six fluences"):
         fit_threshold(FLUENCE[:5], FLUENCE[:5])
 

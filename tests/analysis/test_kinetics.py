@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 from scipy.integrate import quad
+from scipy.optimize import brentq
 
 from analysis.decay import exponential
-from analysis.kinetics import fit_biexponential, fit_decay, fit_exponential
+from analysis.kinetics import (
+    fit_biexponential,
+    fit_decay,
+    fit_exponential,
+    relaxation_time,
+)
 
 FAST, SLOW = 13.4, 170.0  # ps, Table 1
 DELAY = np.concatenate([np.arange(-6, 20, 1.0), np.arange(20, 100, 5.0), np.arange(100, 501, 25.0)])
@@ -101,6 +107,53 @@ def test_below_threshold_one_decay_is_preferred_and_above_two():
     above = fit_decay(late, decay(late) + rng.normal(0, SIGMA, late.size), sigma)
     assert "tau_lasing" in above.values
     assert above.bic < fit_exponential(late, decay(late), sigma).bic
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_relaxation_time_is_that_of_the_formula_with_its_scatter(sign):
+    """From 2 ps on, to 1/e of what is there then; silicon's Δn is negative."""
+    late = DELAY[DELAY >= 2]
+    top = decay(2.0)
+    expected = brentq(lambda t: decay(t) - top / np.e, 2, 500) - 2
+    rng = np.random.default_rng(6)
+    found = np.array(
+        [
+            relaxation_time(
+                fit_biexponential(
+                    late, sign * decay(late) + rng.normal(0, SIGMA, late.size), 0 * late + SIGMA
+                )
+            )
+            for _ in range(60)
+        ]
+    )
+    pulls = (found[:, 0] - expected) / found[:, 1]
+    assert 0.7 < pulls.std() < 1.35
+    assert abs(pulls.mean()) < 0.6
+
+
+def test_relaxation_time_of_one_exponential_is_its_decay_time():
+    late = DELAY[DELAY >= 1]
+    fit = fit_exponential(late, 5e-3 * np.exp(-late / 60), 0 * late + SIGMA)
+    value, sigma = relaxation_time(fit)
+    assert value == pytest.approx(60, rel=1e-3)
+    assert 0 < sigma < 3
+
+
+def test_relaxation_counts_from_time_zero_where_the_window_holds_the_rise():
+    fit = fit_biexponential(DELAY, blurred(DELAY, 0.9), 0 * DELAY + SIGMA)
+    fine = np.linspace(-6, 500, 50_000)
+    curve = blurred(fine[:20_000], 0.9)
+    after = fine[:20_000][np.flatnonzero(curve > curve.max() / np.e)[-1]]
+    value, sigma = relaxation_time(fit)
+    assert value == pytest.approx(after, rel=2e-3)
+    assert 0 < sigma < 5
+
+
+def test_a_decay_that_never_falls_to_1_over_e_has_no_relaxation_time():
+    late = np.linspace(1, 100, 30)
+    for curve in (np.full(30, 5e-3), 5e-3 + 1e-3 * np.exp(-late / 20)):
+        value, _ = relaxation_time(fit_exponential(late, curve, 0 * late + SIGMA))
+        assert np.isnan(value)
 
 
 def test_a_flat_curve_is_warned_about():

@@ -149,6 +149,16 @@ def test_point_without_modulation_is_nan():
     assert np.isnan(result["delta_phi"].values[1])
 
 
+def test_noise_of_the_photodiode_is_no_modulation():
+    """A wheel that has stopped: open fractions scatter by their own error of 2e-3."""
+    scan = Plate(np.array([5e-3, 5e-3])).dataset()
+    noise = np.random.default_rng(1).normal(0, 2e-3, scan["pump_open"].shape[1])
+    scan["pump_open"][1] = np.clip(1 + noise, 0, 1)
+    result = reduce_scan(scan)
+    assert np.isfinite(result["delta_phi"].values[0])
+    assert np.isnan(result["delta_phi"].values[1])
+
+
 def test_fluorescence_is_what_the_pump_adds():
     result = reduced(Plate(np.array([5e-3]), fluorescence=5000.0))
     glow = result["fluorescence"].sel(wavelength=slice(500, 560))

@@ -136,6 +136,7 @@ def test_search(served):
             start_time=noon.timestamp() + len(taken),
             sample={"name": "search plate"},
             plan_name="reduction",
+            scan_id=4711,  # the raw run's: "4711" is to find that one
             raw_run=uid,
         )
     )
@@ -224,6 +225,20 @@ def test_a_profile_of_somebody_else_is_left_alone(tmp_path):
             write_profile(settings, directory)
         assert "elsewhere" in foreign.read_text()
         foreign.unlink()
+
+
+def test_a_profile_directory_that_cannot_be_used_is_named(tmp_path):
+    """`ocm serve` goes on without a profile: it catches this one error."""
+    settings = Settings(data_dir=tmp_path)
+    (tmp_path / "file").touch()
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "mine.yml").write_text("a: [1,")
+    for directory in (tmp_path / "file", broken):
+        with pytest.raises(CatalogError, match="TILED_PROFILES") as refused:
+            write_profile(settings, directory)
+        assert str(directory) in str(refused.value)
+        assert "\n" not in str(refused.value)
 
 
 def test_a_dead_server_is_told_at_once(tmp_path):

@@ -1,0 +1,138 @@
+"""Which fit a scan gets by its axes, and that its numbers are those it was made of."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis.scan_fits import fit_scan
+
+SIGMA = 3e-5  # RIU, of a point of one second
+WAVELENGTH = np.linspace(500, 600, 140)
+FAST, SLOW = 13.4, 170.0  # ps, Table 1
+THRESHOLD = 0.57  # mJ/cm², paper
+
+
+def scan(axes, shape, delta_n, seed=0, **columns):
+    """A reduced scan with noise of `SIGMA`, whose fluorescence bends at the threshold."""
+    points = np.size(delta_n)
+    still = {"delay": 2.5, "x": 0.0, "y": 0.0, "fluence": 0.8}
+    columns = {name: np.broadcast_to(columns.get(name, still[name]), points) for name in still}
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(0, SIGMA, points)
+    fluence = columns["fluence"]
+    glow = 1e3 * fluence + 5e4 * np.maximum(fluence - THRESHOLD, 0.0)
+    glow = glow * (1 + rng.normal(0, 0.005, points))
+    line = np.exp(-(((WAVELENGTH - 540) / 3) ** 2))
+    return xr.Dataset(
+        {
+            **{name: ("point", values) for name, values in columns.items()},
+            "delta_n": ("point", np.ravel(delta_n) + noise),
+            "delta_n_sigma": ("point", np.full(points, SIGMA)),
+            "fluorescence": (("point", "wavelength"), np.outer(glow, line)),
+        },
+        coords={"wavelength": WAVELENGTH},
+        attrs={"axes": axes, "shape": np.array(shape)},
+    )
+
+
+def biexponential(delay):
+    return 6e-3 * np.exp(-delay / FAST) + 8e-3 * np.exp(-delay / SLOW)
+
+
+def by_name(estimates):
+    return {estimate.quantity: estimate for estimate in estimates}
+
+
+def close(estimate, value):
+    return abs(estimate.value - value) < 3.5 * estimate.sigma
+
+
+DELAY = np.concatenate([np.arange(2, 20, 1.0), np.geomspace(20, 400, 25)])
+
+
+def test_a_delay_scan_gives_the_decay_and_its_window():
+    points = scan("delay", [len(DELAY)], biexponential(DELAY), delay=DELAY)
+    found = by_name(fit_scan(points, (2.0, 250.0)))
+    assert close(found["tau_lasing"], FAST)
+    assert close(found["tau_fluor"], SLOW)
+    assert found["tau_lasing"].unit == "ps"
+    assert "window 2 to 250 ps" in found["tau_fluor"].note
+    assert found["relaxation_time"].value > FAST
+
+
+def test_a_broken_off_delay_scan_is_fitted_all_the_same():
+    points = scan("delay", [len(DELAY)], biexponential(DELAY), delay=DELAY)
+    rest = points.isel(point=slice(35))
+    rest.attrs.clear()
+    assert close(by_name(fit_scan(rest))["tau_lasing"], FAST)
+
+
+def test_a_fluence_sweep_gives_response_and_threshold():
+    fluence = np.linspace(0.1, 1.0, 13)
+    points = scan("fluence", [13], 1.75e-2 * fluence - 1e-3 * fluence**2, fluence=fluence)
+    found = by_name(fit_scan(points))
+    assert close(found["slope"], 1.75e-2)
+    assert close(found["curvature"], -1e-3)
+    assert close(found["threshold"], THRESHOLD)
+    assert found["threshold"].sigma < 0.01
+
+
+def test_sigma_grows_where_the_model_misses_more_than_the_noise():
+    """Fluences known to 1 %: the scatter about the curve is then five times the noise of Δn."""
+    rng = np.random.default_rng(2)
+    fluence = np.linspace(0.1, 1.0, 13)
+    pulls = []
+    for seed in range(60):
+        real = fluence * (1 + rng.normal(0, 0.01, 13))
+        points = scan("fluence", [13], 1.75e-2 * real, seed, fluence=fluence)
+        slope = by_name(fit_scan(points))["slope"]
+        pulls.append((slope.value - 1.75e-2) / slope.sigma)
+    # the largest fluences scatter most and yet weigh as much: a factor of two is in order
+    assert np.std(pulls) < 2
+
+
+def test_a_sweep_below_threshold_says_that_there_is_none():
+    fluence = np.linspace(0.05, 0.3, 8)
+    found = by_name(fit_scan(scan("fluence", [8], 1.75e-2 * fluence, fluence=fluence)))
+    assert close(found["slope"], 1.75e-2)
+    assert np.isnan(found["threshold"].value)
+    assert "does not bend up" in found["threshold"].note
+
+
+def test_a_fluence_delay_map_is_fitted_at_every_fluence():
+    fluence, delay = np.meshgrid([0.4, 0.8], DELAY, indexing="ij")
+    points = scan(
+        "fluence delay",
+        fluence.shape,
+        fluence / 0.8 * biexponential(delay),
+        fluence=fluence.ravel(),
+        delay=delay.ravel(),
+    )
+    found = by_name(fit_scan(points))
+    for value in ("0.4", "0.8"):
+        assert close(found[f"tau_lasing at {value} mJ/cm^2"], FAST)
+
+
+def test_a_map_gives_the_cloud_at_every_delay_even_the_same_one_twice():
+    """w_map² = w_cloud² + w_probe²; a slice without a cloud says so and spoils no other."""
+    side = np.linspace(-2.5, 2.5, 9)
+    delay, y, x = np.meshgrid([5.0, 5.0, -9.0], side, side, indexing="ij")
+    width = np.hypot(2.25, 0.5)
+    cloud = 8e-3 * np.exp(-2 * ((x - 0.3) ** 2 + (y + 0.2) ** 2) / width**2) * (delay > 0)
+    cloud[2] = np.nan
+    points = scan("delay y x", cloud.shape, cloud, delay=delay.ravel(), y=y.ravel(), x=x.ravel())
+    estimates = fit_scan(points)
+    waists = [e for e in estimates if e.quantity == "cloud_waist at 5 ps"]
+    assert len(waists) == 2
+    assert all(close(waist, 2.25) for waist in waists)
+    found = by_name(estimates)
+    assert close(found["x at 5 ps"], 0.3)
+    assert close(found["y at 5 ps"], -0.2)
+    assert close(found["amplitude at 5 ps"], 8e-3)
+    assert "not determined" in found["at -9 ps"].note
+
+
+def test_axes_that_no_fit_is_for_are_named():
+    points = scan("x", [9], np.zeros(9), x=np.linspace(-2, 2, 9))
+    with pytest.raises(ValueError, match="no fit for a scan over x"):
+        fit_scan(points)

@@ -1,0 +1,129 @@
+"""`ocm export`, `ocm reduce` and `ocm fit` on runs and files, against the live reduction."""
+
+import json
+import os
+import subprocess
+import sys
+from unittest import mock
+
+import h5py
+import numpy as np
+import pytest
+from processes import wait_until
+
+from ocm_ophyd.catalog import waiting_runs
+from ocm_ophyd.servers import CatalogServer
+from ocm_ophyd.session import Session
+
+SAMPLE = "CsPbBr3-microplate"
+
+DELAYS = [-10.0, 3.0, 5.0, 8.0, 12.0, 20.0, 35.0, 60.0, 100.0, 170.0]
+COLUMNS = ("delay", "fluence", "delta_n", "delta_n_sigma", "delta_phi")
+
+
+@pytest.fixture(scope="module")
+def run(lab_settings, aligned, tmp_path_factory):
+    """A delay scan in a catalog that is being served: its uid and its live reduction."""
+    session = Session.around(lab_settings, aligned)
+    plan = session.plans()["delay_scan"](DELAYS, fluence=0.8, sample=SAMPLE, periods=6)
+    uid = session.run(plan)
+    session.RE.loop.call_soon_threadsafe(session.RE.loop.stop)
+    profiles = {"TILED_PROFILES": str(tmp_path_factory.mktemp("profiles"))}
+    with mock.patch.dict(os.environ, profiles), CatalogServer(lab_settings) as server:
+        server.wait()
+        wait_until(lambda: not waiting_runs(lab_settings), 60)
+        yield uid, session.reduction.reduced[uid]
+
+
+@pytest.fixture(scope="module")
+def ocm(lab_settings, tmp_path_factory):
+    """Run the command in a directory of its own: exit status, standard output, error."""
+    directory = tmp_path_factory.mktemp("cli")
+
+    def command(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "ocm_ophyd.cli", *map(str, arguments)],
+            env=os.environ | lab_settings.environment(),
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert "Traceback" not in done.stderr
+        return done
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def exported(run, ocm, tmp_path_factory):
+    path = tmp_path_factory.mktemp("exported") / "scan.h5"
+    done = ocm("export", run[0], "-o", path)
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+def refused(done):
+    """The one line with which a command ended."""
+    assert done.returncode == 1
+    assert done.stderr.startswith("ocm: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+@pytest.mark.timeout(240)
+def test_file_run_and_live_reduction_give_the_same_numbers(run, ocm, exported, tmp_path):
+    uid, live = run
+    from_file = json.loads(ocm("reduce", exported, "-o", tmp_path / "r.h5", "--json").stdout)
+    from_run = json.loads(ocm("reduce", uid[:8], "--json").stdout)
+    for name in COLUMNS:
+        # the same arithmetic in the same order; the last digits may depend on the threads
+        np.testing.assert_allclose(from_file[name], live[name].values, rtol=1e-9, atol=1e-15)
+        np.testing.assert_allclose(from_run[name], live[name].values, rtol=1e-9, atol=1e-15)
+    assert from_file["frames_used"] == live["frames_used"].values.tolist() == [36] * len(DELAYS)
+    assert from_file["reduced_run"] is None
+    listed = json.loads(ocm("show", from_run["reduced_run"], "--json").stdout)
+    assert listed["raw_run"] == uid
+    with h5py.File(tmp_path / "r.h5") as file:
+        np.testing.assert_array_equal(file["delta_n"][()], from_file["delta_n"])
+
+
+def test_a_fit_is_the_same_from_raw_file_reduced_file_and_run(run, ocm, exported, tmp_path):
+    assert ocm("reduce", exported, "-o", tmp_path / "r.h5").returncode == 0
+    targets = (exported, tmp_path / "r.h5", run[0])
+    fits = [
+        json.loads(ocm("fit", target, "--window", 2, 200, "--json").stdout) for target in targets
+    ]
+    assert fits[0]
+    for quantity, estimate in fits[0].items():
+        for other in fits[1:]:
+            assert other[quantity]["value"] == pytest.approx(estimate["value"], rel=1e-4)
+
+
+def test_tables_are_whole_in_a_pipe(ocm, exported):
+    text = ocm("reduce", exported).stdout
+    assert "…" not in text
+    assert "delta_n_sigma" in text
+
+
+def test_what_is_no_raw_file_is_named(ocm, exported, tmp_path):
+    torn = tmp_path / "torn.h5"
+    torn.write_bytes(exported.read_bytes()[:100_000])
+    foreign = tmp_path / "foreign.h5"
+    with h5py.File(foreign, "w") as file:
+        file["x"] = 1
+    words = tmp_path / "words.h5"
+    words.write_text("not HDF5")
+    for command in ("reduce", "fit"):
+        for path in (torn, foreign, words):
+            assert str(path) in refused(ocm(command, path))
+        assert "there is no file none.h5" in refused(ocm(command, "none.h5"))
+
+
+def test_runs_that_cannot_be_exported_are_named(run, ocm, exported, tmp_path):
+    assert "zzzzzz" in refused(ocm("export", "zzzzzz", "-o", tmp_path / "x.h5"))
+    kept = exported.read_bytes()
+    assert "exists" in refused(ocm("export", run[0], "-o", exported))
+    assert exported.read_bytes() == kept
+    elsewhere = tmp_path / "none" / "x.h5"
+    assert "cannot be written" in refused(ocm("export", run[0], "-o", elsewhere))
