@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.band import CENTRE_WAVELENGTH
 from analysis.decay import DecayFit
 from analysis.fluence import FLUORESCENCE_BAND, Line, Response
 from analysis.maps import Cloud
@@ -66,8 +67,10 @@ def delta_n_figure(
         right = axes.secondary_yaxis(
             "right",
             functions=(
-                lambda value: material.carrier_density(np.asarray(value) * 1e-3) * 1e-19,
-                lambda value: material.delta_n(np.asarray(value) * 1e19) * 1e3,
+                lambda value: (
+                    material.carrier_density(np.asarray(value) * 1e-3, CENTRE_WAVELENGTH) * 1e-19
+                ),
+                lambda value: material.delta_n(np.asarray(value) * 1e19, CENTRE_WAVELENGTH) * 1e3,
             ),
         )
         right.set_ylabel("Carrier density (10¹⁹ cm⁻³)")

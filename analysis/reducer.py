@@ -203,7 +203,7 @@ class Reducer:
         density = density_sigma = np.nan
         if self._material is not None:
             ends = delta_n + np.array([-delta_n_sigma, 0.0, delta_n_sigma])
-            low, density, high = self._material.carrier_density(ends).tolist()
+            low, density, high = self._material.carrier_density(ends, CENTRE_WAVELENGTH).tolist()
             density_sigma = abs(high - low) / 2
         return PointResult(
             delta_phi=delta,

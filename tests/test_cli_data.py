@@ -2,16 +2,17 @@
 
 import json
 import os
-import subprocess
-import sys
+from functools import partial
 from unittest import mock
 
 import h5py
 import numpy as np
 import pytest
 from processes import wait_until
+from typer.testing import CliRunner
 
 from ocm_ophyd.catalog import waiting_runs
+from ocm_ophyd.cli import app
 from ocm_ophyd.servers import CatalogServer
 from ocm_ophyd.session import Session
 
@@ -35,37 +36,36 @@ def run(lab_settings, aligned, tmp_path_factory):
         yield uid, session.reduction.reduced[uid]
 
 
-@pytest.fixture(scope="module")
-def ocm(lab_settings, tmp_path_factory):
-    """Run the command in a directory of its own: exit status, standard output, error."""
-    directory = tmp_path_factory.mktemp("cli")
+@pytest.fixture
+def ocm(lab_settings, tmp_path, monkeypatch):
+    """Run the command in a directory of its own; its result."""
+    monkeypatch.chdir(tmp_path)
+    return partial(command, lab_settings)
 
-    def command(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "ocm_ophyd.cli", *map(str, arguments)],
-            env=os.environ | lab_settings.environment(),
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            timeout=100,
-        )
-        assert "Traceback" not in done.stderr
-        return done
 
-    return command
+def command(settings, *arguments):
+    done = CliRunner().invoke(app, list(map(str, arguments)), env=settings.environment())
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
 
 
 @pytest.fixture(scope="module")
-def exported(run, ocm, tmp_path_factory):
+def exported(run, lab_settings, tmp_path_factory):
     path = tmp_path_factory.mktemp("exported") / "scan.h5"
-    done = ocm("export", run[0], "-o", path)
-    assert done.returncode == 0, done.stderr
+    done = command(lab_settings, "export", run[0], "-o", path)
+    assert done.exit_code == 0, done.stderr
     return path
+
+
+def answer(done):
+    """The JSON that a command printed."""
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def refused(done):
     """The one line with which a command ended."""
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr.startswith("ocm: ")
     assert done.stderr.count("\n") == 1
     return done.stderr
@@ -74,26 +74,24 @@ def refused(done):
 @pytest.mark.timeout(240)
 def test_file_run_and_live_reduction_give_the_same_numbers(run, ocm, exported, tmp_path):
     uid, live = run
-    from_file = json.loads(ocm("reduce", exported, "-o", tmp_path / "r.h5", "--json").stdout)
-    from_run = json.loads(ocm("reduce", uid[:8], "--json").stdout)
+    from_file = answer(ocm("reduce", exported, "-o", tmp_path / "r.h5", "--json"))
+    from_run = answer(ocm("reduce", uid[:8], "--json"))
     for name in COLUMNS:
         # the same arithmetic in the same order; the last digits may depend on the threads
         np.testing.assert_allclose(from_file[name], live[name].values, rtol=1e-9, atol=1e-15)
         np.testing.assert_allclose(from_run[name], live[name].values, rtol=1e-9, atol=1e-15)
     assert from_file["frames_used"] == live["frames_used"].values.tolist() == [36] * len(DELAYS)
     assert from_file["reduced_run"] is None
-    listed = json.loads(ocm("show", from_run["reduced_run"], "--json").stdout)
+    listed = answer(ocm("show", from_run["reduced_run"], "--json"))
     assert listed["raw_run"] == uid
     with h5py.File(tmp_path / "r.h5") as file:
         np.testing.assert_array_equal(file["delta_n"][()], from_file["delta_n"])
 
 
 def test_a_fit_is_the_same_from_raw_file_reduced_file_and_run(run, ocm, exported, tmp_path):
-    assert ocm("reduce", exported, "-o", tmp_path / "r.h5").returncode == 0
+    assert ocm("reduce", exported, "-o", tmp_path / "r.h5").exit_code == 0
     targets = (exported, tmp_path / "r.h5", run[0])
-    fits = [
-        json.loads(ocm("fit", target, "--window", 2, 200, "--json").stdout) for target in targets
-    ]
+    fits = [answer(ocm("fit", target, "--window", 2, 200, "--json")) for target in targets]
     assert fits[0]
     for quantity, estimate in fits[0].items():
         for other in fits[1:]:

@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from analysis.band import CENTRE_WAVELENGTH
 from analysis.fluence import fit_response
 from analysis.kinetics import fit_biexponential
 from analysis.runs import reduced_run
@@ -61,7 +62,8 @@ def truth():
     microscope = Microscope(load_scenario(None))
     x, y = microscope.true_probe_position(0, 0)
     spot = Spot(*microscope.true_pump_position(0, 0), 2.25)
-    return lambda delay, fluence: microscope.sample.delta_n(delay, fluence, x, y, spot)
+    sample, centre = microscope.sample, CENTRE_WAVELENGTH
+    return lambda delay, fluence: sample.delta_n(delay, fluence, x, y, spot, centre)
 
 
 def reduced_of(settings, plan, fluence=None):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .materials import phase_expansion
 from .source import LIGHT, ProbeField
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Interferometer:
         self.probe = ProbeField(scenario.probe)
         self._rayleigh = math.pi * scenario.probe.waist**2 / (self.probe.centre * 1e-3)
         self._thickness = sample.thickness
+        self._expansion = phase_expansion(sample.material, self.probe.centre)
         glass, crystal = sample.substrate_index, sample.refractive_index
         face = (glass - crystal) / (glass + crystal)
         self._near = spec.near_collection * face
@@ -80,7 +82,8 @@ class Interferometer:
         arms
             The geometry.
         delta_n
-            (M,) index change on the plate at the probe's `time`; None without the pump.
+            (M,) index change on the plate at the band's centre and the probe's `time`; None without
+            the pump.
 
         Returns
         -------
@@ -92,7 +95,8 @@ class Interferometer:
         if delta_n is None:
             passed = field
         else:
-            passed = self.probe.delayed(2 * self._thickness * delta_n / LIGHT)
+            delay = 2 * self._thickness * delta_n / LIGHT
+            passed = self.probe.delayed(delay, self._expansion)
         # Confocal detection of a Gaussian mode: half the light at one Rayleigh length.
         collected = arms.sample_open / math.hypot(1.0, arms.defocus / self._rayleigh)
         near = collected * (arms.coverage * self._near + (1 - arms.coverage) * self._bare) * field

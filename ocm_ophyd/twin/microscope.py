@@ -237,7 +237,8 @@ class Microscope:
         levels, fringes = level[None, :], fringe[None, :]
         if cloud is not None:
             time = self.true_delay(knobs.delay_position) + optics.probe.time
-            delta_n = self.sample.index_change(self.sample.density(time, cloud, x, y))
+            density = self.sample.density(time, cloud, x, y)
+            delta_n = self.sample.index_change(density, optics.probe.centre)
             pumped_level, pumped_fringe = optics.spectra(arms, delta_n)
             # A chopped exposure is a mixture, and a stronger pulse changes the index in proportion.
             levels = level + np.outer(pump, pumped_level - level)

@@ -12,7 +12,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import ndtr
 
 from .carriers import Cloud, Rates, solve
-from .materials import INDEX_CHANGE
+from .materials import INDEX_CHANGE, WAVELENGTH
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -46,7 +46,7 @@ class Sample:
     rates
         Constants of Eq. 3.
     index_change
-        Δn at 1050 nm of a carrier density in cm⁻³.
+        Δn of a carrier density in cm⁻³, at a wavelength in nm (1050 without one).
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -119,9 +119,15 @@ class Sample:
         return decay * ndtr(time / self._rise)
 
     def delta_n(
-        self, time: ArrayLike, fluence: float, x: float, y: float, spot: Spot | None = None
+        self,
+        time: ArrayLike,
+        fluence: float,
+        x: float,
+        y: float,
+        spot: Spot | None = None,
+        wavelength: float = WAVELENGTH,
     ) -> NDArray[np.float64]:
-        """Index change at 1050 nm that the probe sees, without noise.
+        """Index change that the probe sees at a wavelength (nm), without noise.
 
         Parameters
         ----------
@@ -136,7 +142,7 @@ class Sample:
         """
         if fluence <= 0:
             return np.zeros(np.shape(time))
-        return self.index_change(self.density(time, self.carriers(fluence, spot), x, y))
+        return self.index_change(self.density(time, self.carriers(fluence, spot), x, y), wavelength)
 
     def coverage(self, x: float, y: float, waist: float | None = None) -> float:
         """Share of a beam's light that falls on the plate; of the probe's without `waist`."""

@@ -76,19 +76,25 @@ class ProbeField:
         u = (2 * np.pi * 1e3 * LIGHT / np.asarray(wavelength) - self.carrier) / self._half
         return sum(term * u**power for power, term in enumerate(self._chirp, 1))
 
-    def delayed(self, delay: NDArray[np.float64]) -> NDArray[np.complex128]:
+    def delayed(
+        self, delay: NDArray[np.float64], expansion: tuple[float, float]
+    ) -> NDArray[np.complex128]:
         """Spectrum of the field after a delay that changes in time.
 
-        E(t − δ(t)): the carrier's phase exactly, the envelope to second order in Ω δ, which is
-        below 0.04 here (Δn = 0.02 in 1.5 um is 0.2 fs).
+        The carrier's phase ω_c δ(t) exactly, what the rest of the band has more to second order
+        in its distance Ω from there; Ω δ is below 0.04 here (Δn = 0.02 in 1.5 um is 0.2 fs).
+        With the expansion (1, 0), a delay without dispersion, this is E(t − δ(t)).
 
         Parameters
         ----------
         delay
-            (M,) δ in ps at `time`.
+            (M,) phase delay δ of the carrier in ps at `time`.
+        expansion
+            First and second Taylor coefficient of ω δ(ω)/δ(ω_c) in Ω; 1 and ps/rad.
         """
         field, first, second = self._moments
-        slow = field + 1j * delay * first - delay**2 / 2 * second
+        linear, curved = (coefficient * delay for coefficient in expansion)
+        slow = field + 1j * linear * first + (1j * curved - linear**2 / 2) * second
         return np.fft.ifft(np.exp(1j * self.carrier * delay) * slow)
 
 

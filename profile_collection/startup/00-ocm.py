@@ -2,6 +2,7 @@
 
 from bluesky.magics import BlueskyMagics
 from IPython import get_ipython
+
 from ocm_ophyd.interactive import begin
 
 globals().update(begin(get_ipython()))
