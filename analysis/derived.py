@@ -64,7 +64,7 @@ class DerivedRun:
                 **inherited,
                 "plan_name": "reduce",
                 "purpose": f"reduction of {raw_start.get('purpose', 'a run')}",
-                "scan_id": raw_start.get("scan_id", 0),
+                "raw_scan_id": raw_start.get("scan_id", 0),
                 "raw_run": raw_start["uid"],
                 "raw_plan_name": raw_start.get("plan_name", ""),
                 "reduction": {

@@ -10,15 +10,21 @@ from bluesky import plan_stubs as bps
 from bluesky import plans as bp
 from IPython.core.interactiveshell import InteractiveShell
 
-from ocm_ophyd.devices import InstrumentError
-from ocm_ophyd.journal import Journal
+from ocm_ophyd.calibration import CalibrationError
+from ocm_ophyd.catalog_access import CatalogError
+from ocm_ophyd.devices import AcquisitionError, InstrumentError
+from ocm_ophyd.exclusive import BusyError
+from ocm_ophyd.journal import Journal, JournalError
 from ocm_ophyd.persistent import PersistentMetadata
 from ocm_ophyd.run_engine import make_run_engine
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings
-from plans import linear_then_logarithmic
+from plans import PlanError, linear_then_logarithmic
 
-__all__ = ["LazyCatalog", "begin"]
+__all__ = ["EXPECTED", "LazyCatalog", "begin", "one_line"]
+
+#: What a user can get wrong, or the hardware: the message says it, a traceback would hide it.
+EXPECTED = (PlanError, BusyError, CatalogError, JournalError, CalibrationError, AcquisitionError)
 
 
 class LazyCatalog:
@@ -48,7 +54,17 @@ class LazyCatalog:
         return iter(self._client)
 
     def __repr__(self) -> str:
-        return repr(self._client)
+        try:
+            return repr(self._client)
+        except CatalogError as error:
+            return str(error)
+
+
+def one_line(
+    _shell: Any, _kind: type[BaseException], error: BaseException, _traceback: Any, **_: Any
+) -> None:
+    """Print an expected error as IPython's exception handler, without its traceback."""
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - an answer to a user
 
 
 def begin(shell: InteractiveShell) -> dict[str, Any]:

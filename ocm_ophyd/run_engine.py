@@ -1,5 +1,6 @@
 """The RunEngine of a session: persistent metadata, journal first, baseline always."""
 
+import logging
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -14,6 +15,10 @@ from ocm_ophyd.persistent import PersistentMetadata
 __all__ = ["make_run_engine"]
 
 _PACKAGES = ("ocm-ophyd", "bluesky", "ophyd", "event-model", "numpy", "scipy")
+
+
+def _is_no_abort(record: logging.LogRecord) -> bool:
+    return record.msg != "Run aborted"
 
 
 def make_run_engine(
@@ -36,6 +41,8 @@ def make_run_engine(
     engine.md["versions"] = {package: version(package) for package in _PACKAGES}
     engine.md_validator = check_metadata
     engine.subscribe(journal)
+    # the exception itself reaches whoever called the RunEngine
+    engine.log.logger.addFilter(_is_no_abort)
     if instrument is not None:
         engine.preprocessors.append(SupplementalData(baseline=instrument.baseline()))
     return engine

@@ -141,8 +141,8 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
     catalog : CatalogOfBlueskyRuns
         From `connect`.
     which : str
-        A uid, the first five or more characters of one, or a scan id (the latest raw run that has
-        it: a reduced run has the scan id of its raw run).
+        A uid, the first five or more characters of one, or a scan id (the latest run that has it;
+        reduced runs have none).
 
     Raises
     ------
@@ -152,9 +152,8 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
     try:
         if which.isdecimal():
             scans = catalog.search(Key("start.scan_id") == int(which))
-            raw = scans.search(KeyPresent("start.raw_run", exists=False))
-            if len(raw):
-                return raw.sort(("start.time", 1)).values().last()
+            if len(scans):
+                return scans.sort(("start.time", 1)).values().last()
         return catalog[which]
     except (KeyError, ValueError) as error:
         reason = str(error.args[0]).rstrip(".")

@@ -81,7 +81,8 @@ class Server:
 
     def __enter__(self) -> Self:
         """Start the process."""
-        self.log.parent.mkdir(parents=True, exist_ok=True)
+        self.settings.make_home()
+        self.log.parent.mkdir(exist_ok=True)
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "ocm_ophyd.cli", *self._arguments],

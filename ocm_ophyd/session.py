@@ -84,6 +84,7 @@ class Session:
         ValueError, OSError
             Where samples, calibration or metadata cannot be read or written.
         """
+        settings.make_home()
         use_channel_access(settings)
         samples = load_samples(settings.home / "samples.yaml")
         instrument = Instrument.create(settings.prefix, samples)

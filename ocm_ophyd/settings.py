@@ -7,6 +7,7 @@ The defaults are one machine, loopback only.
 import os
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -43,6 +44,25 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """Absolute data directory."""
         return self.data_dir.expanduser().resolve()
+
+    def make_home(self) -> None:
+        """Make the data directory, before anything that needs it is started.
+
+        Raises
+        ------
+        OSError
+            Says what is wrong with it, and what to do.
+        """
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.home):
+                pass
+        except OSError as error:
+            msg = (
+                f"the data directory {self.home} cannot be written ({error.strerror}): mend it, "
+                "or set OCM_DATA_DIR to another one"
+            )
+            raise OSError(msg) from None
 
     @property
     def raw_dir(self) -> Path:

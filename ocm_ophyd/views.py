@@ -1,6 +1,8 @@
 """What a user sees while a run is taken: progress bar, table and plot."""
 
+import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bluesky import RunEngine
@@ -13,6 +15,15 @@ from analysis.live import LiveReduction
 from ocm_ophyd.progress import PointCounter
 
 __all__ = ["ProgressBar", "show_live"]
+
+
+safely = partial(make_callback_safe, logger=logging.getLogger(__name__))
+
+
+class ReductionTable(LiveTable):
+    """Table of a reduced run, which has no scan id of its own."""
+
+    water_mark = "reduced run {st[uid]:.8s} of scan {st[raw_scan_id]}"
 
 
 class ProgressBar:
@@ -39,12 +50,12 @@ class ProgressBar:
 def _reduced_views(plots: bool) -> Callable[[str, dict[str, Any]], Any]:
     def factory(name: str, start: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # noqa: ARG001
         axes = start["axes"]
-        table = LiveTable(
+        table = ReductionTable(
             [*axes, "delta_n", "delta_n_sigma", "carrier_density", "frames_used"],
             default_prec=5,
             out=tqdm.write,
         )
-        views: list[Any] = [make_callback_safe(table)]
+        views: list[Any] = [safely(table)]
         if plots:
             from bluesky.callbacks.mpl_plotting import (  # noqa: PLC0415 - matplotlib is slow
                 LivePlot,
@@ -55,7 +66,7 @@ def _reduced_views(plots: bool) -> Callable[[str, dict[str, Any]], Any]:
                 plot: Any = LiveScatter("probe_x", "probe_y", "delta_n")
             else:
                 plot = LivePlot("delta_n", axes[-1], marker=".")
-            views.append(make_callback_safe(plot))
+            views.append(safely(plot))
         return views, []
 
     return RunRouter([factory])
@@ -64,7 +75,7 @@ def _reduced_views(plots: bool) -> Callable[[str, dict[str, Any]], Any]:
 def _power_table(name: str, start: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # noqa: ARG001
     if start.get("purpose") != "pump power":
         return [], []
-    return [make_callback_safe(LiveTable(["pump_retarder", "power"], out=tqdm.write))], []
+    return [safely(LiveTable(["pump_retarder", "power"], out=tqdm.write))], []
 
 
 def show_live(engine: RunEngine, reduction: LiveReduction, *, plots: bool) -> None:
@@ -88,6 +99,6 @@ def show_live(engine: RunEngine, reduction: LiveReduction, *, plots: bool) -> No
         if "qt" in get_backend().lower():
             initialize_qt_teleporter()  # plots are made in the RunEngine's thread
     # a view that fails must not take the reduction with it
-    reduction.subscribe(make_callback_safe(_reduced_views(plots)))
+    reduction.subscribe(safely(_reduced_views(plots)))
     engine.subscribe(RunRouter([_power_table]))
-    engine.subscribe(make_callback_safe(PointCounter(ProgressBar())))
+    engine.subscribe(safely(PointCounter(ProgressBar())))

@@ -50,9 +50,9 @@ def find_time_zero(
 ) -> Plan:
     """Find the delay at which the probe meets the pump, and store it.
 
-    A coarse scan over `span` around the stored time zero, then a fine one across the rise of
-    the whole band. Its sigma is that of the fit; where the probe's colours pass at different
-    times, zero is where the centre of gravity of its light does.
+    A coarse scan over `span` around the stored time zero, then a fine one across the rise.
+    The probe's colours pass at different times: zero is where its centre wavelength does.
+    Where there is no rise, the stored time zero stays.
 
     Parameters
     ----------

@@ -72,7 +72,9 @@ def refused(done):
 
 
 @pytest.mark.timeout(240)
-def test_file_run_and_live_reduction_give_the_same_numbers(run, ocm, exported, tmp_path):
+def test_file_run_and_live_reduction_give_the_same_numbers(
+    lab_settings, run, ocm, exported, tmp_path
+):
     uid, live = run
     from_file = answer(ocm("reduce", exported, "-o", tmp_path / "r.h5", "--json"))
     from_run = answer(ocm("reduce", uid[:8], "--json"))
@@ -82,6 +84,7 @@ def test_file_run_and_live_reduction_give_the_same_numbers(run, ocm, exported, t
         np.testing.assert_allclose(from_run[name], live[name].values, rtol=1e-9, atol=1e-15)
     assert from_file["frames_used"] == live["frames_used"].values.tolist() == [36] * len(DELAYS)
     assert from_file["reduced_run"] is None
+    wait_until(lambda: not waiting_runs(lab_settings), 60)
     listed = answer(ocm("show", from_run["reduced_run"], "--json"))
     assert listed["raw_run"] == uid
     with h5py.File(tmp_path / "r.h5") as file:

@@ -31,7 +31,9 @@ def serve() -> None:
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("ocm_ophyd").setLevel(logging.INFO)
-    catalog_server.serve(Settings())
+    settings = Settings()
+    settings.make_home()
+    catalog_server.serve(settings)
 
 
 @one_line_errors

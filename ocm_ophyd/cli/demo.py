@@ -35,7 +35,11 @@ def demo(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         msg = f"{out} exists and is not empty: choose a new directory with --out"
         raise ValueError(msg)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{out} cannot be made ({error.strerror}): choose another directory with --out"
+        raise ValueError(msg) from None
     # the catalog's profile is the demo's own: the user's stays as it is
     os.environ["TILED_PROFILES"] = str(out.resolve() / "profiles")
 

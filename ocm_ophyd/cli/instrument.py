@@ -27,6 +27,7 @@ def ioc(
     from ocm_ophyd.settings import Settings
 
     settings = Settings()
+    settings.make_home()
     serve(
         scenario=scenario,
         prefix=prefix or settings.prefix,

@@ -156,6 +156,10 @@ class Spectrometer(Device):
             state = self.status.get(use_monitor=False)
             if acquired.exception() is not None:
                 status.set_exception(acquired.exception())
+            elif state == "Idle" and self._streams and not self.capturing.get(use_monitor=False):
+                # an instrument that was started anew takes points and keeps none of them
+                msg = "the spectrometer's file is closed, was its IOC restarted? Measure again"
+                status.set_exception(AcquisitionError(msg))
             elif state == "Idle":
                 self._taken = True
                 status.set_finished()

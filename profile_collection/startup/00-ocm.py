@@ -3,7 +3,8 @@
 from bluesky.magics import BlueskyMagics
 from IPython import get_ipython
 
-from ocm_ophyd.interactive import begin
+from ocm_ophyd.interactive import EXPECTED, begin, one_line
 
 globals().update(begin(get_ipython()))
 get_ipython().register_magics(BlueskyMagics)
+get_ipython().set_custom_exc(EXPECTED, one_line)

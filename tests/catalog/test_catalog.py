@@ -136,7 +136,6 @@ def test_search(served):
             start_time=noon.timestamp() + len(taken),
             sample={"name": "search plate"},
             plan_name="reduction",
-            scan_id=4711,  # the raw run's: "4711" is to find that one
             raw_run=uid,
         )
     )

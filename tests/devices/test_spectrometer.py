@@ -94,3 +94,15 @@ def test_an_existing_file_is_never_overwritten(spectrometer, monkeypatch):
 def test_scalars_are_short_and_typed(spectrometer):
     assert spectrometer.hints == {"fields": ["spectrometer_max_counts"]}
     assert len(spectrometer.read()) <= 4
+
+
+def test_a_file_that_was_closed_from_elsewhere_fails_the_point(spectrometer):
+    spectrometer.stage()
+    try:
+        spectrometer.capture.put(0, wait=True)  # as a restart of the IOC leaves it
+        status = spectrometer.trigger()
+        with pytest.raises(AcquisitionError, match="file is closed"):
+            status.wait(30)
+        assert list(spectrometer.collect_asset_docs()) == []
+    finally:
+        spectrometer.unstage()
