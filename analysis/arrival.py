@@ -51,8 +51,7 @@ def fit_arrival(delay: ArrayLike, wavelength: ArrayLike, differential: ArrayLike
 
     Least squares of D(τ, λ) = A(λ) Φ((τ + t_c(λ) - t₀)/w) e^{-r (τ + t_c(λ) - t₀)}, with the
     amplitude A free for every wavelength, t_c a cubic in λ. What disturbs one point disturbs all
-    its wavelengths, so the uncertainty is taken from the scatter between points (sandwich
-    estimator, clustered by delay).
+    its wavelengths, so the uncertainty is that of leaving out one delay after another.
 
     Parameters
     ----------
@@ -94,12 +93,24 @@ def fit_arrival(delay: ArrayLike, wavelength: ArrayLike, differential: ArrayLike
             f"no rise of the differential spectrum between {t[0]:g} and {t[-1]:g} ps: scan a "
             "wider range of delays, or pump harder"
         )
-    bread = np.linalg.pinv(fit.jac.T @ fit.jac)
-    pulls = np.einsum("pki,pk->pi", fit.jac.reshape(*d.shape, -1), fit.fun.reshape(d.shape))
-    clusters = len(t) / (len(t) - len(fit.x))
-    variance = bread @ (pulls.T @ pulls) @ bread * clusters
+    sigma = _jackknife(fit.jac.reshape(*d.shape, -1), fit.fun.reshape(d.shape))[0]
     chirp = (float(fit.x[1]), float(fit.x[2]), float(fit.x[3]))
-    return Arrival(t0, float(np.sqrt(variance[0, 0])), float(fit.x[4]), chirp)
+    return Arrival(t0, float(sigma), float(fit.x[4]), chirp)
+
+
+def _jackknife(jacobian: Floats, residuals: Floats) -> Floats:
+    """Return the standard deviations of a fit's parameters, (P, K, M) and (P, K) given.
+
+    How far the parameters move, to first order, when one delay is left out: few delays stand on
+    the rise, and each of them pulls the fit towards itself.
+    """
+    normal = np.einsum("pki,pkj->pij", jacobian, jacobian)
+    pulls = np.einsum("pki,pk->pi", jacobian, residuals)
+    without = normal.sum(0) - normal
+    moves = np.einsum("pij,pj->pi", np.linalg.pinv(without, hermitian=True), pulls)
+    count = len(residuals)
+    sigmas: Floats = np.sqrt((count - 1) / count * (moves**2).sum(0))
+    return sigmas
 
 
 def _binned(wavelength: Floats, spectra: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ import bluesky.plan_stubs as bps
 import numpy as np
 from bluesky import RunEngine
 
-from ocm_ophyd.journal import Journal
+from ocm_ophyd.archive.journal import Journal
 
 PIXELS = 1044
 POINTS = 300

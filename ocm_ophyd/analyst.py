@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.live import LiveReduction
-from ocm_ophyd.journal import read_run
+from ocm_ophyd.archive.journal import read_run
 
 __all__ = ["SessionAnalyst"]
 

@@ -10,11 +10,11 @@ from bluesky import plan_stubs as bps
 from bluesky import plans as bp
 from IPython.core.interactiveshell import InteractiveShell
 
+from ocm_ophyd.archive.access import CatalogError
+from ocm_ophyd.archive.journal import Journal, JournalError
 from ocm_ophyd.calibration import CalibrationError
-from ocm_ophyd.catalog_access import CatalogError
 from ocm_ophyd.devices import AcquisitionError, InstrumentError
 from ocm_ophyd.exclusive import BusyError
-from ocm_ophyd.journal import Journal, JournalError
 from ocm_ophyd.persistent import PersistentMetadata
 from ocm_ophyd.run_engine import make_run_engine
 from ocm_ophyd.session import Session
@@ -35,7 +35,7 @@ class LazyCatalog:
 
     @cached_property
     def _client(self) -> Any:
-        from ocm_ophyd.catalog import connect  # noqa: PLC0415 - see the class
+        from ocm_ophyd.archive.catalog import connect  # noqa: PLC0415 - see the class
 
         return connect(self._settings)
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 from bluesky import RunEngine
 from bluesky.preprocessors import SupplementalData
 
+from ocm_ophyd.archive.journal import Journal
+from ocm_ophyd.archive.metadata import check_metadata
 from ocm_ophyd.devices import Instrument
-from ocm_ophyd.journal import Journal
-from ocm_ophyd.metadata import check_metadata
 from ocm_ophyd.persistent import PersistentMetadata
 
 __all__ = ["make_run_engine"]

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
 
-from ocm_ophyd.journal import journaled_runs
+from ocm_ophyd.archive.journal import journaled_runs
 from ocm_ophyd.samples import Sample
 from plans import check_series
 

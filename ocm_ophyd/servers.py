@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from ocm_ophyd.catalog_access import server_answers
+from ocm_ophyd.archive.access import server_answers
 from ocm_ophyd.settings import Settings
 
 __all__ = [

@@ -20,11 +20,11 @@ from bluesky.utils import RunEngineInterrupted
 import plans
 from analysis.live import LiveReduction
 from ocm_ophyd.analyst import SessionAnalyst
+from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.calibration import CalibrationStore
 from ocm_ophyd.channel_access import leave_channel_access, use_channel_access
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.exclusive import OneAtATime
-from ocm_ophyd.journal import Journal
 from ocm_ophyd.persistent import PersistentMetadata
 from ocm_ophyd.run_engine import make_run_engine
 from ocm_ophyd.samples import load_samples

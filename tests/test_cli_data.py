@@ -11,7 +11,7 @@ import pytest
 from processes import wait_until
 from typer.testing import CliRunner
 
-from ocm_ophyd.catalog import waiting_runs
+from ocm_ophyd.archive.catalog import waiting_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.servers import CatalogServer
 from ocm_ophyd.session import Session

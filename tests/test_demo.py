@@ -12,7 +12,7 @@ from analysis.band import CENTRE_WAVELENGTH
 from analysis.fluence import fit_response
 from analysis.kinetics import fit_biexponential
 from analysis.runs import reduced_run
-from ocm_ophyd.catalog import connect
+from ocm_ophyd.archive.catalog import connect
 from ocm_ophyd.demo import SWEEP_DELAY, WINDOW
 from ocm_ophyd.servers import CatalogServer, free_ports
 from ocm_ophyd.settings import Settings

@@ -26,14 +26,14 @@ def serve() -> None:
     # a single request that is repeated for 45 s only keeps the other runs waiting.
     os.environ.setdefault("TILED_RETRY_TIMEOUT", "2")
 
-    from ocm_ophyd import catalog_server
+    from ocm_ophyd.archive import server
     from ocm_ophyd.settings import Settings
 
     logging.basicConfig(format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     logging.getLogger("ocm_ophyd").setLevel(logging.INFO)
     settings = Settings()
     settings.make_home()
-    catalog_server.serve(settings)
+    server.serve(settings)
 
 
 @one_line_errors
@@ -57,8 +57,8 @@ def runs(
 
     Example: ocm runs --plan delay_scan --since 2026-03-01 --fluence 0.3:0.9 --complete
     """
-    from ocm_ophyd.catalog import connect
-    from ocm_ophyd.runs import search
+    from ocm_ophyd.archive.catalog import connect
+    from ocm_ophyd.archive.runs import search
     from ocm_ophyd.settings import Settings
 
     found = search(
@@ -108,8 +108,8 @@ def show(
 
     Example: ocm show 3f2a9c1e
     """
-    from ocm_ophyd.catalog import connect
-    from ocm_ophyd.runs import show as details_of
+    from ocm_ophyd.archive.catalog import connect
+    from ocm_ophyd.archive.runs import show as details_of
     from ocm_ophyd.settings import Settings
 
     details = details_of(connect(Settings()), run)

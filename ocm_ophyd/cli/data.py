@@ -28,8 +28,8 @@ def export(
     """
     from analysis.raw import write_raw
     from analysis.runs import raw_dataset
-    from ocm_ophyd.catalog import connect
-    from ocm_ophyd.runs import find_run
+    from ocm_ophyd.archive.catalog import connect
+    from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
 
     _check_out(out)
@@ -116,9 +116,9 @@ def _reduce(target: str) -> "tuple[xr.Dataset, str | None]":
             return reduce_scan(dataset), None
     from analysis.derived import keep_reduction
     from analysis.runs import raw_dataset
-    from ocm_ophyd.catalog import connect
-    from ocm_ophyd.journal import Journal
-    from ocm_ophyd.runs import find_run
+    from ocm_ophyd.archive.catalog import connect
+    from ocm_ophyd.archive.journal import Journal
+    from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
 
     settings = Settings()
@@ -171,8 +171,8 @@ def _load(target: str) -> "xr.Dataset":
             with open_raw(target) as dataset:
                 return reduce_scan(dataset)
     from analysis.runs import raw_dataset, reduced_run
-    from ocm_ophyd.catalog import connect
-    from ocm_ophyd.runs import find_run
+    from ocm_ophyd.archive.catalog import connect
+    from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
 
     run = find_run(connect(Settings()), target)

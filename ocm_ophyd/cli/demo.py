@@ -120,7 +120,7 @@ def _catalogued(settings: Any, uids: list[str], report: Any) -> int:
     RuntimeError
         Where a run does not arrive within a minute.
     """
-    from ocm_ophyd.catalog import connect, waiting_runs
+    from ocm_ophyd.archive.catalog import connect, waiting_runs
 
     deadline = time.monotonic() + 60
     while waiting := waiting_runs(settings):

@@ -42,7 +42,7 @@ def test_the_uncertainty_is_what_repeated_scans_scatter_by():
     fits = [fit_arrival(DELAY, WAVELENGTH, scan(1.0, rng)) for _ in range(25)]
     scatter = np.std([fit.time_zero for fit in fits], ddof=1)
     claimed = np.mean([fit.time_zero_sigma for fit in fits])
-    # a standard deviation of 25 values is known to 14 %; the sandwich of 25 clusters to as much
+    # a standard deviation of 25 values is known to 14 %; a jackknife tends to be cautious
     assert 0.5 < claimed / scatter < 2.5
 
 

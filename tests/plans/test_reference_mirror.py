@@ -34,7 +34,7 @@ with InstrumentServer(settings, scenario="silicon", time_scale=50) as server:
     except ValueError as error:
         refusal = str(error)
     session.run(plans["calibrate_pump_power"](**own))
-    zero, _ = session.run(plans["find_time_zero"](fluence=0.5, **own))
+    zero = session.run(plans["find_time_zero"](fluence=0.5, **own))
     delays = [-20.0, -10.0, 10.0, 50.0, 200.0]
     uid = session.run(plans["delay_scan"](delays, fluence=0.5, periods=40, **own))
     reduced = session.reduction.reduced[uid]
@@ -86,10 +86,9 @@ def test_silicon_lowers_its_index_by_what_the_microscope_truly_has(measured):
 
 
 def test_time_zero_is_the_stages(measured):
-    # one step of the stage is 4 um
-    assert measured["time_zero"] == pytest.approx(
-        load_scenario("silicon").actuators.time_zero, abs=0.02
-    )
+    zero, sigma = measured["time_zero"]
+    assert abs(zero - load_scenario("silicon").actuators.time_zero) < 4 * sigma
+    assert sigma < 0.03, "0.2 ps, although the mirror drifts"
 
 
 def test_the_reference_of_one_geometry_is_refused_for_the_other(measured):

@@ -15,10 +15,10 @@ import pytest
 from bluesky import RunEngine
 from catalog_helpers import PIXELS, documents, rows, wait_until
 
-from ocm_ophyd import run_writer
-from ocm_ophyd.catalog import waiting_runs
-from ocm_ophyd.journal import Journal, journaled_runs, read_run
-from ocm_ophyd.runs import search, show
+from ocm_ophyd.archive import run_writer
+from ocm_ophyd.archive.catalog import waiting_runs
+from ocm_ophyd.archive.journal import Journal, journaled_runs, read_run
+from ocm_ophyd.archive.runs import search, show
 
 
 @pytest.fixture
@@ -189,7 +189,7 @@ def test_a_run_that_tiled_refuses_is_set_aside_and_blocks_no_other(served, feedi
 def test_a_run_whose_process_was_killed_is_incomplete_and_blocks_no_other(served):
     script = f"""
 import os, signal, sys
-sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from test_journal import Journal, compose
 journal = Journal(Path({str(served.settings.journal_dir)!r}))

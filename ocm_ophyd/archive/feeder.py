@@ -18,10 +18,10 @@ from typing import Self
 import httpx
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 
-from ocm_ophyd.catalog import connect, waiting_runs
-from ocm_ophyd.catalog_access import CatalogError, server_answers
-from ocm_ophyd.journal import RunReader, writer_alive
-from ocm_ophyd.run_writer import NumberTypeChanged, RunWriter
+from ocm_ophyd.archive.access import CatalogError, server_answers
+from ocm_ophyd.archive.catalog import connect, waiting_runs
+from ocm_ophyd.archive.journal import RunReader, writer_alive
+from ocm_ophyd.archive.run_writer import NumberTypeChanged, RunWriter
 from ocm_ophyd.settings import Settings
 
 __all__ = ["CatalogFeeder"]
@@ -78,7 +78,7 @@ class _Feed:
 class CatalogFeeder:
     """Feeds the catalog from a thread of its own, for as long as the ``with`` block lasts.
 
-    There may be one for a catalog: `catalog_access.catalog_lock` sees to that.
+    There may be one for a catalog: `access.catalog_lock` sees to that.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import tiled.client.utils
 from catalog_helpers import FRAMES, PIXELS, Served, documents
 from event_model import compose_stream_resource
 
-from ocm_ophyd import feeder
+from ocm_ophyd.archive import feeder
 from ocm_ophyd.settings import Settings
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from event_model import compose_run
 
-from ocm_ophyd.catalog import connect, waiting_runs
-from ocm_ophyd.catalog_access import server_answers
-from ocm_ophyd.journal import Journal
+from ocm_ophyd.archive.access import server_answers
+from ocm_ophyd.archive.catalog import connect, waiting_runs
+from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.settings import Settings
 
 PIXELS, FRAMES = 1044, 6

@@ -15,12 +15,12 @@ import typer
 from catalog_helpers import PIXELS, documents, free_port, rows, wait_until
 from typer.testing import CliRunner
 
-from ocm_ophyd.catalog import connect, write_profile
-from ocm_ophyd.catalog_access import CatalogError, catalog_lock
-from ocm_ophyd.catalog_server import TiledServer
+from ocm_ophyd.archive.access import CatalogError, catalog_lock
+from ocm_ophyd.archive.catalog import connect, write_profile
+from ocm_ophyd.archive.journal import Journal
+from ocm_ophyd.archive.runs import search, show
+from ocm_ophyd.archive.server import TiledServer
 from ocm_ophyd.cli import catalog as commands
-from ocm_ophyd.journal import Journal
-from ocm_ophyd.runs import search, show
 from ocm_ophyd.settings import Settings
 
 

@@ -16,8 +16,8 @@ import pytest
 from bluesky import RunEngine
 from event_model import compose_run
 
-from ocm_ophyd import journal as journal_module
-from ocm_ophyd.journal import (
+from ocm_ophyd.archive import journal as journal_module
+from ocm_ophyd.archive.journal import (
     Journal,
     JournalError,
     RunReader,
@@ -25,7 +25,7 @@ from ocm_ophyd.journal import (
     read_run,
     writer_alive,
 )
-from ocm_ophyd.metadata import check_metadata
+from ocm_ophyd.archive.metadata import check_metadata
 
 HERE = str(Path(__file__).parent)
 

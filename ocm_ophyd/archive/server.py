@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import NoReturn, Self
 
-from ocm_ophyd.catalog_access import CatalogError, catalog_lock, make_api_key, server_answers
+from ocm_ophyd.archive.access import CatalogError, catalog_lock, make_api_key, server_answers
 from ocm_ophyd.settings import Settings
 
 __all__ = ["TiledServer", "serve"]
@@ -50,7 +50,7 @@ class TiledServer:
         make_api_key(self.settings)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "ocm_ophyd.tiled_app"],
+                [sys.executable, "-m", "ocm_ophyd.archive.tiled_app"],
                 env=os.environ
                 | self.settings.environment()
                 # Frames are read while the spectrometer still writes them.
@@ -122,8 +122,8 @@ def serve(settings: Settings) -> None:
         log.info("starting the catalog in %s", settings.catalog_dir)
         with catalog_lock(settings), TiledServer(settings) as server:
             # Server and client of tiled take seconds to import: let them do so side by side.
-            from ocm_ophyd.catalog import write_profile  # noqa: PLC0415
-            from ocm_ophyd.feeder import CatalogFeeder  # noqa: PLC0415
+            from ocm_ophyd.archive.catalog import write_profile  # noqa: PLC0415
+            from ocm_ophyd.archive.feeder import CatalogFeeder  # noqa: PLC0415
 
             server.wait_until_ready()
             try:
