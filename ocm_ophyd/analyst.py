@@ -52,7 +52,7 @@ class SessionAnalyst:
         ValueError
             Where the measured curve cannot be inverted.
         """
-        from analysis.alignment import PowerCalibration  # noqa: PLC0415 - lmfit is slow to import
+        from analysis.pump_power import PowerCalibration  # noqa: PLC0415 - lmfit is slow to import
 
         documents = list(read_run(next(self._journal_dir.glob(f"*/{run}.jsonl"))))
         start = documents[0][1]

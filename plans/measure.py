@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Generator, Sequence
 from functools import wraps
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,21 @@ def prepare(instrument: Instrument, sample: Sample) -> Plan:
         yield from bps.mv(instrument.reference_mirror.path_difference, sample.path_difference)
 
 
+def _moves(instrument: Instrument, before: Point | None, point: Point) -> list[Any]:
+    """Return devices and targets, in turn, of what differs between two points: moves take time."""
+    axes = (
+        (instrument.delay, lambda at: at.delay),
+        (instrument.pump, lambda at: at.fluence),
+        (instrument.galvos, lambda at: (at.probe_x, at.probe_y)),
+    )
+    changed = [
+        (device, target(point))
+        for device, target in axes
+        if before is None or target(before) != target(point)
+    ]
+    return [item for pair in changed for item in pair]
+
+
 def measure(
     instrument: Instrument,
     points: Sequence[Point],
@@ -158,16 +174,11 @@ def measure(
     @bpp.stage_decorator([instrument.delay, instrument.spectrometer])
     @bpp.run_decorator(md=start)
     def scan() -> Plan:
-        for point in points:
+        for before, point in pairwise([None, *points]):
+            assert point is not None
             yield from bps.checkpoint()
-            yield from bps.mv(
-                instrument.delay,
-                point.delay,
-                instrument.pump,
-                point.fluence,
-                instrument.galvos,
-                (point.probe_x, point.probe_y),
-            )
+            if moves := _moves(instrument, before, point):
+                yield from bps.mv(*moves)
             # every time, because a pause closes it
             yield from bps.mv(instrument.pump_shutter, "open")
             yield from bps.trigger_and_read(read)

@@ -106,9 +106,8 @@ def test_time_zero_and_overlap_are_the_instruments_own(demo):
     results = demo[0]["results"]
     actuators = load_scenario(None).actuators
     time_zero = results["time zero"]
-    # The rise of the whole band is that of the light's centre of gravity, which lies within a
-    # tenth of a picosecond (15 um) of the band's centre; a tenth of the probe's resolution.
-    assert abs(time_zero["value"] - actuators.time_zero) < 3 * time_zero["sigma"] + 0.015
+    half_step = 0.004 / 2
+    assert abs(time_zero["value"] - actuators.time_zero) < 3 * time_zero["sigma"] + half_step
     microscope = Microscope(load_scenario(None))
     pump = np.array(microscope.true_pump_position(0, 0))
     # where the probe must be sent, in the galvos' nominal micrometres (2 um/V), to meet the pump

@@ -18,7 +18,7 @@ MM_PER_PS = speed_of_light * 1e-12 / 2 * 1e3
 class DelayMotor(EpicsMotor):
     """The stage's motor record, with the fields that one-sided approach needs."""
 
-    step = Cpt(EpicsSignal, ".MRES", kind=Kind.config)
+    step = Cpt(EpicsSignal, ".MRES", kind=Kind.config, auto_monitor=True)
     backlash = Cpt(EpicsSignal, ".BDST", kind=Kind.config)
 
 

@@ -67,6 +67,13 @@ def test_delay_scan_records_where_it_went_and_why(lab, plans):
     assert streams == {"baseline", "primary"}
 
 
+def test_a_point_may_be_measured_again_and_again(lab, plans):
+    seen = documents_of(lab)
+    lab.RE(plans["delay_scan"]([5.0, 5.0, 5.0], fluence=0.5, sample=SAMPLE, periods=4))
+    reached = [event["data"]["delay"] for event in primary_events(seen)]
+    assert reached == pytest.approx([5.0] * 3, abs=0.0134)
+
+
 def test_the_pump_is_open_at_every_point_and_shut_between_runs(lab, plans):
     state_at_points = []
 

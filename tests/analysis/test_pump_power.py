@@ -1,53 +1,9 @@
-"""Time zero and the pump's power curve."""
+"""The pump's power curve."""
 
 import numpy as np
 import pytest
-from scipy.special import erf
 
-from analysis.alignment import PowerCalibration, fit_time_zero, peak_fluence
-
-DELAY = np.arange(-10, 12, 0.5)
-SIGMA = 2e-4
-
-
-def edge(delay, t0, width=0.9, amplitude=9e-3):
-    """An error-function edge with a slow linear loss behind it."""
-    late = np.maximum(delay - t0, 0)
-    return amplitude * 0.5 * (1 + erf((delay - t0) / width / np.sqrt(2))) * (1 - late / 200)
-
-
-@pytest.mark.parametrize("amplitude", [9e-3, -9e-3])
-def test_time_zero_is_found_with_an_honest_sigma(amplitude):
-    rng = np.random.default_rng(1)
-    pulls = []
-    for _ in range(40):
-        truth = rng.uniform(-4, 4)
-        measured = edge(DELAY, truth, amplitude=amplitude) + rng.normal(0, SIGMA, DELAY.size)
-        found = fit_time_zero(DELAY, measured, np.full(DELAY.size, SIGMA))
-        pulls.append((found.time_zero - truth) / found.time_zero_sigma)
-        assert found.rise == pytest.approx(2.563 * 0.9, rel=0.25)  # 10 to 90 % of a Gaussian
-    assert 0.65 < np.std(pulls) < 1.4
-
-
-def test_sigma_covers_an_edge_that_is_no_error_function():
-    """Light that arrives unevenly within 5 ps: zero is where half of it has, within sigma."""
-    rng = np.random.default_rng(4)
-    arrival = np.linspace(-2.5, 2.5, 401)
-    light = 1 + 0.3 * np.cos(2 * np.pi * arrival / 1.7) + 0.1 * arrival
-    measured = 9e-3 * (DELAY[:, np.newaxis] + arrival > 0) @ light / light.sum()
-    half = -np.interp(0.5, np.cumsum(light) / light.sum(), arrival)
-    sigma = np.full(DELAY.size, 2e-5)
-    found = fit_time_zero(DELAY, measured + rng.normal(0, sigma), sigma)
-    assert found.reduced_chi2 > 5
-    assert abs(found.time_zero - half) < 3 * found.time_zero_sigma < 0.5
-
-
-def test_a_scan_without_a_rise_is_refused():
-    noise = np.random.default_rng(2).normal(0, SIGMA, DELAY.size)
-    with pytest.raises(ValueError, match="no rise"):
-        fit_time_zero(DELAY, noise, np.full(DELAY.size, SIGMA))
-    with pytest.raises(ValueError, match="holds 4 points"):
-        fit_time_zero(DELAY[:4], noise[:4], np.full(4, SIGMA))
+from analysis.pump_power import PowerCalibration, peak_fluence
 
 
 def malus(voltage, full=2e-3):

@@ -1,110 +1,13 @@
-"""What alignment measures: time zero from the rise of Δn, pump power from the retarder."""
+"""Pump power against the retarder's voltage, and the fluence that it gives."""
 
-from dataclasses import dataclass
-
-import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import isotonic_regression
 
-from analysis.decay import exponential, run_fit, select, widening
-
 Floats = NDArray[np.float64]
 
-_RISE = 2 * 1.2815515655446004  # 10-90 % rise of a Gaussian's integral, in standard deviations
 _MIN_POINTS = 4
-
-
-@dataclass(frozen=True)
-class TimeZero:
-    """The rise of Δn.
-
-    Attributes
-    ----------
-    time_zero, time_zero_sigma : float
-        Delay at which the rise is half done, ps.
-    rise, rise_sigma : float
-        From 10 to 90 %, ps.
-    amplitude, amplitude_sigma : float
-        Δn after the rise.
-    reduced_chi2 : float
-    warnings : tuple of str
-    """
-
-    time_zero: float
-    time_zero_sigma: float
-    rise: float
-    rise_sigma: float
-    amplitude: float
-    amplitude_sigma: float
-    reduced_chi2: float
-    warnings: tuple[str, ...]
-
-
-def fit_time_zero(delay: ArrayLike, delta_n: ArrayLike, sigma: ArrayLike | None = None) -> TimeZero:
-    """Find time zero in a delay scan across the rise.
-
-    An exponential decay that starts at time zero, convolved with a Gaussian: an error-function
-    edge, and what decays behind it. A chirped probe's edge is no error function: where the model
-    misses more than the noise, the standard deviations are widened.
-
-    Parameters
-    ----------
-    delay : (P,) array
-        ps, on the scale whose zero is looked for.
-    delta_n, sigma : (P,) array
-
-    Raises
-    ------
-    ValueError
-        Too few points, or no rise that is significant and inside the scan.
-    """
-    data = select(delay, delta_n, sigma, None, 5)
-    t, y, s, _ = data
-    span = t[-1] - t[0]
-    # The sharpest step between what is before and what is after a delay is where to start.
-    edges = [_step(y[:i], y[i:], s[:i], s[i:]) for i in range(2, len(t) - 1)]
-    best = int(np.argmax(np.abs(edges)))
-    if abs(edges[best]) < 5 and sigma is not None:
-        raise ValueError(
-            f"no rise of delta_n between {t[0]:g} and {t[-1]:g} ps: scan a wider range of delays"
-        )
-    start = lmfit.Parameters()
-    before, after = y[: best + 2], y[best + 2 :]
-    start.add("t0", (t[best + 1] + t[best + 2]) / 2, min=t[0], max=t[-1])
-    start.add("response", max(span / 50, 0.2), min=0.01, max=span / 2)
-    start.add("tau", 2 * span, min=span / 50, max=1e4 * span)
-    start.add("amplitude", after.mean() - before.mean())
-    start.add("offset", before.mean())
-    equation = "Δn(t) = offset + amplitude e^{−(t−t0)/τ}, convolved with a Gaussian"
-    fit = run_fit(lmfit.Model(_edge), equation, start, data, sigma is not None)
-    widened = widening(fit.reduced_chi2) if sigma is not None else 1.0
-    return TimeZero(
-        time_zero=fit.values["t0"],
-        time_zero_sigma=widened * fit.sigmas["t0"],
-        rise=_RISE * fit.values["response"],
-        rise_sigma=_RISE * widened * fit.sigmas["response"],
-        amplitude=fit.values["amplitude"],
-        amplitude_sigma=widened * fit.sigmas["amplitude"],
-        reduced_chi2=fit.reduced_chi2,
-        warnings=tuple(line for line in fit.warnings if not line.startswith("tau")),
-    )
-
-
-def _edge(
-    t: Floats, t0: float, response: float, tau: float, amplitude: float, offset: float
-) -> Floats:
-    return offset + amplitude * exponential(t, tau, t0, response)
-
-
-def _step(before: Floats, after: Floats, before_sigma: Floats, after_sigma: Floats) -> float:
-    """Difference of two means in standard deviations."""
-    means = [
-        np.average(y, weights=s**-2) for y, s in ((before, before_sigma), (after, after_sigma))
-    ]
-    variances = [1 / np.sum(s**-2) for s in (before_sigma, after_sigma)]
-    return float((means[1] - means[0]) / np.sqrt(sum(variances)))
 
 
 class PowerCalibration:
