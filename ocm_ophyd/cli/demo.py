@@ -138,4 +138,13 @@ def _catalogued(settings: Any, uids: list[str], report: Any) -> int:
 
 
 def _with_sigma(value: float, sigma: float) -> str:
-    return f"{value:.4g} ± {sigma:.2g}"
+    """Value and sigma with two digits of the sigma, as powers of ten where they are far from 1."""
+    from math import floor, isfinite, log10
+
+    if not (isfinite(value) and isfinite(sigma)) or sigma <= 0 or value == 0:
+        return f"{value:.4g} ± {sigma:.2g}"
+    power = floor(log10(abs(value)))
+    power = 0 if -3 < power < 5 else power
+    digits = max(0, 1 - floor(log10(sigma / 10**power)))
+    text = f"{value / 10**power:.{digits}f} ± {sigma / 10**power:.{digits}f}"
+    return f"({text})e{power}" if power else text
