@@ -1,6 +1,7 @@
 """`ocm export`, `ocm reduce` and `ocm fit` on runs and files, against the live reduction."""
 
 import json
+import math
 import os
 from functools import partial
 from unittest import mock
@@ -11,8 +12,10 @@ import pytest
 from processes import wait_until
 from typer.testing import CliRunner
 
+from analysis.scan_fits import Estimate
 from ocm_ophyd.archive.catalog import waiting_runs
 from ocm_ophyd.cli import app
+from ocm_ophyd.cli._output import to_json
 from ocm_ophyd.servers import CatalogServer
 from ocm_ophyd.session import Session
 
@@ -128,3 +131,11 @@ def test_runs_that_cannot_be_exported_are_named(run, ocm, exported, tmp_path):
     assert exported.read_bytes() == kept
     elsewhere = tmp_path / "none" / "x.h5"
     assert "cannot be written" in refused(ocm("export", run[0], "-o", elsewhere))
+
+
+def test_json_has_null_where_a_number_is_not_finite():
+    estimate = Estimate("tau", math.nan, math.inf, "ps")
+    assert json.loads(to_json({"fits": [estimate], "chi2": 1.5})) == {
+        "fits": [{"quantity": "tau", "value": None, "sigma": None, "unit": "ps", "note": ""}],
+        "chi2": 1.5,
+    }

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ocm_ophyd.cli._console import wide_console
 from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.cli._output import to_json, wide_console
 
 __all__ = ["runs", "serve", "show"]
 
@@ -73,7 +73,7 @@ def runs(
         limit=limit,
     )
     if as_json:
-        _print_json(found)
+        typer.echo(to_json(found))
         return
 
     from rich.table import Table
@@ -114,7 +114,7 @@ def show(
 
     details = details_of(connect(Settings()), run)
     if as_json:
-        _print_json(details)
+        typer.echo(to_json(details))
         return
 
     from rich.pretty import Pretty
@@ -148,13 +148,6 @@ def _fluence_range(text: str) -> tuple[float, float]:
     except ValueError:
         raise ValueError(f"--fluence {text}: write LO:HI in mJ/cm², such as 0.3:0.9") from None
     return low, high
-
-
-def _print_json(result: object) -> None:
-    import json
-    from dataclasses import asdict
-
-    typer.echo(json.dumps(result, default=asdict, indent=1, ensure_ascii=False))
 
 
 def _text(value: object) -> str:

@@ -1,14 +1,13 @@
 """``ocm export``, ``ocm reduce`` and ``ocm fit``: runs and raw files, out and through analysis."""
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ocm_ophyd.cli._console import wide_console
 from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.cli._output import to_json, wide_console
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,7 +61,7 @@ def reduce(
     names = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
     columns = {name: reduced[name].values.tolist() for name in names}
     if as_json:
-        typer.echo(json.dumps({"reduced_run": kept, **columns}))
+        typer.echo(to_json({"reduced_run": kept, **columns}))
         return
     from rich.table import Table
 
@@ -142,13 +141,11 @@ def fit(
 
     Example: ocm fit reduced.h5 --window 3 250
     """
-    from dataclasses import asdict
-
     from analysis.scan_fits import fit_scan
 
     estimates = fit_scan(_load(target), window)
     if as_json:
-        typer.echo(json.dumps({e.quantity: asdict(e) for e in estimates}, indent=1))
+        typer.echo(to_json({e.quantity: e for e in estimates}))
         return
     from rich.table import Table
 

@@ -1,6 +1,5 @@
 """``ocm demo``: the main job on embedded defaults."""
 
-import json
 import os
 import sys
 import time
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.cli._output import to_json
 
 
 @one_line_errors
@@ -54,7 +54,7 @@ def demo(
     with Progress(*bars, TimeElapsedColumn(), console=console) as progress:
         answer = _run(out, scenario, progress)
     if as_json:
-        typer.echo(json.dumps(answer, indent=1))
+        typer.echo(to_json(answer))
         return
     from rich.table import Table
 
@@ -108,7 +108,7 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         "data_dir": str(settings.home),
         "seconds": time.monotonic() - begun,
     }
-    (out / "results.json").write_text(json.dumps(answer, indent=1), "utf-8")
+    (out / "results.json").write_text(to_json(answer), "utf-8")
     return answer
 
 
