@@ -75,6 +75,7 @@ class Bench:
         self._knobs = knobs
         self._moving: dict[str, Callable[[float], Any]] = {}
         # one thread: the microscope's noise is one sequence, and HDF5 wants one writer
+        self._closed = False
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="microscope")
 
     def update(self, **changes: Any) -> None:
@@ -90,10 +91,19 @@ class Bench:
         return replace(self._knobs, **{name: at(moment) for name, at in self._moving.items()})
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Compute in the worker thread, while Channel Access goes on."""
+        """Compute in the worker thread, while Channel Access goes on.
+
+        Raises
+        ------
+        asyncio.CancelledError
+            After `close`: a server that ends takes no further frames.
+        """
+        if self._closed:
+            raise asyncio.CancelledError
         call = self._worker.submit(work, *args, **kwargs)
         return await asyncio.wrap_future(call)
 
     def close(self) -> None:
         """Wait for the work in hand and end the worker thread."""
+        self._closed = True
         self._worker.shutdown()

@@ -34,7 +34,7 @@ with InstrumentServer(settings, scenario="silicon", time_scale=50) as server:
     except ValueError as error:
         refusal = str(error)
     session.run(plans["calibrate_pump_power"](**own))
-    zero = session.run(plans["find_time_zero"](fluence=0.5, **own))
+    zero = session.run(plans["find_time_zero"](fluence=0.5, periods=40, **own))
     delays = [-20.0, -10.0, 10.0, 50.0, 200.0]
     uid = session.run(plans["delay_scan"](delays, fluence=0.5, periods=40, **own))
     reduced = session.reduction.reduced[uid]
