@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH
 from analysis.decay import DecayFit
-from analysis.fluence import FLUORESCENCE_BAND, Line, Response
+from analysis.fluence import FLUORESCENCE_BAND, Response
 from analysis.maps import Cloud
 from analysis.materials import Material
 
@@ -40,7 +40,7 @@ def delta_n_figure(
     fluence: ArrayLike,
     delta_n: ArrayLike,
     sigma: ArrayLike,
-    line: Line | Response,
+    response: Response,
     material: Material | None = None,
     threshold: float | None = None,
 ) -> Figure:
@@ -59,7 +59,7 @@ def delta_n_figure(
         label="measured",
     )
     reach = np.linspace(0.0, np.max(fluence) * 1.03, 100)
-    axes.plot(reach, line.evaluate(reach) * 1e3, color="black", linewidth=1, label="fit")
+    axes.plot(reach, response.evaluate(reach) * 1e3, color="black", linewidth=1, label="fit")
     axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     _mark_threshold(axes, threshold)
     axes.set(xlabel="Pump fluence (mJ/cm²)", ylabel="Δn (10⁻³)", xlim=reach[[0, -1]])

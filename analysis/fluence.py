@@ -19,65 +19,6 @@ slit."""
 
 
 @dataclass(frozen=True)
-class Line:
-    """A weighted straight line y = slope·x + intercept.
-
-    `covariance` is of (slope, intercept); `p_value` is the chance of a χ² as large as this if the
-    line holds.
-    """
-
-    slope: float
-    slope_sigma: float
-    intercept: float
-    intercept_sigma: float
-    covariance: Floats
-    chi2: float
-    points: int
-    p_value: float
-
-    @property
-    def reduced_chi2(self) -> float:
-        """χ² per degree of freedom."""
-        return self.chi2 / (self.points - 2)
-
-    def evaluate(self, x: ArrayLike) -> Floats:
-        """Value of the line at `x`."""
-        return np.asarray(self.slope * np.asarray(x, np.float64) + self.intercept)
-
-
-def fit_line(x: ArrayLike, y: ArrayLike, sigma: ArrayLike) -> Line:
-    """Fit a weighted straight line and test whether it holds.
-
-    Raises
-    ------
-    ValueError
-        Fewer than three finite points, or all at one x.
-    """
-    x, y, sigma = (np.asarray(values, np.float64) for values in (x, y, sigma))
-    good = np.isfinite(x) & np.isfinite(y) & np.isfinite(sigma) & (sigma > 0)
-    x, y, sigma = x[good], y[good], sigma[good]
-    if len(np.unique(x)) < 3:
-        raise ValueError(
-            f"a line needs three different abscissae with finite values, not {len(np.unique(x))}"
-        )
-    basis = np.stack([x, np.ones_like(x)], axis=1) / sigma[:, np.newaxis]
-    covariance = np.asarray(np.linalg.inv(basis.T @ basis), np.float64)
-    slope, intercept = covariance @ basis.T @ (y / sigma)
-    chi2 = float(np.sum(((y - slope * x - intercept) / sigma) ** 2))
-    slope_sigma, intercept_sigma = np.sqrt(np.diag(covariance))
-    return Line(
-        slope=float(slope),
-        slope_sigma=float(slope_sigma),
-        intercept=float(intercept),
-        intercept_sigma=float(intercept_sigma),
-        covariance=covariance,
-        chi2=chi2,
-        points=len(x),
-        p_value=float(chi2_distribution.sf(chi2, len(x) - 2)),
-    )
-
-
-@dataclass(frozen=True)
 class Response:
     """Δn = slope·F + curvature·F², nothing without a pump.
 

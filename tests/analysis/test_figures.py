@@ -12,7 +12,7 @@ from analysis.figures import (
     kinetics_figure,
     map_figure,
 )
-from analysis.fluence import fit_line
+from analysis.fluence import fit_response
 from analysis.kinetics import fit_biexponential
 from analysis.maps import fit_cloud
 from analysis.materials import MATERIALS
@@ -29,7 +29,7 @@ def test_right_hand_axis_is_the_carrier_density_of_the_left():
     fluence = np.linspace(0.1, 1.1, 8)
     delta_n, sigma = 1.75e-2 * fluence, np.full(8, 1e-4)
     figure = delta_n_figure(
-        fluence, delta_n, sigma, fit_line(fluence, delta_n, sigma), MATERIALS["CsPbBr3"], 0.57
+        fluence, delta_n, sigma, fit_response(fluence, delta_n, sigma), MATERIALS["CsPbBr3"], 0.57
     )
     assert saved(figure).startswith(b"\x89PNG")
     axes = figure.axes[0]
