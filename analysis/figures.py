@@ -12,7 +12,7 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH
-from analysis.decay import DecayFit
+from analysis.decay import DecayFit, widening
 from analysis.fluence import FLUORESCENCE_BAND, Response
 from analysis.maps import Cloud
 from analysis.materials import Material
@@ -107,10 +107,11 @@ def kinetics_figure(curves: Sequence[Kinetics]) -> Figure:
 
 
 def _legend(curve: Kinetics) -> str:
-    """Label of a curve with the decay times that its fit gave."""
+    """Label of a curve with the decay times that its fit gave, faster first."""
+    wider = widening(curve.fit.reduced_chi2)
     times = [
-        f"{symbol} = {curve.fit.values[name]:.3g} ± {curve.fit.sigmas[name]:.2g} ps"
-        for name, symbol in (("tau_lasing", "τ$_{lasing}$"), ("tau_fluor", "τ$_{fluor}$"))
+        f"{symbol} = {curve.fit.values[name]:.3g} ± {curve.fit.sigmas[name] * wider:.2g} ps"
+        for name, symbol in (("tau_lasing", "τ₁"), ("tau_fluor", "τ₂"))
         if name in curve.fit.values
     ]
     return f"{curve.label}\n" + ", ".join(times)
