@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 _EDGE = 10.0  # nm left out at either end of the band, where there is little light
 _BIN = 4  # pixels taken together: the slit's 1.5 nm is two of them
 _CHIRPS = (-2.5, 2.5)  # ps per 100 nm to start from, either sign: 5 ps over the band (paper)
-_EXPLAINED = 0.35  # of the sum of squares, below which there is no rise to speak of
+_EXPLAINED = 0.5  # of the sum of squares, below which there is no rise to speak of
 
 
 @dataclass(frozen=True)
