@@ -20,37 +20,40 @@ slit."""
 
 @dataclass(frozen=True)
 class Response:
-    """Δn = slope·F + curvature·F², nothing without a pump.
+    """Δn = slope·F/(1 + loss·F), nothing without a pump.
 
-    Slope in RIU cm²/mJ, curvature in RIU cm⁴/mJ². Carriers are generated in proportion to the
-    fluence; by the time of the probe the dense clouds have lost some to recombination, which
-    the curvature takes up: for N(τ) = N₀/(1 + BτN₀) it is -Bτ(dN/dF)·slope.
+    Slope in RIU cm²/mJ, loss in cm²/mJ. Carriers are generated in proportion to the fluence; by the
+    time τ of the probe the dense clouds have lost some to recombination: N(τ) = N₀/(1 + BτN₀), so
+    the loss is Bτ(dN/dF). The slope is that of N₀.
     """
 
     slope: float
     slope_sigma: float
-    curvature: float
-    curvature_sigma: float
+    loss: float
+    loss_sigma: float
     reduced_chi2: float
     p_value: float
 
     def evaluate(self, fluence: ArrayLike) -> Floats:
         """Δn at `fluence` (mJ/cm²)."""
-        f = np.asarray(fluence, np.float64)
-        return np.asarray(self.slope * f + self.curvature * f**2)
+        return _response(np.asarray(fluence, np.float64), self.slope, self.loss)
+
+
+def _response(fluence: Floats, slope: float, loss: float) -> Floats:
+    return np.asarray(slope * fluence / (1 + loss * fluence))
 
 
 def fit_response(
     fluence: ArrayLike, delta_n: ArrayLike, sigma: ArrayLike, fluence_sigma: float = 0.0
 ) -> Response:
-    """Fit the response of Δn to the fluence.
+    """Fit the response of Δn (or of the carriers) to the fluence.
 
     Parameters
     ----------
     fluence, delta_n, sigma : (P,) array
-        mJ/cm², RIU, RIU.
+        mJ/cm², RIU, RIU; with densities instead the slope is in their unit.
     fluence_sigma : float
-        Relative standard deviation of the fluences.
+        Relative standard deviation of the single fluences.
 
     Raises
     ------
@@ -63,19 +66,21 @@ def fit_response(
     if len(np.unique(f)) < 4:
         raise ValueError(f"a response needs four fluences, not {len(np.unique(f))}")
     s = np.hypot(s, fluence_sigma * np.abs(y))
-    basis = np.stack([f, f**2], axis=1) / s[:, np.newaxis]
-    covariance = np.linalg.inv(basis.T @ basis)
-    slope, curvature = covariance @ basis.T @ (y / s)
-    chi2 = float(np.sum(((y - slope * f - curvature * f**2) / s) ** 2))
-    slope_sigma, curvature_sigma = np.sqrt(np.diag(covariance))
-    free = len(f) - 2
+    scale = float(np.max(np.abs(y)))  # lmfit's steps are relative to numbers near 1
+    start = lmfit.Parameters()
+    start.add("slope", float(np.sum(f * y / s**2) / np.sum((f / s) ** 2)) / scale)
+    start.add("loss", 0.0, min=-0.5 / float(f.max()))
+    fit = lmfit.Model(_response).fit(
+        y / scale, start, fluence=f, weights=scale / s, scale_covar=False
+    )
+    slope, loss = fit.params["slope"], fit.params["loss"]
     return Response(
-        slope=float(slope),
-        slope_sigma=float(slope_sigma),
-        curvature=float(curvature),
-        curvature_sigma=float(curvature_sigma),
-        reduced_chi2=chi2 / free,
-        p_value=float(chi2_distribution.sf(chi2, free)),
+        slope=float(slope.value) * scale,
+        slope_sigma=float(slope.stderr or np.nan) * scale,
+        loss=float(loss.value),
+        loss_sigma=float(loss.stderr or np.nan),
+        reduced_chi2=float(fit.redchi),
+        p_value=float(chi2_distribution.sf(fit.chisqr, fit.nfree)),
     )
 
 

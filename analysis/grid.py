@@ -2,8 +2,9 @@
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["fold", "varying"]
+__all__ = ["fold", "levels", "varying"]
 
 #: What readbacks of a coordinate that stands still may tremble: ps, um, um, of the largest fluence.
 _TREMBLE = {"delay": 0.01, "x": 0.1, "y": 0.1, "fluence": 0.02}
@@ -13,6 +14,30 @@ def varying(scan: xr.Dataset) -> list[str]:
     """Return which of `delay`, `x`, `y` and `fluence` a scan changes."""
     tremble = _TREMBLE | {"fluence": _TREMBLE["fluence"] * float(scan["fluence"].max())}
     return [name for name, limit in tremble.items() if np.ptp(scan[name].values) > limit]
+
+
+def levels(values: ArrayLike, apart: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Find the settings behind readbacks that tremble.
+
+    Parameters
+    ----------
+    values : (P,) array
+        Readbacks, in any order.
+    apart : float
+        Neighbours in size that differ by more belong to two settings.
+
+    Returns
+    -------
+    (L,) array
+        Mean readback of each setting, increasing.
+    (P,) array of int
+        Which setting each value belongs to.
+    """
+    values = np.asarray(values, np.float64)
+    order = np.argsort(values, kind="stable")
+    place = np.empty(len(values), np.intp)
+    place[order] = np.concatenate([[0], np.cumsum(np.diff(values[order]) > apart)])
+    return np.bincount(place, values) / np.bincount(place), place
 
 
 def fold(reduced: xr.Dataset) -> xr.Dataset:

@@ -1,32 +1,23 @@
 """The fits that a scan asks for by its axes: kinetics, fluence response and threshold, maps."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from analysis.decay import widening
+from analysis.estimate import Estimate, not_determined
 from analysis.fluence import fit_response, fit_threshold, fluorescence_intensity
 from analysis.grid import fold
 from analysis.kinetics import fit_biexponential, relaxation_time
 from analysis.maps import cloud_waist, fit_cloud
 
-__all__ = ["Estimate", "fit_scan"]
+__all__ = ["fit_scan"]
+
+_Found = dict[str, Estimate]
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """One number that a fit found; NaN with the reason in `note` where it found none."""
-
-    quantity: str
-    value: float
-    sigma: float
-    unit: str
-    note: str = ""
-
-
-def fit_scan(reduced: xr.Dataset, window: tuple[float, float] | None = None) -> list[Estimate]:
+def fit_scan(reduced: xr.Dataset, window: tuple[float, float] | None = None) -> _Found:
     """Fit a reduced scan.
 
     A delay scan gives the biexponential, a fluence sweep the response of Δn and the threshold
@@ -60,26 +51,24 @@ def fit_scan(reduced: xr.Dataset, window: tuple[float, float] | None = None) -> 
 
 
 def _each(
-    scan: xr.Dataset, axis: str, unit: str, fit: Callable[[xr.Dataset], list[Estimate]]
-) -> list[Estimate]:
+    scan: xr.Dataset, axis: str, unit: str, fit: Callable[[xr.Dataset], _Found]
+) -> _Found:
     """Fit every slice along an axis; a slice that cannot be fitted says why."""
-    found = []
-    for i, value in enumerate(scan[axis].values):
-        where = f"at {value:.4g} {unit}"
+    found: _Found = {}
+    places = [f"at {value:.4g} {unit}" for value in scan[axis].values]
+    for i, place in enumerate(places):
+        again = places[:i].count(place)
+        where = f"{place} ({again + 1})" if again else place
         try:
             estimates = fit(scan.isel({axis: i}))
         except ValueError as error:
-            found.append(Estimate(where, np.nan, np.nan, "", f"not determined: {error}"))
+            found[where] = not_determined("", str(error))
             continue
-        found += [Estimate(f"{e.quantity} {where}", *_rest(e)) for e in estimates]
+        found |= {f"{name} {where}": estimate for name, estimate in estimates.items()}
     return found
 
 
-def _rest(estimate: Estimate) -> tuple[float, float, str, str]:
-    return estimate.value, estimate.sigma, estimate.unit, estimate.note
-
-
-def _decay(scan: xr.Dataset, window: tuple[float, float] | None) -> list[Estimate]:
+def _decay(scan: xr.Dataset, window: tuple[float, float] | None) -> _Found:
     fit = fit_biexponential(
         scan["delay"].values, scan["delta_n"].values, scan["delta_n_sigma"].values, window
     )
@@ -87,47 +76,41 @@ def _decay(scan: xr.Dataset, window: tuple[float, float] | None) -> list[Estimat
     note = "; ".join([said, *fit.warnings])
     widened = widening(fit.reduced_chi2)
     units = {"a": "RIU", "tau_lasing": "ps", "b": "RIU", "tau_fluor": "ps"}
-    estimates = [
-        Estimate(name, fit.values[name], fit.sigmas[name] * widened, unit, note)
+    estimates = {
+        name: Estimate(fit.values[name], fit.sigmas[name] * widened, unit, note=note)
         for name, unit in units.items()
-    ]
-    fallen = Estimate("relaxation_time", *relaxation_time(fit), "ps", "from the largest to 1/e")
-    return [*estimates, fallen]
+    }
+    fallen = Estimate(*relaxation_time(fit), "ps", note="from the largest to 1/e")
+    return estimates | {"relaxation_time": fallen}
 
 
-def _sweep(scan: xr.Dataset) -> list[Estimate]:
+def _sweep(scan: xr.Dataset) -> _Found:
     fluence = scan["fluence"].values
     response = fit_response(fluence, scan["delta_n"].values, scan["delta_n_sigma"].values)
     note, widened = f"chi2/dof {response.reduced_chi2:.2f}", widening(response.reduced_chi2)
     intensity = fluorescence_intensity(
         scan["fluorescence"].values, scan.coords["wavelength"].values
     )
-    estimates = [
-        Estimate("slope", response.slope, widened * response.slope_sigma, "RIU cm2/mJ", note),
-        Estimate(
-            "curvature", response.curvature, widened * response.curvature_sigma, "RIU cm4/mJ2", note
-        ),
-    ]
+    slope = Estimate(response.slope, widened * response.slope_sigma, "RIU cm2/mJ", note=note)
+    loss = Estimate(response.loss, widened * response.loss_sigma, "cm2/mJ", note=note)
     try:
         threshold = fit_threshold(fluence, intensity)
     except ValueError as error:
-        nothing = Estimate("threshold", np.nan, np.nan, "mJ/cm2", f"not determined: {error}")
-        return [*estimates, nothing]
-    found = Estimate(
-        "threshold", threshold.fluence, threshold.fluence_sigma, "mJ/cm2", "lines meet"
-    )
-    return [*estimates, found]
+        found = not_determined("mJ/cm2", str(error))
+    else:
+        found = Estimate(threshold.fluence, threshold.fluence_sigma, "mJ/cm2", note="lines meet")
+    return {"slope": slope, "loss": loss, "threshold": found}
 
 
-def _cloud(scan: xr.Dataset) -> list[Estimate]:
+def _cloud(scan: xr.Dataset) -> _Found:
     y, x = np.meshgrid(scan["y"].values, scan["x"].values, indexing="ij")
     cloud = fit_cloud(x, y, scan["delta_n"].values, scan["delta_n_sigma"].values)
     note = "; ".join([f"chi2/dof {cloud.reduced_chi2:.2f}", *cloud.warnings])
     widened = widening(cloud.reduced_chi2)
     waist = cloud_waist(cloud.waist, widened * cloud.waist_sigma)
-    return [
-        Estimate("x", cloud.x, widened * cloud.x_sigma, "um", note),
-        Estimate("y", cloud.y, widened * cloud.y_sigma, "um", note),
-        Estimate("cloud_waist", *waist, "um", "probe's blur taken out"),
-        Estimate("amplitude", cloud.amplitude, widened * cloud.amplitude_sigma, "RIU", note),
-    ]
+    return {
+        "x": Estimate(cloud.x, widened * cloud.x_sigma, "um", note=note),
+        "y": Estimate(cloud.y, widened * cloud.y_sigma, "um", note=note),
+        "cloud_waist": Estimate(*waist, "um", note="probe's blur taken out"),
+        "amplitude": Estimate(cloud.amplitude, widened * cloud.amplitude_sigma, "RIU", note=note),
+    }

@@ -115,12 +115,12 @@ def _table(
             f"{response.reduced_chi2:.2f}",
         ),
         Row(
-            "curvature of delta_n against fluence",
-            response.curvature,
-            response.curvature_sigma,
-            "RIU cm4/mJ2",
+            "loss before the probe",
+            response.loss,
+            response.loss_sigma,
+            "cm2/mJ",
             "-",
-            "recombination between pump and probe",
+            f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF",
         ),
         Row(
             "delta_n at 0.57 mJ/cm2",

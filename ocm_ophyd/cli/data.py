@@ -145,13 +145,13 @@ def fit(
 
     estimates = fit_scan(_load(target), window)
     if as_json:
-        typer.echo(to_json({e.quantity: e for e in estimates}))
+        typer.echo(to_json(estimates))
         return
     from rich.table import Table
 
     table = Table("quantity", "value", "sigma", "unit", "note")
-    for e in estimates:
-        table.add_row(e.quantity, f"{e.value:.5g}", f"{e.sigma:.2g}", e.unit, e.note)
+    for name, e in estimates.items():
+        table.add_row(name, f"{e.value:.5g}", f"{e.sigma:.2g}", e.unit, e.note)
     wide_console().print(table)
 
 
