@@ -1,4 +1,4 @@
-"""Reduced runs: runs of their own that name the raw run they come from."""
+"""Reduced runs and fits: runs of their own that name the raw run they come from."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,10 +9,11 @@ import numpy as np
 import xarray as xr
 from event_model import compose_run
 
+from analysis.estimate import Estimate
 from analysis.reduction import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.runs import COORDINATES
 
-__all__ = ["DerivedRun", "keep_reduction"]
+__all__ = ["DerivedRun", "keep_fit", "keep_reduction"]
 
 _UNITS = {
     "delta_phi": "rad",
@@ -23,6 +24,8 @@ _UNITS = {
     "path": "um",
     "fluorescence": "counts",
     "delay": "ps",
+    "probe_delay": "ps",
+    "probe_spread": "ps",
     "fluence": "mJ/cm^2",
     "probe_x": "um",
     "probe_y": "um",
@@ -136,10 +139,56 @@ def keep_reduction(
     return derived.uid
 
 
-def _data_key(name: str, value: float | list[float]) -> dict[str, Any]:
+def keep_fit(
+    raw_start: Mapping[str, Any],
+    found: Mapping[str, Estimate],
+    emit: Callable[[str, dict[str, Any]], None],
+) -> str:
+    """Emit what was fitted to a run as a run of one event; returns its uid.
+
+    Parameters
+    ----------
+    raw_start : mapping
+        Start document of the run that was fitted.
+    found : mapping
+        Names and values; ``<name>_sigma`` stands beside each. What they rest on is in the start
+        document.
+    emit : callable
+        Gets every document as ``emit(name, doc)``.
+    """
+    inherited = ("sample", "geometry", "series", "series_index", "simulated")
+    run = compose_run(
+        metadata={
+            **{key: raw_start[key] for key in inherited if key in raw_start},
+            "plan_name": "fit",
+            "purpose": f"fit of {raw_start.get('purpose', 'a run')}",
+            "raw_scan_id": raw_start.get("scan_id", 0),
+            "raw_run": raw_start["uid"],
+            "raw_plan_name": raw_start.get("plan_name", ""),
+            "notes": {name: estimate.note for name, estimate in found.items() if estimate.note},
+            "fit": {"ocm-ophyd": version("ocm-ophyd")},
+        }
+    )
+    emit("start", dict(run.start_doc))
+    data, keys = {}, {}
+    for name, estimate in found.items():
+        for key, value in ((name, estimate.value), (f"{name}_sigma", estimate.sigma)):
+            data[key] = float(value)
+            keys[key] = _data_key(key, data[key], "analysis.fit") | {"units": estimate.unit}
+    described = run.compose_descriptor(name="primary", data_keys=keys)
+    emit("descriptor", dict(described.descriptor_doc))
+    stamps = dict.fromkeys(data, time.time())
+    emit("event", dict(described.compose_event(data=data, timestamps=stamps, validate=False)))
+    emit("stop", dict(run.compose_stop()))
+    return str(run.start_doc["uid"])
+
+
+def _data_key(
+    name: str, value: float | list[float], source: str = "analysis.reduction"
+) -> dict[str, Any]:
     is_array = isinstance(value, list)
     return {
-        "source": "analysis.reduction",
+        "source": source,
         "dtype": "array" if is_array else "number",
         "dtype_numpy": "<f8",
         "shape": [len(value)] if isinstance(value, list) else [],

@@ -3,13 +3,14 @@
 One model serves both. With q = k − k_c in rad/um, κ = q over half the band, and ρ = k/k_c:
 
     s(k) = (1 + h0 + h1 κ) (g0 + g1 κ + g2 κ²) {1 + (1 + c) [A cos ψ − B sin ψ]}
-    ψ = z q [1 + r (ρ − 1)] + Δ ρ + d κ
+    ψ = z q [1 + r (ρ − 1)] + Δ e + d κ,   e = ρ Δn(λ)/Δn(λ_c)
 
 Without the pump h0, h1, c, d and Δ are zero. A = V cos φ and B = V sin φ with the visibility V and
 the phase φ at the band's centre; z is the optical path difference in um (its group value: 2 n_g L
-in common path), and r the bend that comes with the group index. The pump adds Δ = 4πLΔn/λ_c; pulse
-energy h0, tilt h1 and contrast c may change with it, and Δ over the band (d), because the chirped
-probe's colours pass the sample at different times.
+in common path), and r the bend that comes with the group index. The pump adds Δ = 4πLΔn/λ_c, which
+the material's dispersion of Δn bends over the band; pulse energy h0, tilt h1 and contrast c may
+change with it, and Δ over the band (d), because the chirped probe's colours pass the sample at
+different times.
 
 A plate of 1.5 um shows 1.2 fringes over the band, so no Fourier peak is clear of zero: only a fit
 of all of it at once is unbiased.
@@ -75,6 +76,9 @@ class PhaseStep:
     functional : (K,) array
         δΔ = functional·δs: what a small change of the difference spectrum does to Δ, free of pulse
         energy and tilt.
+    share : (K,) array
+        δΔ = share·δΔ_pixel: how much a pixel's own phase change counts in Δ. Their sum is 1; some
+        are negative.
     scale_sigma : float
         Standard deviation of Δ in rad that comes from the fringe's own uncertainty; it grows with
         Δ.
@@ -82,6 +86,7 @@ class PhaseStep:
 
     delta: float
     functional: Floats
+    share: Floats
     scale_sigma: float
 
 
@@ -98,12 +103,22 @@ class FringeModel:
         Expected z in um; its sign fixes the sign of the phase.
     path_range : float
         How far z may be from there, in um.
+    dispersion : (K,) array or float
+        Δn(λ)/Δn(λ_c) of the material; 1 where it is not known.
     """
 
-    def __init__(self, wavelength: Floats, centre: float, path: float, path_range: float) -> None:
+    def __init__(
+        self,
+        wavelength: Floats,
+        centre: float,
+        path: float,
+        path_range: float,
+        dispersion: Floats | float = 1.0,
+    ) -> None:
         k, k_centre = 2e3 * np.pi / wavelength, 2e3 * np.pi / centre
         q, half = k - k_centre, np.ptp(k) / 2
-        self._axes = np.stack([q, q / half, k / k_centre])
+        ratio = k / k_centre
+        self._axes = np.stack([q, q / half, ratio - 1, ratio * dispersion])
         # Starts lie a radian apart at the band's edges, within reach of the fit.
         reach = int(path_range * half)
         self._starts = path + np.arange(-reach, reach + 1) / half
@@ -127,11 +142,11 @@ class FringeModel:
         parameters = np.zeros(12)
         parameters[_STATIC] = fringe.parameters
         axes = self._axes.copy()
-        axes[2] *= delta
+        axes[3] *= delta
         parameters[7] = 1.0
         model, table = derivatives(parameters, axes)
         cos, sin = fringe.parameters[3:5]
-        table[7] = self._axes[2] * (cos * table[4] - sin * table[3])
+        table[7] = self._axes[3] * (cos * table[4] - sin * table[3])
         return model, table
 
     def fit(self, spectrum: Floats, weight: Floats) -> Fringe:
@@ -159,8 +174,8 @@ class FringeModel:
         """
         parameters = np.zeros(12)
         parameters[_STATIC] = fringe.parameters
-        delta, functional, by_fringe = fit_step(
+        delta, functional, by_fringe, share = fit_step(
             parameters, self._axes, difference, weight, self._prior[_PUMPED]
         )
         scale_sigma = float(np.sqrt(by_fringe @ fringe.covariance @ by_fringe))
-        return PhaseStep(delta, functional, scale_sigma)
+        return PhaseStep(delta, functional, share, scale_sigma)

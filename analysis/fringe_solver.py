@@ -1,7 +1,7 @@
 """The arithmetic of `analysis.fringe`: its model with derivatives, and the fits, compiled.
 
 Interpreted array operations on a hundred pixels would cost five times as much. Parameters are in
-the order g0 g1 g2 A B z r Δ h0 h1 c d; `axes` (3, K) holds q, κ and ρ of the pixels.
+the order g0 g1 g2 A B z r Δ h0 h1 c d; `axes` (4, K) holds q, κ, ρ − 1 and e of the pixels.
 """
 
 import numpy as np
@@ -68,10 +68,10 @@ def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floa
 
 
 @njit(cache=True, fastmath=True)
-def _pixel(p: Floats, q: float, tilt: float, ratio: float, row: Floats) -> float:
+def _pixel(p: Floats, q: float, tilt: float, offset: float, response: float, row: Floats) -> float:
     """Model at one pixel; its derivatives go to `row`."""
-    bend = 1 + p[6] * (ratio - 1)
-    phase = p[5] * q * bend + p[7] * ratio + p[11] * tilt
+    bend = 1 + p[6] * offset
+    phase = p[5] * q * bend + p[7] * response + p[11] * tilt
     cos, sin = np.cos(phase), np.sin(phase)
     gain = 1 + p[8] + p[9] * tilt
     envelope = p[0] + tilt * (p[1] + tilt * p[2])
@@ -85,8 +85,8 @@ def _pixel(p: Floats, q: float, tilt: float, ratio: float, row: Floats) -> float
     row[3] = swing * cos
     row[4] = -swing * sin
     row[5] = slope * q * bend
-    row[6] = slope * p[5] * q * (ratio - 1)
-    row[7] = slope * ratio
+    row[6] = slope * p[5] * q * offset
+    row[7] = slope * response
     row[8] = envelope * contrast
     row[9] = row[8] * tilt
     row[10] = gain * envelope * wave
@@ -101,7 +101,7 @@ def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
     table = np.empty((12, axes.shape[1]))
     row = np.empty(12)
     for i in range(len(model)):
-        model[i] = _pixel(p, axes[0, i], axes[1, i], axes[2, i], row)
+        model[i] = _pixel(p, axes[0, i], axes[1, i], axes[2, i], axes[3, i], row)
         for a in range(12):  # compiles in a tenth of the time that an assignment of slices takes
             table[a, i] = row[a]
     return model, table
@@ -131,7 +131,8 @@ def _normal_equations(
         hessian[a, a] = prior[a]
     row = np.empty(12)
     for i in range(len(data)):
-        residual = data[i] - _pixel(p, axes[0, i], axes[1, i], axes[2, i], row)
+        model = _pixel(p, axes[0, i], axes[1, i], axes[2, i], axes[3, i], row)
+        residual = data[i] - model
         cost += weight[i] * residual * residual
         for a in range(n):
             weighted = weight[i] * row[first + a]
@@ -191,13 +192,17 @@ def _fit(
 @njit(cache=True)
 def fit_step(
     p: Floats, axes: Floats, difference: Floats, weight: Floats, prior: Floats
-) -> tuple[float, Floats, Floats]:
-    """Δ, the functional (K,) that gives it, and its derivatives (7,) by the fringe's parameters."""
+) -> tuple[float, Floats, Floats, Floats]:
+    """Δ, the functional (K,) that gives it, and its derivatives.
+
+    These are by the fringe's parameters (7,), and by the Δ of each pixel alone (K,).
+    """
     off, by_off = derivatives(p, axes)
     covariance = _fit(p, 7, axes, off + difference, weight, prior, np.zeros(5))
     _, by_on = derivatives(p, axes)
     functional = _times(by_on[7:].T, covariance[0]) * weight
-    return p[7], functional, _times(by_on[:7] - by_off[:7], functional)
+    by_fringe = _times(by_on[:7] - by_off[:7], functional)
+    return p[7], functional, by_fringe, functional * by_on[7]
 
 
 @njit(cache=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.chirp import chirp_resolved
@@ -20,6 +20,8 @@ from analysis.grid import varying
 from analysis.layout import VARIABLES, RawFileError
 from analysis.materials import MATERIALS
 from analysis.reducer import PointResult, PointSpectra, Reducer
+
+Floats = NDArray[np.float64]
 
 __all__ = [
     "CENTRE_WAVELENGTH",
@@ -42,6 +44,8 @@ _UNITS = {
     "visibility": "1",
     "phase": "rad",
     "path": "um",
+    "probe_delay": "ps",
+    "probe_spread": "ps",
     "frames_used": "1",
     "frames_saturated": "1",
 }
@@ -73,8 +77,8 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
                 spectra[i] = kept
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
-    if _is_chirped_delay_scan(dataset) and len(spectra) > 2:
-        _add_chirp_resolved(reduced, dataset, reducer, spectra)
+    if reducer.pixel_delay is not None and _is_delay_scan(dataset) and len(spectra) > 2:
+        _add_chirp_resolved(reduced, reducer, reducer.pixel_delay, spectra)
     return reduced
 
 
@@ -95,8 +99,8 @@ def reduced_dataset(
     -------
     xr.Dataset
         Over `point`: the numbers of `PointResult` (carrier densities only where the material has a
-        model) and the coordinates; `fluorescence` over `point` and `wavelength`. The attributes say
-        how it was made.
+        model, the probe's times only where its chirp is known) and the coordinates; `fluorescence`
+        over `point` and `wavelength`. The attributes say how it was made.
     """
     columns = {
         name: ("point", np.array([getattr(result, name) for result in results]), {"units": units})
@@ -105,6 +109,8 @@ def reduced_dataset(
     reduced = xr.Dataset(columns, attrs=_provenance(raw))
     if raw.attrs["material"] not in MATERIALS:
         reduced = reduced.drop_vars(["carrier_density", "carrier_density_sigma"])
+    if "chirp_delay" not in raw.attrs:
+        reduced = reduced.drop_vars(["probe_delay", "probe_spread"])
     fluorescence = np.stack([result.fluorescence for result in results])
     reduced["fluorescence"] = ("point", "wavelength"), fluorescence, {"units": "counts"}
     for name, values in {**coordinates, "wavelength": raw["wavelength"].values}.items():
@@ -126,24 +132,23 @@ def _provenance(raw: xr.Dataset) -> dict[str, object]:
     }
 
 
-def _is_chirped_delay_scan(raw: xr.Dataset) -> bool:
-    """Whether the delay alone changes and the chirp is known."""
-    alone = varying(raw) == ["delay"]
-    return alone and "chirp_delay" in raw.attrs and len(np.unique(raw["delay"].values)) > 2
+def _is_delay_scan(raw: xr.Dataset) -> bool:
+    """Whether the delay alone changes."""
+    return varying(raw) == ["delay"] and len(np.unique(raw["delay"].values)) > 2
 
 
 def _add_chirp_resolved(
-    reduced: xr.Dataset, raw: xr.Dataset, reducer: Reducer, spectra: Mapping[int, PointSpectra]
+    reduced: xr.Dataset,
+    reducer: Reducer,
+    pixel_delay: Floats,
+    spectra: Mapping[int, PointSpectra],
 ) -> None:
     usable = list(spectra)
-    wavelength = np.asarray(raw.attrs["chirp_wavelength"])
-    order = np.argsort(wavelength)
-    chirp = np.asarray(raw.attrs["chirp_delay"])[order]
     time, phase, sigma = chirp_resolved(
         reducer.model,
         list(spectra.values()),
         reduced["delay"].values[usable],
-        np.interp(reducer.band.wavelength, wavelength[order], chirp),
+        pixel_delay,
         reduced["delta_phi"].values[usable],
         reduced["delta_phi_sigma"].values[usable],
     )
