@@ -44,7 +44,11 @@ def _response(fluence: Floats, slope: float, loss: float) -> Floats:
 
 
 def fit_response(
-    fluence: ArrayLike, delta_n: ArrayLike, sigma: ArrayLike, fluence_sigma: float = 0.0
+    fluence: ArrayLike,
+    delta_n: ArrayLike,
+    sigma: ArrayLike,
+    fluence_sigma: float = 0.0,
+    loss: float | None = None,
 ) -> Response:
     """Fit the response of Δn (or of the carriers) to the fluence.
 
@@ -54,6 +58,8 @@ def fit_response(
         mJ/cm², RIU, RIU; with densities instead the slope is in their unit.
     fluence_sigma : float
         Relative standard deviation of the single fluences.
+    loss : float, optional
+        Where it is known, cm²/mJ; 0 for values right after the pump.
 
     Raises
     ------
@@ -69,16 +75,16 @@ def fit_response(
     scale = float(np.max(np.abs(y)))  # lmfit's steps are relative to numbers near 1
     start = lmfit.Parameters()
     start.add("slope", float(np.sum(f * y / s**2) / np.sum((f / s) ** 2)) / scale)
-    start.add("loss", 0.0, min=-0.5 / float(f.max()))
+    start.add("loss", loss or 0.0, min=-0.5 / float(f.max()), vary=loss is None)
     fit = lmfit.Model(_response).fit(
         y / scale, start, fluence=f, weights=scale / s, scale_covar=False
     )
-    slope, loss = fit.params["slope"], fit.params["loss"]
+    slope, lost = fit.params["slope"], fit.params["loss"]
     return Response(
         slope=float(slope.value) * scale,
         slope_sigma=float(slope.stderr or np.nan) * scale,
-        loss=float(loss.value),
-        loss_sigma=float(loss.stderr or np.nan),
+        loss=float(lost.value),
+        loss_sigma=float(lost.stderr or np.nan) if lost.vary else 0.0,
         reduced_chi2=float(fit.redchi),
         p_value=float(chi2_distribution.sf(fit.chisqr, fit.nfree)),
     )

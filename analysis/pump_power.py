@@ -107,9 +107,15 @@ class PowerCalibration:
             )
         return float(self._curve.solve(power, extrapolate=False)[0])
 
-    def table(self, repetition_rate: float, pump_waist: float) -> tuple[Floats, Floats]:
-        """Voltages (V, increasing) and the peak fluences (mJ/cm²) they give: see `peak_fluence`."""
-        return self._voltage.copy(), peak_fluence(self._power, repetition_rate, pump_waist)
+    @property
+    def branch(self) -> tuple[float, float]:
+        """First and last voltage of the branch, V."""
+        return float(self._voltage[0]), float(self._voltage[-1])
+
+    @property
+    def nodes(self) -> tuple[Floats, Floats]:
+        """Voltages (V, increasing) and the powers (W) between which it interpolates."""
+        return self._voltage.copy(), self._power.copy()
 
 
 def peak_fluence(power: ArrayLike, repetition_rate: float, pump_waist: float) -> Floats:

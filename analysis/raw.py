@@ -1,5 +1,6 @@
 """Reading and writing raw files: HDF5 on disk, `analysis.layout`'s dataset in memory."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,11 +22,25 @@ from analysis.layout import (
     STRINGS,
     VARIABLES,
     VERSION,
+    Entry,
     RawFileError,
+    as_counts,
+    check_type,
+    check_units,
     validate,
 )
 
 __all__ = ["LazyFrames", "RawFileError", "open_raw", "validate", "write_raw"]
+
+_LARGEST = 2**30
+"""Bytes of a dataset that is read as a whole: numbers of all frames of two weeks at 120 Hz. Files
+that say they hold more, which takes them a few bytes, would fill the memory."""
+
+_COMPACT = 2**15
+"""Bytes up to which a dataset is written into its header; HDF5 allows 2**16 for all of a header."""
+
+_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
+"""What h5py raises where a file is damaged: it depends on the place."""
 
 
 class LazyFrames(BackendArray):
@@ -45,18 +60,16 @@ class LazyFrames(BackendArray):
         )
 
     def _read(self, key: tuple[Any, ...]) -> Any:
-        try:
-            return self._source[key]
-        except (OSError, RuntimeError) as error:
-            raise RawFileError(
-                f"{VARIABLES['frames'].path}: cannot be read, file damaged or closed ({error})"
-            ) from error
+        with _naming(VARIABLES["frames"].path):
+            return as_counts(self._source[key])
 
 
 def open_raw(path: str | Path) -> xr.Dataset:
     """Open and check a raw file.
 
-    The frames are read when they are used: close the dataset, or use it in a `with`.
+    The frames are read when they are used: close the dataset, or use it in a `with`. Damage to
+    them is found then, and is a `RawFileError` too. Links and virtual or external datasets are
+    refused: nothing outside the file is opened.
 
     Raises
     ------
@@ -65,24 +78,35 @@ def open_raw(path: str | Path) -> xr.Dataset:
         refuses.
     """
     with _refusing(path):
+        file = _opened(Path(path))
         try:
-            file = h5py.File(path, "r")
-        except FileNotFoundError:
-            raise RawFileError("no such file") from None
-        except OSError as error:
-            raise RawFileError(_why_not_opened(error)) from error
-        try:
-            dataset = _dataset(file)
+            with _naming("/entry"):
+                dataset = _dataset(file)
             validate(dataset)
         except BaseException:
             file.close()
             raise
+    if "shape" in dataset.attrs:
+        dataset.attrs["shape"] = dataset.attrs["shape"].astype(int)
     dataset.encoding["source"] = str(path)
     dataset.set_close(file.close)
     return dataset
 
 
-def _why_not_opened(error: OSError) -> str:
+def _opened(path: Path) -> h5py.File:
+    try:
+        if path.is_file() or not path.exists():
+            return h5py.File(path, "r")
+    except FileNotFoundError:
+        raise RawFileError("no such file") from None
+    except PermissionError as error:
+        raise RawFileError("you have no permission to read it") from error
+    except _DAMAGE as error:
+        raise RawFileError(_why_not_opened(error)) from error
+    raise RawFileError("a directory, pipe or device, not a file")
+
+
+def _why_not_opened(error: BaseException) -> str:
     """Say in one line why HDF5 does not open a file."""
     said = " ".join(str(error).split())
     if "already open for write" in said:  # HDF5 has no error number for it
@@ -108,7 +132,7 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
     validate(dataset)
     if Path(path).exists():
         raise FileExistsError(f"{path} exists and is not overwritten; choose another name")
-    with h5py.File(path, "x") as file:
+    with h5py.File(path, "x", libver="v110") as file:  # whose headers have checksums
         file.attrs["default"] = "entry"
         for group, nexus_class in CLASSES.items():
             file.require_group(group).attrs["NX_class"] = nexus_class
@@ -117,18 +141,35 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
             if name == "frames":
                 _write_frames(file, dataset["frames"])
             else:
-                file[entry.path] = np.asarray(dataset[name].values, np.float64)
+                _write(file, entry, np.asarray(dataset[name].values, np.float64))
             if entry.units:
                 file[entry.path].attrs["units"] = entry.units
         for name, entry in {**NUMBERS, **STRINGS}.items():
             if name in dataset.attrs:
-                file[entry.path] = dataset.attrs[name]
+                value = dataset.attrs[name]
+                _write(file, entry, _fixed(value) if name in STRINGS else np.asarray(value))
                 if entry.units:
                     file[entry.path].attrs["units"] = entry.units
         if "shape" in dataset.attrs:
             file["/entry/scan/shape"].attrs["axes"] = dataset.attrs.get("axes", "")
         file["/entry/definition"] = DEFINITION
         file["/entry/definition"].attrs["version"] = VERSION
+
+
+def _write(file: h5py.File, entry: Entry, values: NDArray[Any]) -> None:
+    """Write values so that damage to them is noticed: where a checksum is."""
+    if values.nbytes < _COMPACT:
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_layout(h5py.h5d.COMPACT)
+        file.create_dataset(entry.path, data=values, dcpl=layout)
+    else:
+        file.create_dataset(entry.path, data=values, chunks=True, fletcher32=True)
+
+
+def _fixed(text: str) -> NDArray[Any]:
+    """Return text of fixed length: HDF5 keeps others in a heap that has no checksum."""
+    raw = text.encode()
+    return np.array(raw, h5py.string_dtype("utf-8", max(len(raw), 1)))
 
 
 def _write_frames(file: h5py.File, frames: xr.DataArray) -> None:
@@ -143,7 +184,7 @@ def _write_frames(file: h5py.File, frames: xr.DataArray) -> None:
         shuffle=True,
     )
     for i in range(len(frames)):
-        target[i] = frames[i].values
+        target[i] = as_counts(frames[i].values)
 
 
 @contextmanager
@@ -155,13 +196,25 @@ def _refusing(path: str | Path) -> Iterator[None]:
         raise RawFileError(f"{path}: {error}") from error.__cause__
 
 
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Put the dataset's name in front of what h5py says is wrong with it, in one line."""
+    try:
+        yield
+    except RawFileError:
+        raise
+    except _DAMAGE as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise RawFileError(f"{path}: cannot be read, file damaged or closed ({said})") from error
+
+
 def _dataset(file: h5py.File) -> xr.Dataset:
     """Build the dataset of an open file, refusing what is missing or does not fit together."""
     _check_definition(file)
     sizes: dict[str, int] = {}
-    variables = {}
+    variables: dict[str, xr.Variable] = {}
     for name, entry in VARIABLES.items():
-        source = _get(file, entry.path)
+        source = _required(file, entry.path)
         if len(source.shape) != len(entry.dims):
             raise RawFileError(
                 f"{entry.path}: has {len(source.shape)} dimensions, needs {len(entry.dims)} "
@@ -172,55 +225,101 @@ def _dataset(file: h5py.File) -> xr.Dataset:
                 raise RawFileError(
                     f"{entry.path}: has {size} along {dim}, where other datasets have {sizes[dim]}"
                 )
-        data = (
-            indexing.LazilyIndexedArray(LazyFrames(source))
-            if name == "frames"
-            else _read_numbers(source, entry.path)
-        )
+        if name == "frames":
+            check_type(source.dtype, entry)
+            data: Any = indexing.LazilyIndexedArray(LazyFrames(source))
+        else:
+            data = _numbers(source, entry)
         variables[name] = xr.Variable(entry.dims, data, {"units": entry.units or "1"})
     attrs: dict[str, Any] = {}
     for name, entry in NUMBERS.items():
-        if name in OPTIONAL and entry.path not in file:
+        if name in OPTIONAL and _find(file, entry.path) is None:
             continue
-        value = _read_numbers(_get(file, entry.path), entry.path)
-        if value.ndim != len(entry.dims):
-            raise RawFileError(f"{entry.path}: must be {'a list' if entry.dims else 'one number'}")
-        attrs[name] = value if entry.dims else float(value)
+        value = _numbers(_required(file, entry.path), entry)
+        # One number in a list is what some programs write for a number.
+        attrs[name] = value.item() if not entry.dims and value.size == 1 else value
     for name, entry in STRINGS.items():
-        attrs[name] = _text(_get(file, entry.path)[()])
+        attrs[name] = _string(_required(file, entry.path), entry.path)
     if "shape" in attrs:
-        attrs["shape"] = attrs["shape"].astype(int)
-        attrs["axes"] = _text(file["/entry/scan/shape"].attrs.get("axes", ""))
+        attrs["axes"] = _text(file[NUMBERS["shape"].path].attrs.get("axes", ""))
     return xr.Dataset(variables, attrs=attrs)
 
 
 def _check_definition(file: h5py.File) -> None:
-    if "/entry/definition" not in file:
+    definition = _find(file, "/entry/definition")
+    if definition is None:
         raise RawFileError(
             "/entry/definition: missing; this is no raw file, or its writing was interrupted"
         )
-    definition = file["/entry/definition"]
-    if (name := _text(definition[()])) != DEFINITION:
-        raise RawFileError(f"/entry/definition: is {name!r}, not {DEFINITION!r}")
+    if (name := _string(definition, "/entry/definition")) != DEFINITION:
+        raise RawFileError(f"/entry/definition: is {name!r:.60}, not {DEFINITION!r}")
     if (version := _text(definition.attrs.get("version", "missing"))) != VERSION:
-        raise RawFileError(f"/entry/definition: version is {version}, this program reads {VERSION}")
+        raise RawFileError(
+            f"/entry/definition: version is {version:.60}, this program reads {VERSION}"
+        )
 
 
-def _get(file: h5py.File, path: str) -> h5py.Dataset:
-    found = file.get(path)
-    if not isinstance(found, h5py.Dataset):
+def _required(file: h5py.File, path: str) -> h5py.Dataset:
+    found = _find(file, path)
+    if found is None:
         raise RawFileError(f"{path}: missing")
     return found
 
 
+def _find(file: h5py.File, path: str) -> h5py.Dataset | None:
+    """Return a dataset, None where there is none; it must hold its data itself, and all of them."""
+    place: Any = file
+    with _naming(path):
+        for name in path.strip("/").split("/"):
+            if not isinstance(place, h5py.Group):
+                raise RawFileError(f"{path}: {place.name} is no group")
+            link = place.get(name, getlink=True)
+            if link is None:
+                return None
+            if not isinstance(link, h5py.HardLink):
+                raise RawFileError(f"{path}: is a link; a raw file holds its data itself")
+            place = place[name]
+        if not isinstance(place, h5py.Dataset):
+            raise RawFileError(f"{path}: is no dataset")
+        if place.is_virtual or place.external:
+            raise RawFileError(f"{path}: its data are elsewhere; a raw file holds its data itself")
+        if place.shape is None:
+            raise RawFileError(f"{path}: is empty")
+        if not _is_written(place):
+            raise RawFileError(f"{path}: was never written, or not to its end")
+        if path != VARIABLES["frames"].path and place.nbytes > _LARGEST:
+            raise RawFileError(f"{path}: {place.shape} values are too many")
+    return place
+
+
+def _is_written(source: h5py.Dataset) -> bool:
+    """Whether all of a dataset is in the file; HDF5 hands out zeros for what is not."""
+    if source.chunks is None:
+        return source.size == 0 or source.id.get_storage_size() > 0
+    chunks = [-(-size // chunk) for size, chunk in zip(source.shape, source.chunks, strict=True)]
+    return source.id.get_num_chunks() >= math.prod(chunks)
+
+
+def _numbers(source: h5py.Dataset, entry: Entry) -> NDArray[np.float64]:
+    with _naming(entry.path):
+        check_type(source.dtype, entry)
+        check_units(_text(source.attrs.get("units", "")), entry)
+        with np.errstate(over="ignore"):  # of longer floats; infinite ones are refused
+            return np.asarray(source[()], np.float64)
+
+
+def _string(source: h5py.Dataset, path: str) -> str:
+    with _naming(path):
+        if source.size != 1 or (
+            source.dtype.kind != "S" and not h5py.check_string_dtype(source.dtype)
+        ):
+            raise RawFileError(f"{path}: must be one text")
+        return _text(np.asarray(source[()], object).item())
+
+
 def _text(value: Any) -> str:
+    """Return the text of a string or of an attribute, whose list of words it joins."""
     if isinstance(value, np.ndarray):
         return " ".join(_text(item) for item in value.ravel())
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _read_numbers(source: h5py.Dataset, path: str) -> NDArray[np.float64]:
-    try:
-        return np.asarray(source[()], np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise RawFileError(f"{path}: cannot be read as numbers ({error})") from error
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return text.strip(" \0")  # what programs in Fortran and C fill up with

@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 from xarray.core import indexing
 
+from analysis.band import PROBE_BAND
+from analysis.group_delay import chirp_delay
 from analysis.raw import LazyFrames
 
 __all__ = [
@@ -30,6 +32,7 @@ COORDINATES = {"delay": "delay", "x": "probe_x", "y": "probe_y", "fluence": "flu
 AXES = {"probe_x": "x", "probe_y": "y"}
 
 _DETECTOR = "spectrometer"
+_CHIRP_NODES = 41  # 5 nm apart: straight lines between them are exact to 1 fs
 
 
 class RunError(ValueError):
@@ -87,6 +90,10 @@ def header(
     }
     if "path_difference" in sample:
         attrs["path_difference"] = float(sample["path_difference"])
+    if np.any(configuration.get(f"{_DETECTOR}_chirp_sigma", 0.0)):  # 0: nobody has measured it
+        wavelength = np.linspace(*PROBE_BAND, _CHIRP_NODES)
+        attrs["chirp_wavelength"] = wavelength
+        attrs["chirp_delay"] = chirp_delay(wavelength, configuration[f"{_DETECTOR}_chirp"])
     return xr.Dataset(
         {name: ("wavelength", vectors[name]) for name in ("dark", "reference")},
         coords={"wavelength": vectors["wavelength"]},
@@ -166,6 +173,9 @@ def reduced_run(run: Any) -> xr.Dataset:
         Where it has no points.
     """
     start = run.metadata["start"]
+    if start.get("plan_name") == "fit":
+        msg = f"run {start['uid'][:8]} holds what was fitted to run {start['raw_run'][:8]}"
+        raise RunError(msg)
     if "primary" not in run:
         msg = f"reduced run {start['uid'][:8]} has no points"
         raise RunError(msg)

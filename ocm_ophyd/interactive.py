@@ -131,7 +131,7 @@ def greeting(session: Session) -> str:
         for there, what, plan in (
             (spectra.recorded, "no reference", "record_reference"),
             (instrument.pump.calibrated, "pump power not calibrated", "calibrate_pump_power"),
-            (instrument.delay.time_zero_sigma.get() < 1, "time zero unknown", "find_time_zero"),
+            (instrument.delay.time_zero_sigma.get() > 0, "time zero unknown", "find_time_zero"),
         )
         if not there
     ]

@@ -17,9 +17,11 @@ class Sample(BaseModel):
 
     name: str
     material: str = Field(description="Names the model that turns Δn into carriers.")
-    thickness: PositiveFloat = Field(description="um")
+    thickness: PositiveFloat | None = Field(None, description="um; None: to be measured")
+    thickness_sigma: PositiveFloat | None = Field(None, description="um")
     size: tuple[PositiveFloat, PositiveFloat] = Field(description="Length and width, um")
     refractive_index: float = Field(gt=1, description="At 1050 nm")
+    group_index: float | None = Field(None, gt=1, description="At 1050 nm")
     geometry: Literal["common-path", "reference-mirror"]
     path_difference: float | None = Field(None, description="um, in reference-mirror geometry")
     maximum_fluence: PositiveFloat = Field(description="mJ/cm², peak: never exceeded")

@@ -35,8 +35,13 @@ __all__ = ["Interrupted", "Session"]
 
 _PLANS = (
     plans.record_reference,
-    plans.find_time_zero,
+    plans.align,
     plans.calibrate_pump_power,
+    plans.find_time_zero,
+    plans.overlap_pump,
+    plans.calibrate_galvos,
+    plans.calibrate_reference_mirror,
+    plans.measure_thickness,
     plans.delay_scan,
     plans.fluence_sweep,
     plans.fluence_delay_map,
@@ -112,7 +117,7 @@ class Session:
         reduction = LiveReduction()
         reduction.subscribe(journal)
         engine.subscribe(make_callback_safe(reduction))
-        analyst = SessionAnalyst(reduction, settings.journal_dir)
+        analyst = SessionAnalyst(reduction, journal)
         return cls(settings, instrument, engine, reduction, analyst)
 
     def run(self, plan: Plan) -> Any:

@@ -1,15 +1,19 @@
 """What to measure.
 
-`scans` holds the measurements, `reference` and `alignment` what comes before them,
-`overnight` series of them; `measure` is the one way in which points are taken and `checks`
-what is looked at before anything moves. Every plan takes the `Instrument` first and JSON-able
-arguments after it.
+`scans` holds the measurements, `reference`, the calibrations and `alignment` what comes before
+them, `overnight` series of them; `measure` and `spectra` are the two ways in which points are
+taken, with the pump and without, and `checks` what is looked at before anything moves. Every plan
+takes the `Instrument` first and JSON-able arguments after it.
 """
 
-from plans.alignment import Analyst, calibrate_pump_power, find_time_zero
+from plans.alignment import align, find_time_zero, overlap_pump
+from plans.analyst import Analyst, Found, PumpTable, Quantity
 from plans.checks import PlanError, Point
+from plans.galvo_calibration import calibrate_galvos
 from plans.measure import Plan
 from plans.overnight import MEASUREMENTS, check_series, overnight_series
+from plans.path_calibration import calibrate_reference_mirror, measure_thickness
+from plans.pump_calibration import calibrate_pump_power
 from plans.reference import record_reference
 from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
 from plans.spacing import linear_then_logarithmic
@@ -17,16 +21,24 @@ from plans.spacing import linear_then_logarithmic
 __all__ = [
     "MEASUREMENTS",
     "Analyst",
+    "Found",
     "Plan",
     "PlanError",
     "Point",
+    "PumpTable",
+    "Quantity",
+    "align",
+    "calibrate_galvos",
     "calibrate_pump_power",
+    "calibrate_reference_mirror",
     "check_series",
     "delay_scan",
     "find_time_zero",
     "fluence_delay_map",
     "fluence_sweep",
     "linear_then_logarithmic",
+    "measure_thickness",
+    "overlap_pump",
     "overnight_series",
     "record_reference",
     "spatiotemporal_grid",

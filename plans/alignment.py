@@ -1,7 +1,7 @@
-"""Time zero and pump power: measured, fitted, stored."""
+"""Time zero, chirp and overlap: measured, fitted, stored; and everything in its order."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from math import hypot
+from typing import Any
 
 import numpy as np
 from bluesky import plan_stubs as bps
@@ -9,33 +9,26 @@ from bluesky import preprocessors as bpp
 
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.devices.delay import MM_PER_PS
-from plans.checks import PlanError, find_sample
-from plans.measure import Plan, close_pump, recorded
-from plans.scans import delay_scan
+from ocm_ophyd.samples import Sample
+from plans.analyst import Analyst, Found, Quantity, found_by
+from plans.checks import PlanError, check_fluence, find_sample
+from plans.galvo_calibration import calibrate_galvos
+from plans.measure import Plan
+from plans.path_calibration import calibrate_reference_mirror, measure_thickness
+from plans.pump_calibration import calibrate_pump_power
+from plans.reference import record_reference
+from plans.scans import delay_scan, spatiotemporal_grid
 
-__all__ = ["Analyst", "calibrate_pump_power", "find_time_zero"]
+__all__ = ["align", "find_time_zero", "overlap_pump"]
 
-
-class Analyst(Protocol):
-    """Who turns a run that has just ended into the number that a plan goes on with."""
-
-    def time_zero(self, run: str) -> tuple[float, float]:
-        """Return the delay (ps) of the rise of Δn in a delay scan, and its sigma.
-
-        Raises
-        ------
-        ValueError
-            Where the scan shows no rise.
-        """
-
-    def pump_power(self, run: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return a monotonic table of retarder voltage (V) and fluence (mJ/cm²).
-
-        Raises
-        ------
-        ValueError
-            Where the measured curve cannot be inverted.
-        """
+#: um between pump and probe below which they overlap.
+TOLERANCE = 0.1
+#: um from the edge of the sample that a map keeps: one radius of the probe.
+MARGIN = 0.5
+#: Chopper periods a point with the reference mirror, whose path drifts more than a plate's own.
+WITH_MIRROR = 40
+#: um, half the side of a map (the paper's 5 x 5 um²).
+HALF_MAP = 2.5
 
 
 def find_time_zero(
@@ -48,11 +41,11 @@ def find_time_zero(
     periods: int = 10,
     md: dict[str, Any] | None = None,
 ) -> Plan:
-    """Find the delay at which the probe meets the pump, and store it.
+    """Find the delay at which the probe meets the pump, and the probe's chirp, and store them.
 
     A coarse scan over `span` around the stored time zero, then a fine one across the rise.
     The probe's colours pass at different times: zero is where its centre wavelength does.
-    Where there is no rise, the stored time zero stays.
+    Where there is no rise, what is stored stays.
 
     Parameters
     ----------
@@ -73,20 +66,19 @@ def find_time_zero(
 
     Returns
     -------
-    tuple of float
-        Stage position of zero delay (mm) and its sigma.
+    dict
+        `time_zero`: position of the delay stage (mm); `response` (ps); `chirp_1` to `chirp_3`
+        (ps/(100 rad/ps)^k).
 
     Raises
     ------
     PlanError
         Where there is no rise within the span.
     """
-    zero = instrument.delay.time_zero
-    stored = yield from bps.rd(zero)
-    sigma = float("nan")
-    for half, step in ((span / 2, 2.0), (6.0, 0.5)):
+    delay, found = 0.0, {}
+    for half, step in ((span / 2, 2.0), (4.5, 0.25)):
         count = round(2 * half / step) + 1
-        delays = [float(delay) for delay in np.linspace(-half, half, count)]
+        delays = [float(value) for value in np.linspace(delay - half, delay + half, count)]
         run = yield from delay_scan(
             instrument,
             delays,
@@ -96,104 +88,213 @@ def find_time_zero(
             purpose="time zero",
             md=md,
         )
-        try:
-            delay, sigma = analyst.time_zero(run)
-        except ValueError as error:
-            yield from bps.mv(zero, stored)
-            msg = f"time zero was not found within {half:g} ps of the stored one: {error}"
-            raise PlanError(msg) from error
-        before = yield from bps.rd(zero)
-        yield from bps.mv(zero, before - delay * MM_PER_PS)
-    yield from bps.mv(instrument.delay.time_zero_sigma, sigma * MM_PER_PS)
-    position = yield from bps.rd(zero)
-    return position, sigma * MM_PER_PS
+        failing = f"time zero was not found within {half:g} ps of {delay:.3g} ps"
+        found = found_by(analyst.arrival, run, failing=failing)
+        delay = found["time_zero"].value
+    stage, detector = instrument.delay, instrument.spectrometer
+    stored = yield from bps.rd(stage.time_zero)
+    zero = Quantity(
+        stored - delay * MM_PER_PS, found["time_zero"].sigma * MM_PER_PS, "mm", "1 um is 6.7 fs"
+    )
+    chirp = [found[f"chirp_{k}"] for k in (1, 2, 3)]
+    yield from bps.mv(
+        stage.time_zero,
+        zero.value,
+        stage.time_zero_sigma,
+        zero.sigma,
+        detector.chirp,
+        [term.value for term in chirp],
+        detector.chirp_sigma,
+        [term.sigma for term in chirp],
+    )
+    return found | {"time_zero": zero}
 
 
-@recorded
-def calibrate_pump_power(
+def overlap_pump(
     instrument: Instrument,
     analyst: Analyst,
     *,
     sample: str,
-    voltages: Sequence[float] | None = None,
+    fluence: float,
+    delay: float = 5.0,
+    steps: int = 3,
+    periods: int = 6,
     md: dict[str, Any] | None = None,
 ) -> Plan:
-    """Measure the pump power against the retarder voltage, and store fluence ↔ voltage.
+    """Move the pump onto the probe's origin, and store where it is and how wide.
 
-    The power meter sits on a pick-off before the chopper; the sample stage goes to the bare
-    substrate, so that the full power never meets the crystal.
+    Maps of Δn, each fitted and followed by a move of the steering lens, until one shows the pump
+    within 0.1 um. Recombination flattens the cloud and diffusion widens it: 5 ps after a pump
+    below threshold that is some per cent of the waist, which the fit allows for.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope, with time zero.
+    analyst : Analyst
+        Fits the maps.
+    sample : str
+        Name of the sample.
+    fluence : float
+        Peak pump fluence, mJ/cm²; below the lasing threshold.
+    delay : float
+        Of the maps, ps.
+    steps : int
+        How often the lens may be moved.
+    periods : int
+        Chopper periods a point.
+    md : dict, optional
+        Further metadata.
+
+    Returns
+    -------
+    dict
+        `pump_x`, `pump_y`: the pump as the last map shows it (um, of the probe's scale), and
+        `pump_waist` (um).
+
+    Raises
+    ------
+    PlanError
+        Where no cloud is seen or the moves do not bring it to the probe: the lens goes back and
+        what is stored stays.
+    """
+    chosen = find_sample(instrument.samples, sample)
+    lens = instrument.steering_lens
+    xs, ys = (_side(chosen, axis) for axis in (0, 1))
+    x, y, waist = lens.position
+    beginning = (x, y, waist)
+
+    def go_back(error: Exception) -> Plan:  # noqa: ARG001 - the contingency hands it over
+        yield from bps.mv(lens, beginning)
+
+    def search() -> Plan:
+        nonlocal x, y
+        for step in range(steps + 1):
+            run = yield from spatiotemporal_grid(
+                instrument,
+                [delay],
+                xs,
+                ys,
+                fluence=fluence,
+                sample=sample,
+                periods=periods,
+                purpose="overlap",
+                md=md,
+            )
+            spot: Found = found_by(
+                analyst.pump_spot, run, failing="pump and probe were not overlapped"
+            )
+            known = max(spot["x"].sigma, spot["y"].sigma)
+            if known > TOLERANCE:
+                msg = (
+                    f"pump and probe were not overlapped: a map finds the pump to {known:.2g} um "
+                    "only; take more periods a point"
+                )
+                raise PlanError(msg)
+            if hypot(spot["x"].value, spot["y"].value) < TOLERANCE:
+                return spot
+            if step < steps:
+                x, y = x - spot["x"].value, y - spot["y"].value
+                yield from bps.mv(lens, (x, y, waist))
+        off = hypot(spot["x"].value, spot["y"].value)
+        msg = (
+            f"pump and probe were not overlapped: after {steps} moves of the steering lens they "
+            f"are {off:.2g} um apart; is the lens's scale right?"
+        )
+        raise PlanError(msg)
+
+    spot = yield from bpp.contingency_wrapper(search(), except_plan=go_back)
+    at_x, at_y, _ = lens.position
+    old_x = yield from bps.rd(lens.offset_x)
+    old_y = yield from bps.rd(lens.offset_y)
+    narrowing = waist / (yield from bps.rd(lens.focal_waist))  # of the focus against here
+    found_x, found_y, found_waist = spot["x"], spot["y"], spot["waist"]
+    yield from bps.mv(
+        lens.offset_x,
+        old_x + found_x.value - at_x,
+        lens.offset_y,
+        old_y + found_y.value - at_y,
+        lens.offset_x_sigma,
+        found_x.sigma,
+        lens.offset_y_sigma,
+        found_y.sigma,
+        lens.focal_waist,
+        found_waist.value / narrowing,
+        lens.focal_waist_sigma,
+        found_waist.sigma / narrowing,
+    )
+    return {"pump_x": found_x, "pump_y": found_y, "pump_waist": found_waist}
+
+
+def _side(sample: Sample, axis: int) -> list[float]:
+    """Nine positions of a map along an axis, um, that lie on the sample.
+
+    Raises
+    ------
+    PlanError
+        Where the sample is too narrow to be mapped.
+    """
+    half = min(HALF_MAP, sample.size[axis] / 2 - MARGIN)
+    if half <= 0:
+        msg = f"{sample.name} is too narrow for a map: {min(sample.size):g} um"
+        raise PlanError(msg)
+    return [float(value) for value in np.linspace(-half, half, 9)]
+
+
+def align(
+    instrument: Instrument,
+    analyst: Analyst,
+    *,
+    sample: str,
+    fluence: float,
+    md: dict[str, Any] | None = None,
+) -> Plan:
+    """Do all that a measurement needs, each step on what the ones before it have stored.
+
+    Reference spectra; the mirror's path difference in reference-mirror geometry, or the thickness
+    in common path where samples.yaml leaves it open; pump power; time zero and chirp; galvos, in
+    common path, whose light hardly drifts; overlap.
 
     Parameters
     ----------
     instrument : Instrument
         The microscope.
     analyst : Analyst
-        Finds the monotonic branch of the curve.
+        Fits everything.
     sample : str
-        Name of the sample; its pump waist turns power into fluence.
-    voltages : sequence of float, optional
-        V; by default 0 to 10 V in 41 steps.
+        Name of the sample.
+    fluence : float
+        Peak pump fluence of time zero and overlap, mJ/cm²; below the lasing threshold.
     md : dict, optional
-        Further metadata.
+        Further metadata of all runs.
 
     Returns
     -------
-    str
-        uid of the run.
+    dict
+        What every step found: a `Quantity` (value, sigma, unit, note) by name.
 
     Raises
     ------
     PlanError
-        Where a voltage is out of range or the curve cannot be inverted.
+        By the step that fails; what the steps before it stored stays.
     """
     chosen = find_sample(instrument.samples, sample)
-    retarder = instrument.pump.retarder
-    volts = np.linspace(0, 10, 41) if voltages is None else np.asarray(voltages, float)
-    try:
-        for voltage in volts:
-            retarder.check_value(voltage)
-    except ValueError as error:
-        raise PlanError(str(error)) from None
-    rate = yield from bps.rd(instrument.pulse_picker.repetition_rate)
-    simulated = yield from bps.rd(instrument.simulated)
-    start = {
-        "purpose": "pump power",
-        "sample": chosen.metadata(),
-        "shape": [len(volts)],
-        "axes": ["retarder"],
-        "num_points": len(volts),
-        "repetition_rate": float(rate),
-        "pump_waist": chosen.pump_waist,
-        "simulated": bool(simulated),
-        "hints": {"dimensions": [([retarder.name], "primary")]},
-        **(md or {}),
-    }
-
-    @bpp.run_decorator(md=start)
-    def take() -> Plan:
-        for voltage in volts:
-            yield from bps.checkpoint()
-            yield from bps.mv(retarder, voltage)
-            yield from bps.mv(instrument.pump_shutter, "open")
-            yield from bps.trigger_and_read([retarder, instrument.power_meter])
-
-    def whole() -> Plan:
-        x, y = chosen.substrate
-        yield from bps.mv(instrument.sample_stage.x, x, instrument.sample_stage.y, y)
-        return (yield from take())
-
-    def leave() -> Plan:
-        yield from close_pump(instrument)
-        x, y = chosen.position
-        yield from bps.mv(instrument.sample_stage.x, x, instrument.sample_stage.y, y)
-
-    run = yield from bpp.finalize_wrapper(whole(), leave())
-    try:
-        voltage, fluence = analyst.pump_power(run)
-    except ValueError as error:
-        msg = f"the pump power was not calibrated: {error}"
-        raise PlanError(msg) from error
-    yield from bps.mv(
-        instrument.pump.calibration_voltage, voltage, instrument.pump.calibration_fluence, fluence
-    )
-    return run
+    check_fluence(chosen, fluence)
+    whole: dict[str, Any] = {"sample": sample, "md": md}
+    with_fit: tuple[Instrument, Analyst] = (instrument, analyst)
+    yield from record_reference(instrument, **whole)
+    found: Found = {}
+    if chosen.geometry == "reference-mirror":
+        mirror = yield from calibrate_reference_mirror(*with_fit, **whole)
+        found["path_offset"] = mirror["offset"]
+    elif chosen.thickness is None:
+        found |= yield from measure_thickness(*with_fit, **whole)
+    found |= yield from calibrate_pump_power(*with_fit, **whole)
+    pumped = whole | {"fluence": fluence}
+    if chosen.geometry == "reference-mirror":
+        pumped |= {"periods": WITH_MIRROR}
+    found |= yield from find_time_zero(*with_fit, **pumped)
+    if chosen.geometry == "common-path":
+        found |= yield from calibrate_galvos(*with_fit, **whole)
+    found |= yield from overlap_pump(*with_fit, **pumped)
+    return found

@@ -8,7 +8,15 @@ import numpy as np
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.samples import Sample
 
-__all__ = ["PlanError", "Point", "check_points", "check_reference", "find_sample"]
+__all__ = [
+    "PlanError",
+    "Point",
+    "check_fluence",
+    "check_points",
+    "check_reference",
+    "find_sample",
+    "with_thickness",
+]
 
 
 class PlanError(ValueError):
@@ -42,6 +50,46 @@ def find_sample(samples: Mapping[str, Sample], name: str) -> Sample:
         known = ", ".join(sorted(samples))
         msg = f"sample {name!r} is not known (known: {known}): add it to samples.yaml"
         raise PlanError(msg) from None
+
+
+def with_thickness(instrument: Instrument, sample: Sample) -> Sample:
+    """Return the sample with its thickness, the measured one where samples.yaml gives none.
+
+    Raises
+    ------
+    PlanError
+        Where nobody knows it.
+    """
+    if sample.thickness is not None:
+        return sample
+    stage = instrument.sample_stage
+    if stage.thickness_of.get() != sample.name:
+        msg = f"the thickness of {sample.name} is not known: run measure_thickness first"
+        raise PlanError(msg)
+    measured = {"thickness": stage.thickness.get(), "thickness_sigma": stage.thickness_sigma.get()}
+    return sample.model_copy(update=measured)
+
+
+def check_fluence(sample: Sample, fluence: float) -> None:
+    """Refuse a peak fluence (mJ/cm²) that is no number, not above zero, or bad for the sample.
+
+    Raises
+    ------
+    PlanError
+        Names the fluence and its limit.
+    """
+    if not np.isfinite(fluence):
+        msg = f"fluence is {fluence}: not a number"
+        raise PlanError(msg)
+    if fluence > sample.maximum_fluence:
+        msg = (
+            f"fluence {fluence:g} mJ/cm² is above the maximum of {sample.name}, "
+            f"{sample.maximum_fluence:g} mJ/cm²"
+        )
+        raise PlanError(msg)
+    if fluence <= 0:
+        msg = f"fluence {fluence:g} mJ/cm² is not above zero: the shutter takes it to zero"
+        raise PlanError(msg)
 
 
 def check_reference(instrument: Instrument, sample: Sample) -> None:
@@ -90,17 +138,8 @@ def check_points(instrument: Instrument, sample: Sample, points: Sequence[Point]
             where = int(np.flatnonzero(~np.isfinite(column))[0])
             msg = f"{name} of point {where + 1} of {len(points)} is {column[where]}: not a number"
             raise PlanError(msg)
-    if values[:, 1].max() > sample.maximum_fluence:
-        msg = (
-            f"fluence {values[:, 1].max():g} mJ/cm² is above the maximum of {sample.name}, "
-            f"{sample.maximum_fluence:g} mJ/cm²"
-        )
-        raise PlanError(msg)
-    if values[:, 1].min() <= 0:
-        msg = (
-            f"fluence {values[:, 1].min():g} mJ/cm² is not above zero: the shutter takes it to zero"
-        )
-        raise PlanError(msg)
+    check_fluence(sample, float(values[:, 1].max()))
+    check_fluence(sample, float(values[:, 1].min()))
     try:
         for delay in np.unique(values[:, 0]):
             instrument.delay.check_value((delay,))

@@ -13,7 +13,14 @@ from bluesky import preprocessors as bpp
 
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.samples import Sample
-from plans.checks import PlanError, Point, check_points, check_reference, find_sample
+from plans.checks import (
+    PlanError,
+    Point,
+    check_points,
+    check_reference,
+    find_sample,
+    with_thickness,
+)
 
 __all__ = ["Plan", "close_pump", "frames_for", "measure", "prepare", "recorded"]
 
@@ -146,7 +153,7 @@ def measure(
     PlanError
         What is wrong and what to do, before anything moves.
     """
-    chosen = find_sample(instrument.samples, sample)
+    chosen = with_thickness(instrument, find_sample(instrument.samples, sample))
     check_reference(instrument, chosen)
     yield from bps.mv(instrument.pump.maximum, chosen.maximum_fluence)
     check_points(instrument, chosen, points)

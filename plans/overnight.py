@@ -13,7 +13,8 @@ from bluesky.utils import RunEngineControlException
 
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.samples import Sample
-from plans.alignment import Analyst, find_time_zero
+from plans.alignment import find_time_zero
+from plans.analyst import Analyst
 from plans.checks import PlanError, find_sample
 from plans.measure import Plan, close_pump
 from plans.reference import record_reference

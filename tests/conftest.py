@@ -1,8 +1,7 @@
 """One instrument for all tests of devices and plans; a new RunEngine for every test."""
 
-import threading
-
 import pytest
+from processes import end
 
 from ocm_ophyd.servers import InstrumentServer, free_ports
 from ocm_ophyd.session import Session
@@ -53,13 +52,3 @@ def aligned(lab_settings, instrument):
     session.RE(plans["find_time_zero"](sample=SAMPLE, fluence=0.5))
     end(session.RE)
     return instrument
-
-
-def end(engine):
-    """Stop a RunEngine and its thread, whatever state it is in."""
-    if engine.state != "idle":
-        engine.halt()
-    engine.loop.call_soon_threadsafe(engine.loop.stop)
-    for thread in threading.enumerate():
-        if thread.name.startswith("bluesky-run-engine"):
-            thread.join(5)

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,3 +123,13 @@ def _wait_until_ready(ioc):
         if answer.data[0] == 1:
             return
     raise RuntimeError(f"the IOC did not get ready; its log:\n{ioc.log.read_text()}")
+
+
+def end(engine):
+    """Stop a RunEngine and its thread, whatever state it is in."""
+    if engine.state != "idle":
+        engine.halt()
+    engine.loop.call_soon_threadsafe(engine.loop.stop)
+    for thread in threading.enumerate():
+        if thread.name.startswith("bluesky-run-engine"):
+            thread.join(5)

@@ -2,7 +2,7 @@
 
 import typer
 
-from ocm_ophyd.cli import catalog, data, demo, instrument, overnight, speed
+from ocm_ophyd.cli import catalog, data, demo, instrument, overnight, reproduce, speed
 
 app = typer.Typer(
     help="Control and analysis of an ultrafast pump-probe optical coherence microscope.",
@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 for command in (
     demo.demo,
+    reproduce.reproduce,
     instrument.ioc,
     catalog.serve,
     instrument.up,

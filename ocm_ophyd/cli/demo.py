@@ -80,9 +80,15 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         progress.update(tasks[purpose], completed=done)
 
     report("start servers", 0, 1)
-    from ocm_ophyd.demo import laboratory, measure
+    from ocm_ophyd.demo import TIME_SCALE, measure
+    from ocm_ophyd.laboratory import laboratory, wait_for_runs
+    from ocm_ophyd.servers import InstrumentServer
 
-    with laboratory(out / "data", scenario) as (settings, catalog):
+    with (
+        laboratory(out / "data") as (settings, catalog),
+        InstrumentServer(settings, scenario=scenario, time_scale=TIME_SCALE) as instrument,
+    ):
+        instrument.wait()
         from ocm_ophyd.session import Session
 
         session = Session.start(settings)
@@ -99,7 +105,8 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         report("fits, figures", 1, 1)
         report("catalog", 0, len(runs.uids))
         catalog.wait()
-        listed = _catalogued(settings, runs.uids, report)
+        listed = wait_for_runs(settings, runs.uids)
+        report("catalog", len(runs.uids), len(runs.uids))
     answer = {
         "results": results.as_json(),
         "figures": [str(path) for path in figures],
@@ -110,31 +117,6 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
     }
     (out / "results.json").write_text(to_json(answer), "utf-8")
     return answer
-
-
-def _catalogued(settings: Any, uids: list[str], report: Any) -> int:
-    """Wait until the catalog has every run; returns how many it holds, reduced runs included.
-
-    Raises
-    ------
-    RuntimeError
-        Where a run does not arrive within a minute.
-    """
-    from ocm_ophyd.archive.catalog import connect, waiting_runs
-
-    deadline = time.monotonic() + 60
-    while waiting := waiting_runs(settings):
-        if time.monotonic() > deadline:
-            msg = f"{len(waiting)} runs did not reach the catalog: see {settings.home / 'logs'}"
-            raise RuntimeError(msg)
-        time.sleep(0.2)
-    catalog = connect(settings)
-    missing = [uid for uid in uids if uid not in catalog]
-    if missing:
-        msg = f"run {missing[0][:8]} is not in the catalog: see {settings.home / 'logs'}"
-        raise RuntimeError(msg)
-    report("catalog", len(uids), len(uids))
-    return len(catalog)
 
 
 def _with_sigma(value: float, sigma: float) -> str:

@@ -30,6 +30,9 @@ def finite(value: float, what: str, unit: str) -> float:
 class StoredSignal(Signal):
     """A calibration value kept by the session and recorded with every run.
 
+    Beside a value stands its standard deviation, ``<name>_sigma``; where that is 0, the value is
+    nominal and nobody has measured it.
+
     Parameters
     ----------
     value : float, sequence of float or str

@@ -35,7 +35,7 @@ class DelayStage(PseudoPositioner):
     tau = Cpt(PseudoAxis, key="delay", egu="ps", kind=Kind.hinted)
     m1 = Cpt(DelayMotor, "m1", kind=Kind.normal)
     time_zero = Cpt(StoredSignal, value=285.0, units="mm", kind=Kind.config)
-    time_zero_sigma = Cpt(StoredSignal, value=float("inf"), units="mm", kind=Kind.omitted)
+    time_zero_sigma = Cpt(StoredSignal, value=0.0, units="mm", kind=Kind.config)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -15,8 +15,9 @@ __all__ = ["GalvoScanner"]
 class GalvoScanner(PseudoPositioner):
     """Probe position on the sample (um) ↔ mirror voltages (V).
 
-    (probe_x, probe_y) = R(rotation) · diag(scale_x, scale_y) · (X, Y), a stored calibration;
-    nominally 2 um/V without rotation.
+    (probe_x, probe_y) = R(rotation) · diag(scale_x, scale_y) · (X, Y) + offset, a stored
+    calibration, that puts (0, 0) on the centre of the plate it was measured on; nominally 2 um/V
+    without rotation and offset.
     """
 
     probe_x = Cpt(PseudoAxis, key="probe_x", egu="um", kind=Kind.hinted)
@@ -26,6 +27,13 @@ class GalvoScanner(PseudoPositioner):
     scale_x = Cpt(StoredSignal, value=2.0, units="um/V", kind=Kind.config)
     scale_y = Cpt(StoredSignal, value=2.0, units="um/V", kind=Kind.config)
     rotation = Cpt(StoredSignal, value=0.0, units="deg", kind=Kind.config)
+    offset_x = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
+    offset_y = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
+    scale_x_sigma = Cpt(StoredSignal, value=0.0, units="um/V", kind=Kind.config)
+    scale_y_sigma = Cpt(StoredSignal, value=0.0, units="um/V", kind=Kind.config)
+    rotation_sigma = Cpt(StoredSignal, value=0.0, units="deg", kind=Kind.config)
+    offset_x_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
+    offset_y_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -37,17 +45,20 @@ class GalvoScanner(PseudoPositioner):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         return turn @ np.diag([self.scale_x.get(), self.scale_y.get()])
 
+    def _offset(self) -> np.ndarray:
+        return np.array([self.offset_x.get(), self.offset_y.get()])
+
     @pseudo_position_argument
     def forward(self, pseudo_pos: Any) -> Any:
         """Mirror voltages for a position on the sample."""
         target = [finite(value, self.name, "um") for value in pseudo_pos]
-        volts = np.linalg.solve(self._matrix(), target)
+        volts = np.linalg.solve(self._matrix(), target - self._offset())
         return self.RealPosition(x=float(volts[0]), y=float(volts[1]))
 
     @real_position_argument
     def inverse(self, real_pos: Any) -> Any:
         """Position on the sample for mirror voltages."""
-        x, y = self._matrix() @ np.array([real_pos.x, real_pos.y])
+        x, y = self._matrix() @ np.array([real_pos.x, real_pos.y]) + self._offset()
         return self.PseudoPosition(probe_x=float(x), probe_y=float(y))
 
     def check_value(self, pseudo_pos: Any) -> None:

@@ -15,7 +15,8 @@ __all__ = ["SteeringLens"]
 class SteeringLens(PseudoPositioner):
     """Pump x, y (um) and waist radius at 1/e² (um) ↔ lens x, y, z (mm).
 
-    The spot follows the lens sideways by `scale`; moving it along the beam by z from `focus`
+    The spot follows the lens sideways by `scale`, from `offset` on, so that pump and probe meet
+    at (0, 0); moving it along the beam by z from `focus`
     widens the spot as a Gaussian beam does, w(z) = w₀ √(1 + ((z - z₀)/z_R)²), with the
     Rayleigh length z_R as seen by the lens. Of the two lens positions that give a waist, the
     one on the positive side is taken.
@@ -28,7 +29,12 @@ class SteeringLens(PseudoPositioner):
     y = Cpt(EpicsMotor, "y", kind=Kind.normal)
     z = Cpt(EpicsMotor, "z", kind=Kind.normal)
     scale = Cpt(StoredSignal, value=10.0, units="um/mm", kind=Kind.config)
+    offset_x = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
+    offset_y = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
+    offset_x_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
+    offset_y_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     focal_waist = Cpt(StoredSignal, value=2.25, units="um", kind=Kind.config)
+    focal_waist_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     focus = Cpt(StoredSignal, value=0.0, units="mm", kind=Kind.config)
     rayleigh_length = Cpt(StoredSignal, value=2.0, units="mm", kind=Kind.config)
 
@@ -53,7 +59,9 @@ class SteeringLens(PseudoPositioner):
             raise ValueError(msg)
         defocus = self.rayleigh_length.get() * np.sqrt(max(ratio**2 - 1, 0.0))
         return self.RealPosition(
-            x=x / self.scale.get(), y=y / self.scale.get(), z=self.focus.get() + float(defocus)
+            x=(x - self.offset_x.get()) / self.scale.get(),
+            y=(y - self.offset_y.get()) / self.scale.get(),
+            z=self.focus.get() + float(defocus),
         )
 
     @real_position_argument
@@ -61,7 +69,7 @@ class SteeringLens(PseudoPositioner):
         """Pump spot for a lens position."""
         defocus = (real_pos.z - self.focus.get()) / self.rayleigh_length.get()
         return self.PseudoPosition(
-            pump_x=real_pos.x * self.scale.get(),
-            pump_y=real_pos.y * self.scale.get(),
+            pump_x=real_pos.x * self.scale.get() + self.offset_x.get(),
+            pump_y=real_pos.y * self.scale.get() + self.offset_y.get(),
             pump_waist=self.focal_waist.get() * float(np.sqrt(1 + defocus**2)),
         )

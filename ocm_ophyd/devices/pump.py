@@ -20,32 +20,33 @@ class LiquidCrystalRetarder(VoltageAxis):
 class PumpPower(PseudoPositioner):
     """Peak pump fluence on the sample (mJ/cm²) ↔ retarder voltage.
 
-    The stored calibration is a table (voltage, fluence), monotonic in both, interpolated
-    with a shape-preserving cubic. Fluences above `maximum`, the sample's stated limit, are
-    refused, as is everything while no calibration is stored.
+    The stored `calibration` is a table of two rows, voltage and fluence, monotonic in both and
+    interpolated with a shape-preserving cubic; `fluence_sigma` is its relative uncertainty, of all
+    fluences together, and `calibration_note` says what it rests on. Fluences above `maximum`, the
+    sample's stated limit, are refused, as is everything while no calibration is stored.
     """
 
     fluence = Cpt(PseudoAxis, key="fluence", egu="mJ/cm^2", kind=Kind.hinted)
     retarder = Cpt(LiquidCrystalRetarder, "Voltage", kind=Kind.normal)
     maximum = Cpt(StoredSignal, value=0.0, units="mJ/cm^2", kind=Kind.config)
-    calibration_voltage = Cpt(StoredSignal, value=[0.0], units="V", kind=Kind.config)
-    calibration_fluence = Cpt(StoredSignal, value=[0.0], units="mJ/cm^2", kind=Kind.config)
+    calibration = Cpt(StoredSignal, value=[[0.0], [0.0]], units="V, mJ/cm^2", kind=Kind.config)
+    fluence_sigma = Cpt(StoredSignal, value=0.0, units="1", kind=Kind.config)
+    calibration_note = Cpt(StoredSignal, value="", kind=Kind.config)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.retarder.setpoint.kind = Kind.omitted
+        self.retarder.setpoint.kind = Kind.normal  # asked for, beside what was reached
 
     @property
     def calibrated(self) -> bool:
         """Whether a power calibration is stored."""
-        volts, table = self.calibration_voltage.get(), self.calibration_fluence.get()
-        return bool(np.size(volts) == np.size(table) > 1)
+        return bool(np.shape(self.calibration.get())[1] > 1)
 
     @pseudo_position_argument
     def forward(self, pseudo_pos: Any) -> Any:
         """Retarder voltage for a fluence."""
         fluence = finite(pseudo_pos.fluence, self.name, "mJ/cm²")
-        volts, table = self.calibration_voltage.get(), self.calibration_fluence.get()
+        volts, table = self.calibration.get()
         order = np.argsort(table)
         voltage = PchipInterpolator(table[order], volts[order])(fluence)
         return self.RealPosition(retarder=float(voltage))
@@ -55,7 +56,7 @@ class PumpPower(PseudoPositioner):
         """Fluence at a retarder voltage; NaN without a calibration and outside its range."""
         if not self.calibrated:
             return self.PseudoPosition(fluence=float("nan"))
-        volts, table = self.calibration_voltage.get(), self.calibration_fluence.get()
+        volts, table = self.calibration.get()
         fluence = PchipInterpolator(volts, table, extrapolate=False)(real_pos.retarder)
         return self.PseudoPosition(fluence=float(fluence))
 
@@ -72,7 +73,7 @@ class PumpPower(PseudoPositioner):
         if not self.calibrated:
             msg = "the pump power is not calibrated: run calibrate_pump_power first"
             raise ValueError(msg)
-        maximum, table = self.maximum.get(), self.calibration_fluence.get()
+        maximum, table = self.maximum.get(), self.calibration.get()[1]
         if maximum <= 0:
             msg = "no sample is chosen, so no fluence is known to be safe: choose one first"
             raise ValueError(msg)

@@ -49,12 +49,25 @@ class Spectra(Device):
         return bool(len(self.dark.get()) > 1 and len(self.reference.get()) > 1)
 
 
+class MeanSpectrum(EpicsSignalRO):
+    """Mean of the frames of the last point, counts; small enough to stand in an event."""
+
+    def describe(self) -> Any:
+        """Return the data key with numpy type and unit."""
+        description = super().describe()
+        description[self.name] |= {"dtype_numpy": "<f8", "units": "counts"}
+        return description
+
+
 class Spectrometer(Device):
     """Interferograms and fluorescence, recorded at once.
 
     One trigger takes `frames_per_point` frames. The instrument writes them to an HDF5 file of
     its own for every staging, as datasets frames (P, F, K), frame_time and pump_open (P, F);
     the documents refer to them. In events stand only scalars to look at.
+
+    `chirp` says when the probe's colours pass the sample: coefficients, k = 1 to 3, of a power
+    series in the angular frequency from the band's centre. Zeros with sigmas of zero are unknown.
     """
 
     acquire = Cpt(EpicsSignal, "Acquire", kind=Kind.omitted, put_complete=True)
@@ -65,11 +78,15 @@ class Spectrometer(Device):
     gain = Cpt(EpicsSignalRO, "Gain_RBV", kind=Kind.config)
     read_noise = Cpt(EpicsSignalRO, "ReadNoise_RBV", kind=Kind.config)
     saturation = Cpt(EpicsSignalRO, "SaturationCounts_RBV", kind=Kind.config)
+    chirp = Cpt(StoredSignal, value=[0.0, 0.0, 0.0], units="ps/(100 rad/ps)^k", kind=Kind.config)
+    chirp_sigma = Cpt(
+        StoredSignal, value=[0.0, 0.0, 0.0], units="ps/(100 rad/ps)^k", kind=Kind.config
+    )
     set_temperature = Cpt(EpicsSignal, "Temperature", kind=Kind.config)
     temperature = Cpt(EpicsSignalRO, "Temperature_RBV", kind=Kind.normal)
     max_counts = Cpt(EpicsSignalRO, "MaxCounts_RBV", kind=Kind.hinted)
     saturated_pixels = Cpt(EpicsSignalRO, "SaturatedPixels_RBV", kind=Kind.normal)
-    mean_spectrum = Cpt(EpicsSignalRO, "MeanSpectrum_RBV", kind=Kind.omitted)
+    mean_spectrum = Cpt(MeanSpectrum, "MeanSpectrum_RBV", kind=Kind.omitted)
     status = Cpt(EpicsSignalRO, "Status_RBV", kind=Kind.omitted, string=True)
     message = Cpt(EpicsSignalRO, "Message_RBV", kind=Kind.omitted, string=True)
     directory = Cpt(EpicsSignal, "FilePath", kind=Kind.omitted, string=True, put_complete=True)

@@ -6,22 +6,24 @@ import pytest
 
 def test_galvos_turn_and_scale_as_calibrated(instrument):
     galvos = instrument.galvos
-    stored = [signal.get() for signal in (galvos.scale_x, galvos.scale_y, galvos.rotation)]
+    names = ("scale_x", "scale_y", "rotation", "offset_x", "offset_y")
+    stored = {name: getattr(galvos, name).get() for name in names}
     try:
+        galvos.offset_x.put(0.4)
+        galvos.offset_y.put(-0.2)
         galvos.scale_x.put(2.0)
         galvos.scale_y.put(4.0)
         galvos.rotation.put(90.0)
         # a quarter turn: x on the sample comes from -y of the mirrors
-        volts = galvos.forward((2.0, 1.0))
+        volts = galvos.forward((2.4, 0.8))
         assert volts == pytest.approx((0.5, -0.5))
-        galvos.set((2.0, 1.0)).wait(10)
+        galvos.set((2.4, 0.8)).wait(10)
         reading = galvos.read()
-        assert reading["probe_x"]["value"] == pytest.approx(2.0, abs=2e-3)
-        assert reading["probe_y"]["value"] == pytest.approx(1.0, abs=2e-3)
+        assert reading["probe_x"]["value"] == pytest.approx(2.4, abs=2e-3)
+        assert reading["probe_y"]["value"] == pytest.approx(0.8, abs=2e-3)
     finally:
-        galvos.scale_x.put(stored[0])
-        galvos.scale_y.put(stored[1])
-        galvos.rotation.put(stored[2])
+        for name, value in stored.items():
+            getattr(galvos, name).put(value)
         galvos.set((0.0, 0.0)).wait(10)
 
 
@@ -51,12 +53,11 @@ class TestPumpPower:
     def pump(self, instrument):
         """The pump with a made-up calibration, put back afterwards."""
         pump = instrument.pump
-        signals = (pump.maximum, pump.calibration_voltage, pump.calibration_fluence)
+        signals = (pump.maximum, pump.calibration)
         stored = [signal.get() for signal in signals]
         volts = np.linspace(2, 8, 25)
         pump.maximum.put(1.2)
-        pump.calibration_voltage.put(volts)
-        pump.calibration_fluence.put(1.5 * np.exp(-0.5 * (volts - 2)))
+        pump.calibration.put([volts, 1.5 * np.exp(-0.5 * (volts - 2))])
         yield pump
         for signal, value in zip(signals, stored, strict=True):
             signal.put(value)
@@ -81,7 +82,7 @@ class TestPumpPower:
         assert pump.retarder.position == before
 
     def test_refuses_everything_without_a_calibration(self, pump):
-        pump.calibration_voltage.put([0.0])
+        pump.calibration.put([[0.0], [0.0]])
         with pytest.raises(ValueError, match="calibrate_pump_power"):
             pump.set((0.5,))
 
@@ -89,6 +90,23 @@ class TestPumpPower:
         pump.maximum.put(0.0)
         with pytest.raises(ValueError, match="no sample"):
             pump.set((0.5,))
+
+
+def test_path_difference_and_pump_position_count_from_their_stored_zeros(instrument):
+    mirror, lens = instrument.reference_mirror, instrument.steering_lens
+    mirror.offset.put(0.7)
+    before = lens.offset_x.get()
+    lens.offset_x.put(before + 0.3)
+    try:
+        assert mirror.forward((15.0,)).m1 == pytest.approx(14.3)
+        assert mirror.inverse((14.3,)).path_difference == pytest.approx(15.0)
+        waist = lens.focal_waist.get()
+        moved = lens.forward((before + 0.3, 0.0, waist)).x
+        assert moved == pytest.approx(0.0, abs=1e-9)
+        assert lens.inverse((moved, 0.0, 0.0)).pump_x == pytest.approx(before + 0.3)
+    finally:
+        mirror.offset.put(0.0)
+        lens.offset_x.put(before)
 
 
 def test_shutter_opens_closes_and_closes_when_stopped(instrument):

@@ -28,6 +28,7 @@ with InstrumentServer(settings, scenario="silicon", time_scale=50) as server:
     session = Session.start(settings)
     plans, own = session.plans(), {"sample": "Si-waveguide"}
     session.run(plans["record_reference"](**own))
+    mirror = session.run(plans["calibrate_reference_mirror"](**own))["offset"]
     common_path = plans["delay_scan"]([0.0], fluence=0.5, sample="CsPbBr3-microplate")
     try:
         session.run(common_path)
@@ -39,9 +40,11 @@ with InstrumentServer(settings, scenario="silicon", time_scale=50) as server:
     uid = session.run(plans["delay_scan"](delays, fluence=0.5, periods=40, **own))
     reduced = session.reduction.reduced[uid]
     session.close()
+zero = zero["time_zero"]
 names = ("delay", "delta_n", "delta_n_sigma", "visibility")
 answer = {name: reduced[name].values.tolist() for name in names}
-print(json.dumps({"time_zero": zero, "refusal": refusal, **answer}))
+answer |= {"offset": [mirror.value, mirror.sigma], "time_zero": [zero.value, zero.sigma]}
+print(json.dumps({"refusal": refusal, **answer}))
 """
 
 
@@ -89,6 +92,18 @@ def test_time_zero_is_the_stages(measured):
     zero, sigma = measured["time_zero"]
     assert abs(zero - load_scenario("silicon").actuators.time_zero) < 4 * sigma
     assert sigma < 0.03, "0.2 ps, although the mirror drifts"
+
+
+def test_the_mirrors_zero_is_where_the_paths_are_equal(measured):
+    offset, sigma = measured["offset"]
+    light = load_scenario("silicon").interferometer
+    # since the start, 50 times faster than the wall clock, the path has walked
+    walked = (
+        1.025 / (2 * np.pi) * light.mirror_drift * np.hypot(light.walk * 600**0.5, light.thermal)
+    )
+    assert abs(offset - light.path_offset) < 3 * np.hypot(sigma, walked)
+    assert walked < 0.7, "a wrong sign of 0.7 um would show"
+    assert 0 < sigma < 0.3
 
 
 def test_the_reference_of_one_geometry_is_refused_for_the_other(measured):

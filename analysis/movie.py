@@ -1,0 +1,402 @@
+"""Diffusion from a movie of the carrier cloud: the paper's Eq. 4 fitted to every point of it.
+
+Stimulated emission is a positive function of time. Eq. 4 writes it k(t) N²; photons of one mode,
+which take every carrier alike, remove k(t) N (Eq. 3). Both are fitted, and the likelihood chooses.
+k(t) is linear between nodes, of which there are as many as frames: the finest that the frames can
+resolve, with no other regularisation than k ≥ 0. Fewer nodes fit as well, and information criteria
+prefer them, but they force how many carriers there were between the frames, hence how much pair
+recombination flattened the cloud, and that moves D by as much as its sigma.
+"""
+
+from dataclasses import dataclass, field, replace
+from math import inf, isfinite
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import CubicSpline
+from scipy.optimize import lsq_linear
+
+from analysis.cloud_model import (
+    AMPLITUDE,
+    WAIST,
+    A,
+    B,
+    C,
+    CloudModel,
+    D,
+    Kind,
+    Scene,
+    Stimulated,
+    X,
+    Y,
+)
+from analysis.decay import widening
+from analysis.estimate import Estimate, not_determined
+
+__all__ = ["DiffusionFit", "fit_line", "fit_movie"]
+
+Floats = NDArray[np.float64]
+
+EARLIEST = 3.0
+"""ps: before it, the chirped probe overlaps the pump."""
+FIRST_NODE = 2.0
+"""ps: photons build up within a few of these."""
+FRAMES, POSITIONS, LINE_POSITIONS = 4, 20, 8
+"""The fewest that are fitted."""
+VISIBLE = 5.0
+"""Standard deviations by which a movie's mean must stand out of the noise."""
+ITERATIONS, TOLERANCE, DAMPING = 60, 1e-3, 1e-6
+"""Of the search, which ends when χ² can fall by no more than the tolerance; Levenberg's first
+damping, relative to the derivatives' squares."""
+UPPER95 = 2.706
+"""Δχ² of a one-sided limit at 95 % confidence."""
+PROFILE, REACH = 13, 3.0
+"""Points of the profile likelihood, and how many sigmas to either side it goes."""
+
+
+@dataclass(frozen=True)
+class DiffusionFit:
+    """Eq. 4 fitted to a movie.
+
+    Attributes
+    ----------
+    diffusion : Estimate
+        D, cm²/s, with its one-sided upper limit; the note says where D is not resolved from zero.
+    waist, x, y : Estimate
+        1/e² radius and centre of the cloud when it was created, um.
+    trapping : Estimate
+        A, 1/s.
+    stimulated : Dataset
+        `rate` and `rate_sigma` of the stimulated emission over `time` (ps), in 1/ps or cm³/ps.
+        Neighbouring nodes are anticorrelated; at k = 0 the sigma is 0.
+    model : {"linear", "quadratic"}
+        Whether stimulated emission removes k(t) N or k(t) N².
+    chi2, dof : float, int
+        Priors included.
+    profile : DataArray
+        Δχ² over `diffusion` (cm²/s), all other parameters fitted.
+    """
+
+    diffusion: Estimate
+    waist: Estimate
+    x: Estimate
+    y: Estimate
+    trapping: Estimate
+    stimulated: xr.Dataset
+    model: Kind
+    chi2: float
+    dof: int
+    profile: xr.DataArray
+    _scene: Scene = field(repr=False)
+    _best: "_Optimum" = field(repr=False)
+    _unit: float = field(repr=False)
+
+    def evaluate(self, time: ArrayLike, x: ArrayLike, y: ArrayLike = 0.0) -> Floats:
+        """Density that the probe sees, (T, Y, X) in cm⁻³, at times in ps and positions in um."""
+        time, x, y = (np.atleast_1d(np.asarray(v, np.float64)) for v in (time, x, y))
+        scene = replace(self._scene, time=time, spread=np.zeros_like(time), x=x, y=y)
+        model = CloudModel(scene, self._best.stimulated)
+        density = self._unit * model(self._best.values)[0]
+        return np.where(time[:, np.newaxis, np.newaxis] >= 0, density, 0.0)
+
+
+def fit_movie(
+    time: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    density: ArrayLike,
+    sigma: ArrayLike,
+    *,
+    size: tuple[float, float],
+    probe_waist: float,
+    pump_waist: Estimate,
+    trapping: Estimate,
+    radiative: Estimate,
+    auger: Estimate | None = None,
+    spread: ArrayLike | None = None,
+) -> DiffusionFit:
+    """Fit Eq. 4 to maps of the density at several delays.
+
+    Parameters
+    ----------
+    time, spread : (T,) arrays
+        When each frame shows the sample, ps after the pump, and the standard deviation of the
+        instants in it (none without). Frames before `EARLIEST` are left out.
+    x, y : (X,), (Y,) arrays
+        Probe positions, um from the plate's centre.
+    density, sigma : (T, Y, X) arrays
+        cm⁻³; points that are not finite are left out.
+    size, probe_waist
+        Sides of the plate along x and y, and 1/e² radius of the probe, um.
+    pump_waist, trapping, radiative, auger
+        What is known: 1/e² radius of the pump in um, A in 1/s, B in cm³/s, C in cm⁶/s. They are
+        fitted with their sigmas as priors. One with sigma 0 is held; one with an upper limit only
+        is 0 with the sigma of that limit, one with neither is fitted freely. Eq. 4 leaves C out:
+        without it here, C = 0.
+
+    Raises
+    ------
+    ValueError
+        Too few delays or positions, no carriers to be seen, or no convergence.
+    """
+    time = np.asarray(time, np.float64)
+    scene = Scene(
+        time=time,
+        spread=np.zeros_like(time) if spread is None else np.asarray(spread, np.float64),
+        x=np.asarray(x, np.float64),
+        y=np.asarray(y, np.float64),
+        size=size,
+        probe_waist=probe_waist,
+    )
+    known = {WAIST: pump_waist, A: trapping, B: radiative, C: auger or Estimate(0, 0, "cm6/s")}
+    movie = _Movie(scene, density, sigma, known, POSITIONS)
+    return _conclude(movie, ("linear", "quadratic"), len(movie.scene.time))
+
+
+def fit_line(
+    time: ArrayLike,
+    x: ArrayLike,
+    density: ArrayLike,
+    sigma: ArrayLike,
+    *,
+    length: float,
+    width: float,
+    probe_waist: float,
+    pump_waist: Estimate,
+) -> DiffusionFit:
+    """Fit Eq. 4 to scans along the middle of a waveguide at several delays.
+
+    Trapping is fitted freely; recombination of pairs and stimulated emission are neglected.
+
+    Parameters
+    ----------
+    time, x
+        As in `fit_movie`; (T,) and (X,) arrays.
+    density, sigma : (T, X) arrays
+        cm⁻³.
+    length, width
+        Of the waveguide, um, along x and across.
+    probe_waist, pump_waist
+        As in `fit_movie`.
+
+    Raises
+    ------
+    ValueError
+        As `fit_movie`.
+    """
+    time = np.asarray(time, np.float64)
+    density, sigma = (np.asarray(v, np.float64)[:, np.newaxis] for v in (density, sigma))
+    size = (length, width)
+    scene = Scene(time, 0 * time, np.asarray(x, np.float64), np.zeros(1), size, probe_waist)
+    none = Estimate(0, 0, "")
+    known = {WAIST: pump_waist, A: not_determined("s-1", "fitted"), B: none, C: none}
+    return _conclude(_Movie(scene, density, sigma, known, LINE_POSITIONS), ("linear",), 0)
+
+
+@dataclass(frozen=True)
+class _Optimum:
+    """Where χ² (priors included) is smallest."""
+
+    stimulated: Stimulated
+    values: Floats
+    sigmas: Floats
+    chi2: float
+
+
+class _Movie:
+    """The points to fit and what is known beforehand, and the search for the best parameters."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        density: ArrayLike,
+        sigma: ArrayLike,
+        known: dict[int, Estimate],
+        positions: int,
+    ) -> None:
+        values, errors = np.asarray(density, np.float64), np.asarray(sigma, np.float64)
+        good = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
+        use = good.any(axis=(1, 2)) & (scene.time >= EARLIEST)
+        self.scene = replace(scene, time=scene.time[use], spread=scene.spread[use])
+        self._good, values, errors = good[use], values[use], errors[use]
+        _check(values, errors, self._good, positions)
+        self.unit = float(values[self._good].max())
+        self._data = values[self._good] / self.unit
+        self._weight = self.unit / errors[self._good]
+        self.points = len(self._data)
+        self.start = np.zeros(8)
+        self.start[[D, AMPLITUDE]] = 1.0
+        self.free = np.ones(8, bool)
+        self.free[Y] = len(scene.y) > 1
+        self.width = np.full(8, inf)
+        factors = {WAIST: 1.0, A: 1e-12, B: 1e-12 * self.unit, C: 1e-12 * self.unit**2}
+        for place, estimate in known.items():
+            value, width = estimate.value, estimate.sigma
+            if not isfinite(value):
+                limit = estimate.upper95
+                value, width = 0.0, inf if limit is None else limit / np.sqrt(UPPER95)
+            self.start[place] = value * factors[place]
+            self.free[place] = width != 0
+            self.width[place] = width * factors[place] if 0 < width < inf else inf
+
+    def fit(
+        self, stimulated: Stimulated, start: Floats, diffusion: float | None = None
+    ) -> _Optimum:
+        """Fit by Levenberg and Marquardt within bounds; `diffusion` is held where given."""
+        model = CloudModel(self.scene, stimulated)
+        free = np.append(self.free, np.ones(len(stimulated.nodes), bool))
+        low = np.zeros(len(start))
+        low[[X, Y]], low[WAIST] = -inf, self.scene.probe_waist / 10
+        values = np.maximum(start, low)
+        if diffusion is not None:
+            values[D], free[D] = diffusion, False
+        residual, slope = self._compare(model, values)
+        damping = DAMPING
+        for _ in range(ITERATIONS):
+            chi2 = float(residual @ residual)
+            _, triangle = np.linalg.qr(np.column_stack([slope[:, free], residual]))
+            square, right = triangle[:-1, :-1], triangle[:-1, -1]
+            scale = np.maximum(np.linalg.norm(square, axis=0), 1e-9)
+            damped = np.concatenate([square / scale, np.sqrt(damping) * np.eye(len(scale))])
+            wanted = np.concatenate([-right, np.zeros(len(scale))])
+            bounds = ((low - values)[free] * scale, inf)
+            answer = lsq_linear(damped, wanted, bounds, method="bvls").x
+            gain = right @ right - np.sum((square / scale @ answer + right) ** 2)
+            if gain < TOLERANCE:
+                sigmas = _sigmas(square, free, values <= low)
+                return _Optimum(stimulated, values, sigmas, chi2)
+            trial = values.copy()
+            trial[free] = np.maximum((values[free] + answer / scale), low[free])
+            new_residual, new_slope = self._compare(model, trial)
+            if new_residual @ new_residual < chi2:
+                values, residual, slope = trial, new_residual, new_slope
+                damping /= 10
+            else:
+                damping *= 10
+        raise ValueError("the fit of Eq. 4 does not converge: does the movie show one cloud?")
+
+    def _compare(self, model: CloudModel, values: Floats) -> tuple[Floats, Floats]:
+        """Residuals in sigmas, priors last, and their derivatives."""
+        density, table = model(values)
+        count = len(self.width)
+        residual = (density[self._good] - self._data) * self._weight
+        slope = (table[:, self._good] * self._weight).T
+        priors = np.eye(count, len(values)) / self.width[:, np.newaxis]
+        away = (values[:count] - self.start) / self.width
+        return np.append(residual, away), np.concatenate([slope, priors])
+
+
+def _check(density: Floats, sigma: Floats, good: NDArray[np.bool_], positions: int) -> None:
+    """Raise ValueError where nothing can be fitted."""
+    if len(density) < FRAMES:
+        raise ValueError(
+            f"the movie has {len(density)} usable delays after {EARLIEST:g} ps, "
+            f"diffusion needs at least {FRAMES}: measure more delays"
+        )
+    count = int(good.any(axis=0).sum())
+    if count < positions:
+        raise ValueError(
+            f"the movie has {count} usable positions, diffusion needs at least {positions}: "
+            "measure a denser map"
+        )
+    weight = sigma[good] ** -2
+    if density[good] @ weight < VISIBLE * np.sqrt(weight.sum()):
+        raise ValueError("no carriers stand out of the movie's noise: measure longer or pump more")
+
+
+def _sigmas(square: Floats, free: NDArray[np.bool_], at_bound: NDArray[np.bool_]) -> Floats:
+    """Return standard deviations (P,), from the triangle of derivatives by what is free.
+
+    A parameter at its bound is held there, except D, of which the sigma is wanted in any case.
+    """
+    moves = free & ~at_bound
+    moves[D] = free[D]
+    sigmas = np.zeros(len(free))
+    sigmas[moves] = np.linalg.norm(np.linalg.pinv(square[:, moves[free]]), axis=1)
+    return sigmas
+
+
+def _conclude(movie: _Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
+    """Fit each kind of stimulated emission with a number of nodes, and say what comes out."""
+    first, last = float(movie.scene.time.min()), float(movie.scene.time.max())
+    nodes = np.geomspace(FIRST_NODE, last, number + 1)[:-1]
+    start = np.append(movie.start, np.full(number, 0.02))
+    fits = [movie.fit(Stimulated(kind, nodes, first, last), start) for kind in kinds]
+    best, *others = sorted(fits, key=lambda fit: fit.chi2)
+    dof = movie.points + int(np.isfinite(movie.width).sum()) - int((best.sigmas > 0).sum())
+    wide = widening(best.chi2 / dof)
+    note = f"Eq. 4, {len(movie.scene.time)} delays, reduced χ² {best.chi2 / dof:.2f}"
+    for other in others:
+        power = {"linear": "k(t) N", "quadratic": "k(t) N²"}
+        note += (
+            f"; stimulated emission {power[best.stimulated.kind]}; {power[other.stimulated.kind]} "
+            f"has a χ² larger by {other.chi2 - best.chi2:.3g} "
+            f"and D = {other.values[D]:.2f} ± {other.sigmas[D]:.2f}"
+        )
+    profile = _profile(movie, best, wide)
+
+    def estimate(place: int, unit: str, factor: float = 1.0) -> Estimate:
+        value, sigma = best.values[place] * factor, best.sigmas[place] * factor * wide
+        return Estimate(float(value), float(sigma), unit)
+
+    return DiffusionFit(
+        diffusion=_diffusion(best, profile, wide, note),
+        waist=estimate(WAIST, "um"),
+        x=estimate(X, "um"),
+        y=estimate(Y, "um"),
+        trapping=estimate(A, "s-1", 1e12),
+        stimulated=_stimulated(best, movie.unit, wide),
+        model=best.stimulated.kind,
+        chi2=best.chi2,
+        dof=dof,
+        profile=profile,
+        _scene=movie.scene,
+        _best=best,
+        _unit=movie.unit,
+    )
+
+
+def _profile(movie: _Movie, best: _Optimum, wide: float) -> xr.DataArray:
+    """Δχ² over D, all else fitted; far enough for the upper limit."""
+    values = best.values
+    for reach in best.sigmas[D] * wide * REACH * np.array([1, 2, 4]):
+        grid = np.linspace(max(values[D] - reach, 0.0), values[D] + reach, PROFILE)
+        rise = np.array([movie.fit(best.stimulated, values, d).chi2 - best.chi2 for d in grid])
+        if rise[-1] > 1.2 * UPPER95 * wide**2:
+            break
+    else:
+        raise ValueError("the movie does not limit D: measure later delays, or with less noise")
+    return xr.DataArray(
+        np.maximum(rise, 0.0),
+        dims="diffusion",
+        coords={"diffusion": ("diffusion", grid, {"units": "cm2/s"})},
+        name="delta_chi2",
+        attrs={"upper95": UPPER95 * wide**2},
+    )
+
+
+def _diffusion(best: _Optimum, profile: xr.DataArray, wide: float, note: str) -> Estimate:
+    """D with its limits from the profile."""
+    value, sigma = float(best.values[D]), float(best.sigmas[D] * wide)
+    curve = CubicSpline(profile["diffusion"].values, profile.values)
+
+    def crossings(rise: float) -> tuple[float, float]:
+        roots = curve.solve(rise * wide**2, extrapolate=False)
+        below, above = roots[roots < value], roots[roots > value]
+        return (float(below.max()) if len(below) else 0.0), float(above.min())
+
+    lowest, upper95 = crossings(UPPER95)
+    if value < 2 * sigma or lowest == 0:
+        note = f"not resolved from zero: D ≤ {upper95:.2g} at 95 %; {note}"
+    return Estimate(value, sigma, "cm2/s", upper95, crossings(1.0), note)
+
+
+def _stimulated(best: _Optimum, unit: float, wide: float) -> xr.Dataset:
+    """Stimulated emission at its nodes."""
+    factor, units = (1.0, "1/ps") if best.stimulated.kind == "linear" else (1 / unit, "cm3/ps")
+    rates = {"rate": best.values[B + 1 :], "rate_sigma": best.sigmas[B + 1 :] * wide}
+    return xr.Dataset(
+        {name: ("time", rate * factor, {"units": units}) for name, rate in rates.items()},
+        coords={"time": ("time", best.stimulated.nodes, {"units": "ps"})},
+    )

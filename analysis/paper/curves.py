@@ -1,0 +1,76 @@
+"""Reduced runs as the arrays that the fits take; runs that were broken off too."""
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from analysis.grid import levels
+from analysis.rate_equations import Curve
+
+__all__ = ["FIRST", "kinetics_curves", "movie_grid"]
+
+Floats = NDArray[np.float64]
+
+FIRST = 3.0
+"""ps: from here on the whole chirped probe lies behind the pump."""
+
+_FLUENCE, _DELAY, _PLACE = 0.01, 0.5, 0.1  # mJ/cm², ps, um: what tells one setting from the next
+
+
+def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
+    """Split delay scans at several fluences into curves of density, after `FIRST`.
+
+    Points that were not determined are left out, and so is a fluence of which less than half of
+    the delays is there.
+    """
+    fluence, place = levels(kinetics["fluence"].values, _FLUENCE)
+    time, spread = probe_time(kinetics)
+    density = kinetics["carrier_density"].values
+    sigma = kinetics["carrier_density_sigma"].values
+    most = max(np.bincount(place))
+    good = np.isfinite(density) & np.isfinite(sigma) & (sigma > 0)
+    curves = []
+    for index, value in enumerate(fluence):
+        mine = place == index
+        if 2 * np.count_nonzero(mine & good) < most:
+            continue
+        use = mine & good & (time >= FIRST)
+        order = np.flatnonzero(use)[np.argsort(time[use])]
+        curves.append(Curve(float(value), time[order], density[order], sigma[order], spread[order]))
+    return curves
+
+
+def movie_grid(movie: xr.Dataset) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Put the points of maps at several delays into a grid.
+
+    Returns
+    -------
+    time, x, y : (T,), (X,), (Y,) arrays
+        ps after the pump, mean over the points of a frame; um.
+    density, sigma : (T, Y, X) arrays
+        cm⁻³; NaN where there is no point.
+    spread : (T,) array
+        ps.
+    """
+    _, frame = levels(movie["delay"].values, _DELAY)
+    x, column = levels(movie["x"].values, _PLACE)
+    y, row = levels(movie["y"].values, _PLACE)
+    shape = (int(frame.max()) + 1, len(y), len(x))
+    density, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+    density[frame, row, column] = movie["carrier_density"].values
+    sigma[frame, row, column] = movie["carrier_density_sigma"].values
+    count = np.bincount(frame)
+    time, spread = (np.bincount(frame, values) / count for values in probe_time(movie))
+    return time, x, y, density, sigma, spread
+
+
+def probe_time(scan: xr.Dataset) -> tuple[Floats, Floats]:
+    """When each point's phase samples the sample, on average, and the spread of it; ps.
+
+    Without a chirp calibration that is the scan delay and no spread.
+    """
+    delay = scan["delay"].values
+    if "probe_delay" not in scan:
+        return delay, np.zeros_like(delay)
+    late, spread = scan["probe_delay"].values, scan["probe_spread"].values
+    return delay + np.nan_to_num(late), np.nan_to_num(spread)

@@ -1,0 +1,205 @@
+"""``ocm reproduce``: the paper's figures and Table 1, measured blind."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.cli._output import to_json
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from analysis.paper.inference import Results
+    from ocm_ophyd.reproduce import Experiment
+
+INTERRUPTED = 130  # exit status, as shells have it after Ctrl-C
+CATALOG, FITS = "catalog", "fits, figures"
+SECONDS = {CATALOG: 15.0, FITS: 60.0}  # about, for the progress display
+
+
+@one_line_errors
+def reproduce(
+    out: Annotated[Path, typer.Option(help="Directory: new, or of a call that was interrupted.")],
+    scenario: Annotated[
+        str | None, typer.Option(help="Scenario of the simulated microscope: name or file.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="In place of the scenario's own.", min=0)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+) -> None:
+    """Reproduce the published experiment on a simulated microscope; takes some minutes.
+
+    Aligns, sweeps the pump fluence, takes kinetics at twelve fluences, a movie of the carrier cloud
+    and line scans of a silicon waveguide, fits, and writes report.html, results.json and the
+    figures. The same command goes on after an interruption: what is complete is not taken again.
+
+    A measurement that fails is left out with its reason, and tried again by the same command. The
+    exit status is 1 only where nothing could be measured, and 130 after an interruption.
+
+    Example: ocm reproduce --out paper
+    """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from ocm_ophyd.reproduce import Experiment
+    from ocm_ophyd.servers import stop_on_signals
+
+    stop_on_signals()
+    experiment = Experiment.open(out, scenario, seed)
+    # the catalog's profile is the experiment's own: the user's stays as it is
+    os.environ["TILED_PROFILES"] = str(out.resolve() / "profiles")
+    # bound to the terminal now, for standard output is elsewhere while the instrument measures
+    console = Console(file=sys.stderr if as_json else sys.stdout)
+    columns = (TextColumn("{task.description:<30}"), BarColumn(), MofNCompleteColumn())
+    times = (TimeElapsedColumn(), TextColumn("left:"), TimeRemainingColumn())
+    try:
+        with (
+            experiment.alone(),
+            Progress(*columns, *times, console=console, speed_estimate_period=60) as progress,
+        ):
+            results, timing = _run(experiment, progress)
+    except (KeyboardInterrupt, SystemExit):
+        typer.echo(
+            "ocm: interrupted: the pump is shut, what was taken is kept, and the same command goes "
+            "on with what is missing",
+            err=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+    from ocm_ophyd.report import results_json
+    from ocm_ophyd.wording import duration
+
+    answer = results_json(results)
+    (out / "results.json").write_text(to_json(answer), "utf-8")
+    if as_json:
+        typer.echo(to_json(answer))
+        return
+    Console(width=None if sys.stdout.isatty() else 130).print(_table(results))
+    for note in results.notes:
+        console.print(f"note: {note}")
+    for what, seconds in timing.items():
+        console.print(f"{what}: {duration(seconds)}")
+    console.print(f"report: {out / 'report.html'}")
+
+
+def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict[str, float]]":
+    """Do all of it; returns the results and what took how long, in s."""
+    from ocm_ophyd.evidence import (
+        calibration,
+        gather,
+        instrument_time,
+        keep_results,
+        versions,
+    )
+    from ocm_ophyd.experiment import expected_seconds, measure
+    from ocm_ophyd.laboratory import laboratory, wait_for_runs
+    from ocm_ophyd.session import Interrupted
+
+    begun = time.monotonic()
+    out = experiment.directory
+    with laboratory(out / "data") as (settings, catalog):
+        report = _bars(progress, expected_seconds(experiment, settings) | SECONDS)
+        try:
+            with _quiet(settings.home / "logs" / "reproduce.log"):
+                failures = measure(experiment, settings, report)
+        except Interrupted:
+            raise KeyboardInterrupt from None
+        measured = time.monotonic()
+        taken = experiment.taken(settings.journal_dir)
+        if not taken:
+            msg = f"nothing could be measured: {next(iter(failures.values()))}"
+            raise RuntimeError(msg)
+        report(CATALOG, 0, 1)
+        catalog.wait()
+        wait_for_runs(settings, [run.uid for run in taken.values()], patience=300)
+        from ocm_ophyd.archive.catalog import connect
+
+        data, unreduced = gather(experiment, settings, connect(settings))
+        failures |= unreduced
+        report(CATALOG, 1, 1)
+
+        report(FITS, 0, 1)
+        from analysis.paper.figures import figures
+        from analysis.paper.inference import infer
+        from ocm_ophyd.report import write_report
+
+        results = infer(data)
+        results.notes.extend(f"{step} was not measured: {why}" for step, why in failures.items())
+        wait_for_runs(settings, [keep_results(settings, data, results, taken)])
+        timing = {
+            "measuring, here": measured - begun,
+            "everything, here": time.monotonic() - begun,
+            "measuring, on the real instrument": instrument_time(settings),
+        }
+        write_report(
+            out,
+            data,
+            results,
+            versions=versions(taken.values()),
+            calibration=calibration(experiment),
+            runs=data.runs,
+            figures=figures(data, results),
+            timing=timing,
+        )
+        report(FITS, 1, 1)
+    return results, timing
+
+
+@contextmanager
+def _quiet(path: Path) -> Iterator[None]:
+    """Keep what libraries log and print in a file: where it fails to be printed, a pause fails."""
+    import logging
+
+    form = "%(asctime)s %(name)s %(levelname)s %(message)s"
+    with path.open("a") as log, redirect_stdout(log):
+        logging.basicConfig(stream=log, format=form, force=True)
+        try:
+            yield
+        finally:
+            logging.basicConfig(stream=sys.stderr, force=True)
+
+
+def _bars(progress: "Progress", seconds: dict[str, float]) -> Any:
+    """Return a report that shows every step, and all of it by the seconds that it takes."""
+    everything = progress.add_task("everything, s", total=round(sum(seconds.values())))
+    tasks: dict[str, Any] = {}
+    shares = dict.fromkeys(seconds, 0.0)
+
+    def report(step: str, done: int, total: int) -> None:
+        if step not in tasks:
+            tasks[step] = progress.add_task(step, total=total)
+        progress.update(tasks[step], completed=done)
+        shares[step] = done / total
+        passed = sum(share * seconds[name] for name, share in shares.items())
+        progress.update(everything, completed=round(passed))
+
+    return report
+
+
+def _table(results: "Results") -> "Table":
+    from rich.table import Table
+
+    from ocm_ophyd.wording import QUANTITIES, measured, unit_of
+
+    table = Table("quantity", "measured", "paper", "agrees", "how", title="Table 1, reproduced")
+    for name, row in results.rows.items():
+        found = row.estimate
+        paper = f"{row.paper} {unit_of(found.unit)}" if row.paper else "-"
+        agrees = {None: "-", True: "yes", False: "no"}[row.agrees]
+        how = found.note if found.determined else ""
+        table.add_row(QUANTITIES.get(name, name), measured(found), paper, agrees, how)
+    return table
