@@ -46,9 +46,10 @@ FRAMES, POSITIONS, LINE_POSITIONS = 4, 20, 8
 """The fewest that are fitted."""
 VISIBLE = 5.0
 """Standard deviations by which a movie's mean must stand out of the noise."""
-ITERATIONS, TOLERANCE, DAMPING = 60, 1e-3, 1e-6
-"""Of the search, which ends when χ² can fall by no more than the tolerance; Levenberg's first
-damping, relative to the derivatives' squares."""
+ITERATIONS, TOLERANCE = 60, 1e-3
+"""Of the search, which ends when χ² can fall by no more than the tolerance."""
+DAMPING, LEAST_DAMPING = 1e-6, 1e-12
+"""Levenberg's, of parameters in units in which χ² has second derivatives of one."""
 UPPER95 = 2.706
 """Δχ² of a one-sided limit at 95 % confidence."""
 PROFILE, REACH = 13, 3.0
@@ -255,36 +256,37 @@ class _Movie:
         damping = DAMPING
         for _ in range(ITERATIONS):
             chi2 = float(residual @ residual)
-            _, triangle = np.linalg.qr(np.column_stack([slope[:, free], residual]))
-            square, right = triangle[:-1, :-1], triangle[:-1, -1]
-            scale = np.maximum(np.linalg.norm(square, axis=0), 1e-9)
-            damped = np.concatenate([square / scale, np.sqrt(damping) * np.eye(len(scale))])
-            wanted = np.concatenate([-right, np.zeros(len(scale))])
+            # Not by BLAS: its threads would cost ten times as much as they save at this size.
+            hessian = np.einsum("in,jn->ij", slope[free], slope[free])
+            uphill = np.einsum("in,n->i", slope[free], residual)
+            scale = np.sqrt(np.diag(hessian)) + 1e-9
+            damped = hessian / np.outer(scale, scale) + damping * np.eye(len(scale))
+            root = np.linalg.cholesky(damped)
+            wanted = np.linalg.solve(root, -uphill / scale)
             bounds = ((low - values)[free] * scale, inf)
-            answer = lsq_linear(damped, wanted, bounds, method="bvls").x
-            gain = right @ right - np.sum((square / scale @ answer + right) ** 2)
-            if gain < TOLERANCE:
-                sigmas = _sigmas(square, free, values <= low)
+            step = lsq_linear(root.T, wanted, bounds, method="bvls").x / scale
+            if -step @ (2 * uphill + hessian @ step) < TOLERANCE:
+                sigmas = _sigmas(hessian, free, values <= low)
                 return _Optimum(stimulated, values, sigmas, chi2)
             trial = values.copy()
-            trial[free] = np.maximum((values[free] + answer / scale), low[free])
+            trial[free] = np.maximum(values[free] + step, low[free])
             new_residual, new_slope = self._compare(model, trial)
             if new_residual @ new_residual < chi2:
                 values, residual, slope = trial, new_residual, new_slope
-                damping /= 10
+                damping = max(damping / 10, LEAST_DAMPING)
             else:
                 damping *= 10
         raise ValueError("the fit of Eq. 4 does not converge: does the movie show one cloud?")
 
     def _compare(self, model: CloudModel, values: Floats) -> tuple[Floats, Floats]:
-        """Residuals in sigmas, priors last, and their derivatives."""
+        """Residuals (N,) in sigmas, priors last, and their derivatives (P, N)."""
         density, table = model(values)
         count = len(self.width)
         residual = (density[self._good] - self._data) * self._weight
-        slope = (table[:, self._good] * self._weight).T
-        priors = np.eye(count, len(values)) / self.width[:, np.newaxis]
+        slope = table[:, self._good] * self._weight
+        priors = np.eye(len(values), count) / self.width
         away = (values[:count] - self.start) / self.width
-        return np.append(residual, away), np.concatenate([slope, priors])
+        return np.append(residual, away), np.concatenate([slope, priors], axis=1)
 
 
 def _check(density: Floats, sigma: Floats, good: NDArray[np.bool_], positions: int) -> None:
@@ -305,15 +307,18 @@ def _check(density: Floats, sigma: Floats, good: NDArray[np.bool_], positions: i
         raise ValueError("no carriers stand out of the movie's noise: measure longer or pump more")
 
 
-def _sigmas(square: Floats, free: NDArray[np.bool_], at_bound: NDArray[np.bool_]) -> Floats:
-    """Return standard deviations (P,), from the triangle of derivatives by what is free.
+def _sigmas(hessian: Floats, free: NDArray[np.bool_], at_bound: NDArray[np.bool_]) -> Floats:
+    """Return standard deviations (P,) from half the second derivatives of χ² by what is free.
 
     A parameter at its bound is held there, except D, of which the sigma is wanted in any case.
     """
     moves = free & ~at_bound
     moves[D] = free[D]
+    part = hessian[np.ix_(moves[free], moves[free])]
+    scale = np.sqrt(np.diag(part)) + 1e-9
+    root = np.linalg.cholesky(part / np.outer(scale, scale) + LEAST_DAMPING * np.eye(len(part)))
     sigmas = np.zeros(len(free))
-    sigmas[moves] = np.linalg.norm(np.linalg.pinv(square[:, moves[free]]), axis=1)
+    sigmas[moves] = np.linalg.norm(np.linalg.inv(root), axis=0) / scale
     return sigmas
 
 

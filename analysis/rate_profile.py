@@ -21,6 +21,7 @@ RESOLVED = 3.0
 """Sigmas from zero from which on a value stands beside a limit."""
 
 _ONE_SIDED = float(norm.ppf(0.95))
+_UNRESOLVED = "not resolved from zero"
 _PROFILED = "interval by profile likelihood"
 
 
@@ -41,9 +42,9 @@ def estimate(problem: Problem, best: Minimum, index: int, profiles: bool) -> Est
     found = Estimate(value, error, unit, interval=interval, note=_PROFILED if profiles else "")
     if index == solver.C:
         limit = parameter.published(_limit(problem, best, index, profiles))
-        found = replace(found, upper95=limit)
         if value < RESOLVED * error:
-            return replace(found, value=np.nan, sigma=np.nan, interval=None)
+            found = replace(found, note="; ".join(filter(None, (_UNRESOLVED, found.note))))
+        return replace(found, upper95=limit)
     return found
 
 

@@ -1,6 +1,5 @@
 """Reading and writing raw files: HDF5 on disk, `analysis.layout`'s dataset in memory."""
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from analysis.hdf5 import DAMAGE, find, naming, string, text
 from analysis.layout import (
     CLASSES,
     DEFINITION,
@@ -24,11 +24,8 @@ from analysis.layout import (
     VERSION,
     Entry,
     RawFileError,
-    as_counts,
-    check_type,
-    check_units,
-    validate,
 )
+from analysis.raw_checks import as_counts, check_type, check_units, validate
 
 __all__ = ["LazyFrames", "RawFileError", "open_raw", "validate", "write_raw"]
 
@@ -38,9 +35,6 @@ that say they hold more, which takes them a few bytes, would fill the memory."""
 
 _COMPACT = 2**15
 """Bytes up to which a dataset is written into its header; HDF5 allows 2**16 for all of a header."""
-
-_DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
-"""What h5py raises where a file is damaged: it depends on the place."""
 
 
 class LazyFrames(BackendArray):
@@ -60,7 +54,7 @@ class LazyFrames(BackendArray):
         )
 
     def _read(self, key: tuple[Any, ...]) -> Any:
-        with _naming(VARIABLES["frames"].path):
+        with naming(VARIABLES["frames"].path):
             return as_counts(self._source[key])
 
 
@@ -80,7 +74,7 @@ def open_raw(path: str | Path) -> xr.Dataset:
     with _refusing(path):
         file = _opened(Path(path))
         try:
-            with _naming("/entry"):
+            with naming("/entry"):
                 dataset = _dataset(file)
             validate(dataset)
         except BaseException:
@@ -101,7 +95,7 @@ def _opened(path: Path) -> h5py.File:
         raise RawFileError("no such file") from None
     except PermissionError as error:
         raise RawFileError("you have no permission to read it") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise RawFileError(_why_not_opened(error)) from error
     raise RawFileError("a directory, pipe or device, not a file")
 
@@ -196,18 +190,6 @@ def _refusing(path: str | Path) -> Iterator[None]:
         raise RawFileError(f"{path}: {error}") from error.__cause__
 
 
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Put the dataset's name in front of what h5py says is wrong with it, in one line."""
-    try:
-        yield
-    except RawFileError:
-        raise
-    except _DAMAGE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise RawFileError(f"{path}: cannot be read, file damaged or closed ({said})") from error
-
-
 def _dataset(file: h5py.File) -> xr.Dataset:
     """Build the dataset of an open file, refusing what is missing or does not fit together."""
     _check_definition(file)
@@ -233,93 +215,44 @@ def _dataset(file: h5py.File) -> xr.Dataset:
         variables[name] = xr.Variable(entry.dims, data, {"units": entry.units or "1"})
     attrs: dict[str, Any] = {}
     for name, entry in NUMBERS.items():
-        if name in OPTIONAL and _find(file, entry.path) is None:
+        if name in OPTIONAL and find(file, entry.path) is None:
             continue
         value = _numbers(_required(file, entry.path), entry)
         # One number in a list is what some programs write for a number.
         attrs[name] = value.item() if not entry.dims and value.size == 1 else value
     for name, entry in STRINGS.items():
-        attrs[name] = _string(_required(file, entry.path), entry.path)
+        attrs[name] = string(_required(file, entry.path), entry.path)
     if "shape" in attrs:
-        attrs["axes"] = _text(file[NUMBERS["shape"].path].attrs.get("axes", ""))
+        attrs["axes"] = text(file[NUMBERS["shape"].path].attrs.get("axes", ""))
     return xr.Dataset(variables, attrs=attrs)
 
 
 def _check_definition(file: h5py.File) -> None:
-    definition = _find(file, "/entry/definition")
+    definition = find(file, "/entry/definition")
     if definition is None:
         raise RawFileError(
             "/entry/definition: missing; this is no raw file, or its writing was interrupted"
         )
-    if (name := _string(definition, "/entry/definition")) != DEFINITION:
+    if (name := string(definition, "/entry/definition")) != DEFINITION:
         raise RawFileError(f"/entry/definition: is {name!r:.60}, not {DEFINITION!r}")
-    if (version := _text(definition.attrs.get("version", "missing"))) != VERSION:
+    if (version := text(definition.attrs.get("version", "missing"))) != VERSION:
         raise RawFileError(
             f"/entry/definition: version is {version:.60}, this program reads {VERSION}"
         )
 
 
 def _required(file: h5py.File, path: str) -> h5py.Dataset:
-    found = _find(file, path)
+    found = find(file, path)
     if found is None:
         raise RawFileError(f"{path}: missing")
     return found
 
 
-def _find(file: h5py.File, path: str) -> h5py.Dataset | None:
-    """Return a dataset, None where there is none; it must hold its data itself, and all of them."""
-    place: Any = file
-    with _naming(path):
-        for name in path.strip("/").split("/"):
-            if not isinstance(place, h5py.Group):
-                raise RawFileError(f"{path}: {place.name} is no group")
-            link = place.get(name, getlink=True)
-            if link is None:
-                return None
-            if not isinstance(link, h5py.HardLink):
-                raise RawFileError(f"{path}: is a link; a raw file holds its data itself")
-            place = place[name]
-        if not isinstance(place, h5py.Dataset):
-            raise RawFileError(f"{path}: is no dataset")
-        if place.is_virtual or place.external:
-            raise RawFileError(f"{path}: its data are elsewhere; a raw file holds its data itself")
-        if place.shape is None:
-            raise RawFileError(f"{path}: is empty")
-        if not _is_written(place):
-            raise RawFileError(f"{path}: was never written, or not to its end")
-        if path != VARIABLES["frames"].path and place.nbytes > _LARGEST:
-            raise RawFileError(f"{path}: {place.shape} values are too many")
-    return place
-
-
-def _is_written(source: h5py.Dataset) -> bool:
-    """Whether all of a dataset is in the file; HDF5 hands out zeros for what is not."""
-    if source.chunks is None:
-        return source.size == 0 or source.id.get_storage_size() > 0
-    chunks = [-(-size // chunk) for size, chunk in zip(source.shape, source.chunks, strict=True)]
-    return source.id.get_num_chunks() >= math.prod(chunks)
-
-
 def _numbers(source: h5py.Dataset, entry: Entry) -> NDArray[np.float64]:
-    with _naming(entry.path):
+    with naming(entry.path):
+        if source.nbytes > _LARGEST:
+            raise RawFileError(f"{entry.path}: {source.shape} values are too many")
         check_type(source.dtype, entry)
-        check_units(_text(source.attrs.get("units", "")), entry)
+        check_units(text(source.attrs.get("units", "")), entry)
         with np.errstate(over="ignore"):  # of longer floats; infinite ones are refused
             return np.asarray(source[()], np.float64)
-
-
-def _string(source: h5py.Dataset, path: str) -> str:
-    with _naming(path):
-        if source.size != 1 or (
-            source.dtype.kind != "S" and not h5py.check_string_dtype(source.dtype)
-        ):
-            raise RawFileError(f"{path}: must be one text")
-        return _text(np.asarray(source[()], object).item())
-
-
-def _text(value: Any) -> str:
-    """Return the text of a string or of an attribute, whose list of words it joins."""
-    if isinstance(value, np.ndarray):
-        return " ".join(_text(item) for item in value.ravel())
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return text.strip(" \0")  # what programs in Fortran and C fill up with

@@ -53,7 +53,7 @@ class SessionAnalyst:
         self._journal = journal
 
     def arrival(self, run: str) -> Found:
-        """Return time zero, response and chirp of a delay scan: see `analysis.arrival`.
+        """Return time zero and chirp of a delay scan: see `analysis.arrival`.
 
         Raises
         ------

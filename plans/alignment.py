@@ -67,8 +67,7 @@ def find_time_zero(
     Returns
     -------
     dict
-        `time_zero`: position of the delay stage (mm); `response` (ps); `chirp_1` to `chirp_3`
-        (ps/(100 rad/ps)^k).
+        `time_zero`: position of the delay stage (mm); `chirp_1` to `chirp_3` (ps/(100 rad/ps)^k).
 
     Raises
     ------

@@ -38,7 +38,7 @@ class Analyst(Protocol):
     """
 
     def arrival(self, run: str) -> Found:
-        """Return `time_zero` and `response` (ps) and `chirp_1` to `chirp_3` of a delay scan."""
+        """Return `time_zero` (ps) and the coefficients `chirp_1` to `chirp_3` of a delay scan."""
 
     def pump_power(self, run: str) -> PumpTable:
         """Return the table; in `found` stand `fluence_scale` (1, relative) and `drift`."""

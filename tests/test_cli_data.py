@@ -13,6 +13,7 @@ from processes import wait_until
 from typer.testing import CliRunner
 
 from analysis.estimate import Estimate
+from analysis.raw import open_raw
 from ocm_ophyd.archive.catalog import waiting_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.cli._output import to_json
@@ -141,3 +142,11 @@ def test_json_has_null_where_a_number_is_not_finite():
     written = json.loads(to_json({"fits": [Estimate(math.nan, math.inf, "ps")], "chi2": 1.5}))
     assert (written["fits"][0]["value"], written["fits"][0]["sigma"]) == (None, None)
     assert (written["fits"][0]["unit"], written["chi2"]) == ("ps", 1.5)
+
+
+def test_an_export_carries_the_chirp_that_the_alignment_found(exported):
+    with open_raw(exported) as raw:
+        wavelength, delay = (raw.attrs[f"chirp_{name}"] for name in ("wavelength", "delay"))
+    assert (wavelength[0], wavelength[-1]) == (925, 1125)
+    assert np.interp(1025, wavelength, delay) == pytest.approx(0, abs=1e-3)
+    assert abs(delay[-1] - delay[0]) == pytest.approx(5, abs=0.1)  # the paper's span

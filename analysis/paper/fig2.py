@@ -72,7 +72,6 @@ def _response(axes: Axes, data: PaperData, results: Results) -> None:
     sweep = taken(data.sweep, "fluence sweep")
     fluence, label = sweep["fluence"].values, f"measured at {np.mean(sweep['delay'].values):.1f} ps"
     delta_n, sigma = sweep["delta_n"].values, sweep["delta_n_sigma"].values
-    style = {"fmt": "o", "color": ABOVE_COLOUR, "elinewidth": 0.8}
     if results.arrival is not None:
         axes.plot(delta_n * 1e3, fluence, ".", color="0.7", label=label)
         delta_n = as_delta_n(results.arrival["density"].values) / 1e3
@@ -82,8 +81,10 @@ def _response(axes: Axes, data: PaperData, results: Results) -> None:
         fluence,
         xerr=sigma * 1e3,
         yerr=fluence * data.known.fluence_scatter,
+        fmt="o",
+        color=ABOVE_COLOUR,
+        elinewidth=0.8,
         label=label,
-        **style,
     )
     reach = np.linspace(0.0, 1.04 * fluence.max(), 100)
     if results.response is not None:

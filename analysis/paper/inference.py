@@ -206,14 +206,13 @@ def _response(data: PaperData, arrival: xr.Dataset | None) -> Response:
     Where there are no rates, recombination before the probe came is seen in the sweep itself, as
     the bend of the response.
     """
+    scatter = data.known.fluence_scatter
     if arrival is not None:
-        columns = (arrival[name].values for name in ("fluence", "density", "sigma"))
-        return fit_response(*columns, fluence_sigma=data.known.fluence_scatter, loss=0.0)
+        density, sigma = arrival["density"].values, arrival["sigma"].values
+        return fit_response(arrival["fluence"].values, density, sigma, scatter, loss=0.0)
     sweep = _taken(data.sweep, "fluence sweep")
-    columns = (
-        sweep[name].values for name in ("fluence", "carrier_density", "carrier_density_sigma")
-    )
-    return fit_response(*columns, fluence_sigma=data.known.fluence_scatter)
+    density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
+    return fit_response(sweep["fluence"].values, density, sigma, scatter)
 
 
 def _left(rates: RateFit, density: Floats, time: Floats) -> Floats:

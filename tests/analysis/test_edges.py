@@ -52,8 +52,8 @@ def test_scale_rotation_and_centre_are_found_within_their_uncertainties(near):
         assert fit.scale == pytest.approx(SCALE, rel=5e-3)
         assert fit.rotation == pytest.approx(ROTATION, abs=0.2)
         assert abs(fit.probe_waist - 0.5) < 4 * fit.probe_waist_sigma
-    # 100 pulls of a jackknife over eight groups
-    assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.8
+    # 100 pulls of a jackknife over eight groups; a nanometre an edge is allowed for besides
+    assert 0.2 < np.sqrt(np.mean(np.square(pulls))) < 1.8
 
 
 def test_what_shows_no_edges_is_refused():

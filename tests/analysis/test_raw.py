@@ -192,3 +192,26 @@ def test_a_dataset_in_memory_is_checked_alike(scan, tmp_path):
     with pytest.raises(RawFileError, match="pump_open"):
         write_raw(scan.assign(pump_open=scan["pump_open"] * 0), tmp_path / "no.h5")
     assert not (tmp_path / "no.h5").exists()
+
+
+def test_counts_that_uint32_cannot_hold_are_not_written(scan, tmp_path):
+    for offset in (-(2**20), 2**32):
+        wrapped = scan.assign(frames=scan["frames"].astype(np.int64) + offset)
+        with pytest.raises(RawFileError, match=r"frames: holds counts from"):
+            write_raw(wrapped, tmp_path / f"{offset}.h5")
+
+
+def test_large_arrays_have_a_checksum(tmp_path):
+    """Small ones are in headers, which have one: see the test of every bit of a file."""
+    long = Plate(delta_n=np.full(50, 1e-3), frames=120).dataset().isel(wavelength=slice(100, 140))
+    path = tmp_path / "long.h5"
+    write_raw(long, path)
+    with h5py.File(path) as file:
+        chunk = file[f"{SPECTROMETER}/pump_open"].id.get_chunk_info(0)
+    with path.open("r+b") as file:
+        file.seek(chunk.byte_offset + 11)
+        byte = file.read(1)[0]
+        file.seek(chunk.byte_offset + 11)
+        file.write(bytes([byte ^ 1]))
+    with pytest.raises(RawFileError, match=r"pump_open: cannot be read"):
+        open_raw(path)
