@@ -214,7 +214,7 @@ def _validate_chirp(dataset: xr.Dataset) -> None:
         )
     if np.abs(delay).max() > _LONGEST_CHIRP:
         raise RawFileError(
-            f"{NUMBERS['chirp_delay'].path}: {np.abs(delay).max():g} ps is longer than any pulse of "
+            f"{NUMBERS['chirp_delay'].path}: {np.abs(delay).max():g} ps, longer than any pulse of "
             "the probe; is it in ps?"
         )
     if len(np.unique(known)) != len(known):

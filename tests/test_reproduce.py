@@ -340,7 +340,9 @@ def test_interrupted_in_the_middle_and_gone_on_with_it_takes_every_run_once(tmp_
     again, errors = third.communicate(timeout=600)
     assert third.returncode == 0, errors
     assert complete(settings) == after
-    assert json.loads(again)["A"] == answer["A"]
+    again = json.loads(again)
+    for name in TABLE_1:  # threads add up in another order
+        assert again[name]["value"] == pytest.approx(answer[name]["value"], rel=1e-4)
 
 
 def start(out, scenario):
