@@ -166,7 +166,8 @@ class _Decay:
         good &= y > _STANDS_OUT * s
         order = np.argsort(t[good], kind="stable")
         t, y, s = t[good][order], y[good][order], s[good][order]
-        if len(t) < 12 or t[-1] < 40:
+        reached = len(t) >= 12 and t[0] <= 6 and bool((np.abs(t - 40) <= 6).any())
+        if not reached or t[-1] < 40:
             return None
         integral = np.concatenate([[0.0], np.cumsum((y[1:] + y[:-1]) / 2 * np.diff(t))])
         return cls(t, np.log(y), s / y, y, integral)

@@ -44,7 +44,7 @@ class LineIntensity:
 def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensity:
     """Separate narrow laser lines from the broad luminescence.
 
-    The faintest points gives the band's first shape; where any point exceeds it
+    The faintest points give the band's first shape; where any point exceeds it
     sharply there are lines, within the resolution. What is left of all points gives the band's
     mean shape, a smooth curve, and each point its level, slope and curvature. The lines are what
     the pixels hold above it, wherever they are.
@@ -62,7 +62,8 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
     Raises
     ------
     ValueError
-        Fewer than four usable points, no unlit pixels, or no line stands out anywhere.
+        Fewer than four usable points, no unlit pixels, no line that stands out anywhere, or no
+        luminescence beside the lines.
     """
     counts, nm = np.asarray(fluorescence, np.float64), np.asarray(wavelength, np.float64)
     unlit = (nm > _UNLIT[0]) & (nm < _UNLIT[1])
@@ -85,6 +86,11 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
     for _ in range(2):  # the second time with the noise about the points' own bands
         noise = floor * np.sqrt(1 + _excess(s - smooth, smooth, floor, outside) * smooth)
         shape = _band_shape(s.sum(axis=0), np.sqrt((noise**2).sum(axis=0)), x, outside)
+        if not np.isfinite(shape @ shape):
+            raise ValueError(
+                "the luminescence cannot be told from the lines: extend the sweep below the lasing "
+                "threshold"
+            )
         basis = shape * _scaled(x) ** np.arange(_BENDS)[:, np.newaxis]
         design = basis[:, outside] / noise[:, np.newaxis, outside]
         covariance = np.linalg.inv(design @ design.swapaxes(1, 2))

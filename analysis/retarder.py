@@ -128,7 +128,10 @@ def fit_retarder(voltage: ArrayLike, power: ArrayLike, sigma: ArrayLike) -> Powe
     nodes = np.linspace(max(low - margin, v.min()), min(high + margin, v.max()), 10 * _NODES)
     curve = best.eval(voltage=nodes)
     first, last = sorted((int(np.argmin(curve)), int(np.argmax(curve))))
-    nodes = np.linspace(nodes[first], nodes[last], _NODES)
+    # below its threshold voltage the crystal does not turn: a flat end cannot be inverted
+    moves = np.abs(np.diff(curve[first : last + 1]))
+    turning = first + np.flatnonzero(moves > 1e-6 * np.ptp(curve))
+    nodes = np.linspace(nodes[turning[0]], nodes[turning[-1] + 1], _NODES)
     curve = best.eval(voltage=nodes)
     middle = int(np.argmin(np.abs(curve - curve.max() / 2)))
     spread = best.eval_uncertainty(voltage=nodes[middle : middle + 1])[0]

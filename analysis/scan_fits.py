@@ -50,9 +50,7 @@ def fit_scan(reduced: xr.Dataset, window: tuple[float, float] | None = None) -> 
     raise ValueError(msg)
 
 
-def _each(
-    scan: xr.Dataset, axis: str, unit: str, fit: Callable[[xr.Dataset], _Found]
-) -> _Found:
+def _each(scan: xr.Dataset, axis: str, unit: str, fit: Callable[[xr.Dataset], _Found]) -> _Found:
     """Fit every slice along an axis; a slice that cannot be fitted says why."""
     found: _Found = {}
     places = [f"at {value:.4g} {unit}" for value in scan[axis].values]

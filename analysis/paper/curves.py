@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from analysis.grid import levels
 from analysis.rate_equations import Curve
 
-__all__ = ["FIRST", "kinetics_curves", "movie_grid"]
+__all__ = ["FIRST", "kinetics_curves", "movie_grid", "probe_time", "taken"]
 
 Floats = NDArray[np.float64]
 
@@ -17,11 +17,30 @@ FIRST = 3.0
 _FLUENCE, _DELAY, _PLACE = 0.01, 0.5, 0.1  # mJ/cm², ps, um: what tells one setting from the next
 
 
+def taken(scan: xr.Dataset | None, what: str) -> xr.Dataset:
+    """Return a scan that was taken.
+
+    Raises
+    ------
+    ValueError
+        It was not, or has no points.
+    """
+    if scan is None or not scan.sizes.get("point"):
+        msg = f"no {what} was taken"
+        raise ValueError(msg)
+    return scan
+
+
 def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
     """Split delay scans at several fluences into curves of density, after `FIRST`.
 
     Points that were not determined are left out, and so is a fluence of which less than half of
     the delays is there.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left.
     """
     fluence, place = levels(kinetics["fluence"].values, _FLUENCE)
     time, spread = probe_time(kinetics)
@@ -37,6 +56,8 @@ def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
         use = mine & good & (time >= FIRST)
         order = np.flatnonzero(use)[np.argsort(time[use])]
         curves.append(Curve(float(value), time[order], density[order], sigma[order], spread[order]))
+    if not curves:
+        raise ValueError("at no fluence of the kinetics half of the delays gave an index change")
     return curves
 
 

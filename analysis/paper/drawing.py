@@ -92,7 +92,7 @@ def panel(
         axes.set_title(f"({letter})", loc="left", fontweight="bold", y=height)
     try:
         draw(axes, *args)
-    except MissingError as reason:
+    except ValueError as reason:  # a panel that cannot be drawn does not take the others with it
         say(axes, str(reason))
 
 

@@ -74,7 +74,9 @@ def _response(axes: Axes, data: PaperData, results: Results) -> None:
     delta_n, sigma = sweep["delta_n"].values, sweep["delta_n_sigma"].values
     if results.arrival is not None:
         axes.plot(delta_n * 1e3, fluence, ".", color="0.7", label=label)
-        delta_n = as_delta_n(results.arrival["density"].values) / 1e3
+        delta_n, sigma = (
+            as_delta_n(results.arrival[name].values) / 1e3 for name in ("density", "sigma")
+        )
         label = "right after the pump"
     axes.errorbar(
         delta_n * 1e3,

@@ -90,12 +90,14 @@ def _light(axes: Axes, data: PaperData, results: Results) -> None:
     """Draw the laser lines with their S-curve, and all light."""
     fluence, line, sigma, broad = _emission(data, results)
     light = line + broad
+    top = float(np.nanmax(light, initial=0.0))
+    if not top > 0:
+        raise MissingError("fluorescence: no light")
     axes.errorbar(fluence, line, sigma, fmt="o", color=LIGHT_COLOUR, label="laser lines")
     axes.plot(fluence, light, "o", color=LIGHT_COLOUR, fillstyle="none", label="all light")
     if results.s_curve is not None:
         fine = np.geomspace(fluence.min(), fluence.max(), 300)
         axes.plot(fine, results.s_curve.evaluate(fine), color=LIGHT_COLOUR, linewidth=0.8)
-    top = float(np.nanmax(light))
     axes.set(yscale="log", ylim=(3e-5 * top, 20 * top))  # noise around 0 is left out
 
 

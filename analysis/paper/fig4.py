@@ -75,7 +75,7 @@ def _plate(axes: Axes, data: PaperData) -> None:
     spot = Circle((0, 0), data.known.pump_waist.value, color=PUMP_COLOUR, alpha=0.45, linewidth=0)
     axes.add_patch(spot)
     axes.annotate("pump, 1/e²", (0, 0), ha="center", va="center", fontsize=6.5)
-    if data.movie is not None:
+    if data.movie is not None and data.movie.sizes.get("point"):
         x, y = data.movie["x"].values, data.movie["y"].values
         scanned = Rectangle((x.min(), y.min()), np.ptp(x), np.ptp(y), fill=False, linestyle="--")
         axes.add_patch(scanned)

@@ -135,6 +135,8 @@ def figure_silicon(data: PaperData, results: Results) -> Figure:
 def _lines(axes: Axes, data: PaperData, results: Results, scaled: bool) -> None:
     scan = gridded(taken(data.silicon, "silicon scan"), "delay", "x")
     scan = scan.isel(delay=scan["delay"].values >= FIRST)
+    if not scan.sizes["delay"]:
+        raise MissingError("silicon scan: no frame after the pump")
     chosen = np.unique(np.linspace(0, scan.sizes["delay"] - 1, 5).astype(int))
     x = np.linspace(float(scan["x"].min()), float(scan["x"].max()), 121)
     silicon = MATERIALS["Si"]

@@ -71,7 +71,9 @@ def compare(name: str, estimate: Estimate) -> Row:
     """Put an estimate beside the paper's value.
 
     They agree where they are within the paper's tolerance and two standard deviations of the
-    estimate; an upper limit agrees with a bound that lies at or above it.
+    estimate; an upper limit agrees with a bound that lies at or above it. An estimate whose two
+    standard deviations are as large as the paper's value would agree with nearly everything: it
+    says nothing.
     """
     stated = TABLE.get(name)
     if stated is None:
@@ -85,5 +87,7 @@ def compare(name: str, estimate: Estimate) -> Row:
         return Row(estimate, stated.text, bool(low <= stated.value or measured <= stated.value))
     if stated.bound == "at least":
         return Row(estimate, stated.text, bool(high >= stated.value))
+    if 2 * estimate.sigma >= abs(stated.value):
+        return Row(estimate, stated.text)
     distance = abs(estimate.value - stated.value)
     return Row(estimate, stated.text, bool(distance <= stated.tolerance + 2 * estimate.sigma))

@@ -71,3 +71,17 @@ def test_drift_and_deviation_are_relative():
     deviation, sigma = check_curve(table, malus(table), at, 1.01 * malus(at), 1e-3 * malus(at))
     assert deviation == pytest.approx(0.01, rel=1e-6)
     assert sigma == pytest.approx(1e-3 / 3**0.5)
+
+
+def test_a_crystal_that_rests_at_full_power_is_cut_where_it_begins_to_turn():
+    """Half a wave at rest, threshold 1.3 V: the power is flat up to there, and a table of equal
+    powers could not be inverted.
+    """
+    volts = np.linspace(0, 10, 41)
+    above = np.maximum(volts - 1.3, 0) / 1.1
+    power = 2e-6 * (0.002 + 0.998 * np.sin(np.pi * 0.505 / (1 + above**1.5)) ** 2)
+    sigma = 0.003 * power / np.sqrt(10) + 1e-10
+    noisy = power + np.random.default_rng(4).normal(0, sigma)
+    curve = fit_retarder(volts, noisy, sigma)
+    assert (np.diff(curve.power) < 0).all()
+    assert curve.voltage[0] == pytest.approx(1.3, abs=0.3)
