@@ -31,7 +31,7 @@ Channel Access, and drift between points grows."""
 SAMPLE = "CsPbBr3-microplate"
 ALIGNMENT_FLUENCE = 0.5  # mJ/cm², below the lasing threshold
 
-SWEEP_DELAY = 2.5  # ps: by then the 5 ps chirped probe lies behind the pump as a whole
+SWEEP_DELAY = 5.0  # ps: the whole chirped probe is behind the pump, with any chirp up to 8 ps
 FLUENCES = [float(f) for f in np.linspace(0.1, 1.0, 19).round(3)]  # mJ/cm²
 PERIODS_SWEEP = 20  # of the chopper a point: one second, as for the paper's sensitivity
 

@@ -71,7 +71,8 @@ def _s_curve(axes: Axes, data: PaperData, results: Results) -> None:
         note(axes, str(why))
     mark_fluences(axes, results, "x")
     axes.set(xlabel=FLUENCE_LABEL, ylabel="Fluorescence (counts)")
-    axes.legend(loc="upper left", frameon=True, edgecolor="none")
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper left", frameon=True, edgecolor="none")
     right = axes.twinx()
     for one, colour in ((axes, LIGHT_COLOUR), (right, PHOTON_COLOUR)):
         one.yaxis.label.set_color(colour)

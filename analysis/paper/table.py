@@ -71,7 +71,8 @@ def compare(name: str, estimate: Estimate) -> Row:
     """Put an estimate beside the paper's value.
 
     They agree where they are within the paper's tolerance and two standard deviations of the
-    estimate; an upper limit agrees with a bound that lies at or above it. An estimate whose two
+    estimate. With the paper's bound they agree where some of these values keep to it, or where an
+    upper limit does. An estimate whose two
     standard deviations are as large as the paper's value would agree with nearly everything: it
     says nothing.
     """

@@ -77,6 +77,11 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     return found
 
 
+LIGHT = 0.015
+"""Relative error of the light beyond its noise: luminescence and laser leave the plate on different
+ways, of which the fit knows only the mean."""
+
+
 def light_curve(
     fluence: Floats, line: LineIntensity, response: Response, scatter: float
 ) -> LightCurve:
@@ -86,7 +91,7 @@ def light_curve(
     return LightCurve(
         fluence[good],
         intensity[good],
-        np.hypot(line.line_sigma, line.broad_sigma)[good],
+        np.hypot(np.hypot(line.line_sigma, line.broad_sigma), LIGHT * intensity)[good],
         response.slope * fluence[good],
         scatter,
     )

@@ -83,10 +83,8 @@ def reproduce(
     from ocm_ophyd.report import results_json
     from ocm_ophyd.wording import duration
 
-    answer = results_json(results)
-    (out / "results.json").write_text(to_json(answer), "utf-8")
     if as_json:
-        typer.echo(to_json(answer))
+        typer.echo(to_json(results_json(results)))
         return
     Console(width=None if sys.stdout.isatty() else 130).print(_table(results))
     for note in results.notes:
@@ -135,10 +133,11 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
         report(FITS, 0, 1)
         from analysis.paper.figures import figures
         from analysis.paper.inference import infer
-        from ocm_ophyd.report import write_report
+        from ocm_ophyd.report import results_json, write_report
 
         results = infer(data)
         results.notes.extend(f"{step} was not measured: {why}" for step, why in failures.items())
+        (out / "results.json").write_text(to_json(results_json(results)), "utf-8")
         wait_for_runs(settings, [keep_results(settings, data, results, taken)])
         timing = {
             "measuring, here": measured - begun,
