@@ -95,7 +95,7 @@ def _response(axes: Axes, data: PaperData, results: Results) -> None:
     mark_fluences(axes, results, "y")
     axes.set(xlabel=DELTA_N_LABEL, ylabel=FLUENCE_LABEL, ylim=reach[[0, -1]])
     axes.set_xlim(left=0.0)
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", fontsize="x-small")
     density_axis(axes, "top")
 
 
