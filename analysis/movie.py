@@ -96,9 +96,11 @@ class DiffusionFit:
     def evaluate(self, time: ArrayLike, x: ArrayLike, y: ArrayLike = 0.0) -> Floats:
         """Density that the probe sees, (T, Y, X) in cm⁻³, at times in ps and positions in um."""
         time, x, y = (np.atleast_1d(np.asarray(v, np.float64)) for v in (time, x, y))
-        scene = replace(self._scene, time=time, spread=np.zeros_like(time), x=x, y=y)
+        # with the fit's own frames, whose steps follow the stimulated emission
+        every, place = np.unique(np.concatenate([time, self._scene.time]), return_inverse=True)
+        scene = replace(self._scene, time=every, spread=np.zeros_like(every), x=x, y=y)
         model = CloudModel(scene, self._best.stimulated)
-        density = self._unit * model(self._best.values)[0]
+        density = self._unit * model(self._best.values)[0][place[: len(time)]]
         return np.where(time[:, np.newaxis, np.newaxis] >= 0, density, 0.0)
 
 

@@ -233,3 +233,11 @@ def test_silicon_widens():
         assert "not resolved" not in noisy.note
     assert abs(np.mean(pulls)) < 3 / np.sqrt(12)
     assert np.std(pulls) == pytest.approx(1, abs=0.6)
+
+
+def test_a_frame_is_the_same_alone_as_among_others():
+    """The fit's steps follow the stimulated emission, also where one instant is asked for."""
+    found, time = fit(*sample_movie()), np.array([20.0, 50.0, 180.0])
+    together = found.evaluate(time, [0.0, 1.0])
+    alone = np.concatenate([found.evaluate([t], [0.0, 1.0]) for t in time])
+    np.testing.assert_allclose(alone, together, rtol=1e-12)
