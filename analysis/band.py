@@ -69,6 +69,8 @@ class ProbeBand:
 
         self._dark, self._light = binned(dark), binned(light)
         self.wavelength: Floats = 2e3 * np.pi * self._light / binned(k * light)
+        middle = binned(k) / self._sizes
+        self.ripple: Floats = np.gradient(np.log(self._light / self._sizes), middle)
 
     def normalise(
         self, off: Floats, difference: Floats, mean_open: float

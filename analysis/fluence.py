@@ -8,10 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2 as chi2_distribution
 from scipy.stats import f as f_distribution
 
+from analysis.decay import widening
+
 Floats = NDArray[np.float64]
 
-FLUORESCENCE_BAND = (515.0, 560.0)
-"""Band in nm that holds CsPbBr3's fluorescence and lasing lines (paper, Fig. 2b)."""
+FLUORESCENCE_BAND = (505.0, 560.0)
+"""Band in nm that holds all but a thousandth of CsPbBr3's fluorescence and its lasing lines (paper,
+Fig. 2b): light of the wings that is left out would make the lines seem brighter beside it."""
 
 PUMP_LINE = (525.0, 4.0)
 """Pump wavelength and the half width around it that is left out, nm: 100 fs (4 nm) and the 1.5 nm
@@ -33,6 +36,11 @@ class Response:
     loss_sigma: float
     reduced_chi2: float
     p_value: float
+
+    @property
+    def relative_sigma(self) -> float:
+        """Standard deviation of the slope over it, widened where the fit misses the data."""
+        return self.slope_sigma / self.slope * widening(self.reduced_chi2)
 
     def evaluate(self, fluence: ArrayLike) -> Floats:
         """Δn at `fluence` (mJ/cm²)."""

@@ -2,15 +2,18 @@
 
 One model serves both. With q = k − k_c in rad/um, κ = q over half the band, and ρ = k/k_c:
 
-    s(k) = (1 + h0 + h1 κ) (g0 + g1 κ + g2 κ²) {1 + (1 + c) [A cos ψ − B sin ψ]}
-    ψ = z q [1 + r (ρ − 1)] + Δ e + d κ,   e = ρ Δn(λ)/Δn(λ_c)
+    s(k) = (1 + h0 + h1 κ) (g0 + g1 κ + g2 κ²) {1 + f0 ℓ + (1 + c) (1 + f1 ℓ) [A cos ψ − B sin ψ]}
+    ψ = z q [1 + r (ρ − 1)] + Δ e + d κ,   e = ρ Δn(λ)/Δn(λ_c),   ℓ = d ln L/dκ
 
-Without the pump h0, h1, c, d and Δ are zero. A = V cos φ and B = V sin φ with the visibility V and
-the phase φ at the band's centre; z is the optical path difference in um (its group value: 2 n_g L
-in common path), and r the bend that comes with the group index. The pump adds Δ = 4πLΔn/λ_c, which
-the material's dispersion of Δn bends over the band; pulse energy h0, tilt h1 and contrast c may
-change with it, and Δ over the band (d), because the chirped probe's colours pass the sample at
-different times.
+Without the pump h0, h1, c, d, f0, f1 and Δ are zero. A = V cos φ and B = V sin φ with the
+visibility V and the phase φ at the band's centre; z is the optical path difference in um (its group
+value: 2 n_g L in common path), and r the bend that comes with the group index. The pump adds
+Δ = 4πLΔn/λ_c, which the material's dispersion of Δn bends over the band; pulse energy h0, tilt h1
+and contrast c may change with it, and Δ over the band (d), because the chirped probe's colours pass
+the sample at different times. While Δ changes it moves the frequency of the light that passes the
+crystal by −dΔ/dt, and with it the ripples of the light's spectrum L: f0 in that beam's own power,
+f1 in the interference. Left out, this would shift Δ in time by up to 10 fs, each fringe phase
+otherwise.
 
 A plate of 1.5 um shows 1.2 fringes over the band, so no Fourier peak is clear of zero: only a fit
 of all of it at once is unbiased.
@@ -21,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.fringe_solver import derivatives, fit_fringe, fit_step
+from analysis.fringe_solver import PARAMETERS, derivatives, fit_fringe, fit_step
 
 Floats = NDArray[np.float64]
 
@@ -39,7 +42,10 @@ and 1.7 % (glass)."""
 SLOPE_SIGMA = 0.05
 """Prior width of d, rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
 
-_STATIC, _PUMPED = slice(0, 7), slice(7, 12)  # g0 g1 g2 A B z r | Δ h0 h1 c d
+SHIFT_SIGMA = 3e-4
+"""Prior width of f0 and f1, in half bands of 190 rad/ps: Δ = 0.4 rad that falls by 15 % a ps."""
+
+_STATIC, _PUMPED = slice(0, 7), slice(7, PARAMETERS)  # g0 g1 g2 A B z r | Δ h0 h1 c d f0 f1
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,8 @@ class FringeModel:
         How far z may be from there, in um.
     dispersion : (K,) array or float
         Δn(λ)/Δn(λ_c) of the material; 1 where it is not known.
+    ripple : (K,) array or float
+        d ln L/dk of the light's spectrum L, um/rad; 0 where it is not known.
     """
 
     def __init__(
@@ -114,11 +122,12 @@ class FringeModel:
         path: float,
         path_range: float,
         dispersion: Floats | float = 1.0,
+        ripple: Floats | float = 0.0,
     ) -> None:
         k, k_centre = 2e3 * np.pi / wavelength, 2e3 * np.pi / centre
         q, half = k - k_centre, np.ptp(k) / 2
         ratio = k / k_centre
-        self._axes = np.stack([q, q / half, ratio - 1, ratio * dispersion])
+        self._axes = np.stack([q, q / half, ratio - 1, ratio * dispersion, ripple * half + 0 * q])
         # Starts lie a radian apart at the band's edges, within reach of the fit.
         reach = int(path_range * half)
         self._starts = path + np.arange(-reach, reach + 1) / half
@@ -126,20 +135,20 @@ class FringeModel:
         flat = np.broadcast_to(np.stack([np.ones_like(q), q / half]), (len(phase), 2, len(q)))
         waves = np.stack([np.cos(phase), -np.sin(phase)], axis=1)
         self._bases = np.ascontiguousarray(np.concatenate([flat, waves], axis=1))
-        self._prior = np.zeros(12)
+        self._prior = np.zeros(PARAMETERS)
         self._prior[[1, 2]] = ENVELOPE_SIGMA
         self._prior[[5, 6]] = [path_range, CURVATURE[1]]
-        self._prior[[10, 11]] = [CONTRAST_SIGMA, SLOPE_SIGMA]
-        self._prior[[1, 2, 5, 6, 10, 11]] **= -2.0
+        self._prior[10:] = CONTRAST_SIGMA, SLOPE_SIGMA, SHIFT_SIGMA, SHIFT_SIGMA
+        self._prior[[1, 2, 5, 6, 10, 11, 12, 13]] **= -2.0
 
     def derivatives(self, fringe: Fringe, delta: float | Floats = 0.0) -> tuple[Floats, Floats]:
-        """Spectrum (K,) under a phase change `delta` (rad), and its derivatives (12, K).
+        """Spectrum (K,) under a phase change `delta` (rad), and its derivatives (14, K).
 
         `delta` is one number, or one a pixel.
 
-        The derivatives are by g0 g1 g2 A B z r Δ h0 h1 c d.
+        The derivatives are by g0 g1 g2 A B z r Δ h0 h1 c d f0 f1.
         """
-        parameters = np.zeros(12)
+        parameters = np.zeros(PARAMETERS)
         parameters[_STATIC] = fringe.parameters
         axes = self._axes.copy()
         axes[3] *= delta
@@ -172,7 +181,7 @@ class FringeModel:
         Fits the difference, not S_on, so that what the model misses in both spectra alike drops
         out, and solves for Δ in the full model, so that Δ may be large.
         """
-        parameters = np.zeros(12)
+        parameters = np.zeros(PARAMETERS)
         parameters[_STATIC] = fringe.parameters
         delta, functional, by_fringe, share = fit_step(
             parameters, self._axes, difference, weight, self._prior[_PUMPED]

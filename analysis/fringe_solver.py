@@ -1,7 +1,8 @@
 """The arithmetic of `analysis.fringe`: its model with derivatives, and the fits, compiled.
 
 Interpreted array operations on a hundred pixels would cost five times as much. Parameters are in
-the order g0 g1 g2 A B z r Δ h0 h1 c d; `axes` (4, K) holds q, κ, ρ − 1 and e of the pixels.
+the order g0 g1 g2 A B z r Δ h0 h1 c d f0 f1; `axes` (5, K) holds q, κ, ρ − 1, e and ℓ of the
+pixels.
 """
 
 import numpy as np
@@ -9,6 +10,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+PARAMETERS = 14
 
 
 @njit(cache=True)
@@ -68,16 +71,18 @@ def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floa
 
 
 @njit(cache=True, fastmath=True)
-def _pixel(p: Floats, q: float, tilt: float, offset: float, response: float, row: Floats) -> float:
-    """Model at one pixel; its derivatives go to `row`."""
+def _pixel(p: Floats, axes: Floats, i: int, row: Floats) -> float:
+    """Model at pixel `i`; its derivatives go to `row`."""
+    q, tilt, offset, response, light = axes[0, i], axes[1, i], axes[2, i], axes[3, i], axes[4, i]
     bend = 1 + p[6] * offset
     phase = p[5] * q * bend + p[7] * response + p[11] * tilt
     cos, sin = np.cos(phase), np.sin(phase)
     gain = 1 + p[8] + p[9] * tilt
     envelope = p[0] + tilt * (p[1] + tilt * p[2])
-    swing = gain * envelope * (1 + p[10])
+    visible = (1 + p[10]) * (1 + p[13] * light)
+    swing = gain * envelope * visible
     wave = p[3] * cos - p[4] * sin
-    contrast = 1 + (1 + p[10]) * wave
+    contrast = 1 + p[12] * light + visible * wave
     slope = -swing * (p[3] * sin + p[4] * cos)
     row[0] = gain * contrast
     row[1] = row[0] * tilt
@@ -89,20 +94,24 @@ def _pixel(p: Floats, q: float, tilt: float, offset: float, response: float, row
     row[7] = slope * response
     row[8] = envelope * contrast
     row[9] = row[8] * tilt
-    row[10] = gain * envelope * wave
+    row[10] = gain * envelope * (1 + p[13] * light) * wave
     row[11] = slope * tilt
+    row[12] = gain * envelope * light
+    row[13] = row[12] * (1 + p[10]) * wave
     return gain * row[8]
 
 
 @njit(cache=True)
 def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
-    """Model (K,) and its derivatives (12, K)."""
+    """Model (K,) and its derivatives (14, K)."""
     model = np.empty(axes.shape[1])
-    table = np.empty((12, axes.shape[1]))
-    row = np.empty(12)
+    table = np.empty((PARAMETERS, axes.shape[1]))
+    row = np.empty(PARAMETERS)
     for i in range(len(model)):
-        model[i] = _pixel(p, axes[0, i], axes[1, i], axes[2, i], axes[3, i], row)
-        for a in range(12):  # compiles in a tenth of the time that an assignment of slices takes
+        model[i] = _pixel(p, axes, i, row)
+        for a in range(
+            PARAMETERS
+        ):  # compiles in a tenth of the time that an assignment of slices takes
             table[a, i] = row[a]
     return model, table
 
@@ -129,9 +138,9 @@ def _normal_equations(
         for b in range(n):
             hessian[a, b] = 0.0
         hessian[a, a] = prior[a]
-    row = np.empty(12)
+    row = np.empty(PARAMETERS)
     for i in range(len(data)):
-        model = _pixel(p, axes[0, i], axes[1, i], axes[2, i], axes[3, i], row)
+        model = _pixel(p, axes, i, row)
         residual = data[i] - model
         cost += weight[i] * residual * residual
         for a in range(n):
@@ -198,7 +207,7 @@ def fit_step(
     These are by the fringe's parameters (7,), and by the Δ of each pixel alone (K,).
     """
     off, by_off = derivatives(p, axes)
-    covariance = _fit(p, 7, axes, off + difference, weight, prior, np.zeros(5))
+    covariance = _fit(p, 7, axes, off + difference, weight, prior, np.zeros(len(prior)))
     _, by_on = derivatives(p, axes)
     functional = _times(by_on[7:].T, covariance[0]) * weight
     by_fringe = _times(by_on[:7] - by_off[:7], functional)
@@ -222,7 +231,7 @@ def fit_fringe(
     """
     best, linear = _best_linear(bases, data, weight)
     level = linear[0]
-    p = np.zeros(12)
+    p = np.zeros(PARAMETERS)
     p[0], p[1], p[3], p[4] = level, linear[1], linear[2] / level, linear[3] / level
     p[5], p[6] = starts[best], curvature
     expected = np.zeros(7)

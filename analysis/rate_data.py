@@ -75,6 +75,8 @@ class LightCurve:
         Initial density that the probe sees at each fluence, cm⁻³.
     scatter : float
         Relative standard deviation of each density by itself.
+    scale : float
+        Relative standard deviation that all densities share. Both are for points with scatter.
     """
 
     fluence: ArrayLike
@@ -82,6 +84,7 @@ class LightCurve:
     sigma: ArrayLike
     density: ArrayLike
     scatter: float = 0.0
+    scale: float = 0.0
 
 
 def curve_table(curve: Curve) -> Floats:

@@ -167,7 +167,7 @@ def fit_rate_equations(
     elif light is not None:
         problem = Problem(curves, plate, light, prior)
         start = problem.start.copy()
-        start[: len(fit.theta)] = fit.theta
+        start[: problem.initial.stop] = fit.theta[:-1]
         fit = minimise(problem, start, problem.free)
     return _summary(problem, fit, reason, warnings, profiles)
 

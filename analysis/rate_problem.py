@@ -30,7 +30,8 @@ class Problem:
     """Data, with residuals in sigmas and their derivatives.
 
     Parameters are the shared ones in the fit's units, then the logarithms of the initial densities
-    of the curves, then those of the light curve's points.
+    of the curves, then those of the light curve's points, then that of a factor that its densities
+    share.
 
     Attributes
     ----------
@@ -74,7 +75,7 @@ class Problem:
         )
         self.plate, self.prior = plate, prior
         self.light = np.empty((0, 3)) if light is None else light_table(light)
-        self.scatter = 0.0 if light is None else light.scatter
+        self.scatter, self.scale = (0.0, 0.0) if light is None else (light.scatter, light.scale)
         last = [float(np.max(table[:, 0] + table[:, 3])) for table in self.points]
         self.horizon = np.array(last + [EMITTED] * len(self.light))
         times, _ = solver.steps(float(self.horizon.max()))
@@ -86,14 +87,17 @@ class Problem:
         ]
         self.initial = slice(SHARED, SHARED + len(self.points))
         self.start = self._start()
-        size, fixed = len(self.start), 0 if self.scatter else len(self.light)
-        self.free = np.arange(size) < size - fixed
+        size = len(self.start)
+        self.of_light = slice(self.initial.stop, size - 1)
+        self.free = np.full(size, True)
+        self.free[self.of_light] = self.scatter > 0
+        self.free[-1] = self.scale > 0
         self.of_mode = np.isin(np.arange(size), MODE)
-        densities = self.start[SHARED:]
+        densities = self.start[SHARED:-1]
         shared = np.array([[p.fitted(bound) for bound in p.bounds] for p in PARAMETERS])
         shared[THRESHOLD] = densities.min() - 2, densities.max() + 2
-        self.low = np.r_[shared[:, 0], densities - 2]
-        self.high = np.r_[shared[:, 1], densities + 2]
+        self.low = np.r_[shared[:, 0], densities - 2, -1.0]
+        self.high = np.r_[shared[:, 1], densities + 2, 1.0]
         self._memory: tuple[bytes, Floats, Floats] = (b"", np.empty(0), np.empty(0))
 
     def _start(self) -> Floats:
@@ -105,12 +109,13 @@ class Problem:
         pair = radiative / PARAMETERS[solver.B].solver_unit
         values = (2e8, pair, 0.0, max(self.prior[0], 0.0), 1.0, _NEVER, 0.02)
         shared = [p.fitted(value) for p, value in zip(PARAMETERS, values, strict=True)]
-        return np.r_[shared, np.log(initial), np.log(self.light[:, 2])]
+        return np.r_[shared, np.log(initial), np.log(self.light[:, 2]), 0.0]
 
     def dof(self, free: Booleans) -> int:
         """Degrees of freedom: known numbers, priors included, less fitted ones."""
         count = sum(len(table) for table in self.points) + 1 + len(self.light)
         count += len(self.light) if self.scatter else 0
+        count += 1 if self.scale else 0
         return count - int(np.count_nonzero(free)) - (2 if len(self.light) else 0)
 
     def _columns(self) -> Iterator[Floats]:
@@ -123,7 +128,7 @@ class Problem:
         return self._memory[1:]
 
     def _residuals(self, theta: Floats) -> tuple[Floats, Floats]:
-        plate, initial = self.plate, np.exp(theta[SHARED:])
+        plate, initial = self.plate, np.exp(theta[SHARED:-1])
         constants, chain = rates(theta, plate)
         _, density, _, light = solver.solve(
             initial, self.horizon, constants, plate.profile, plate.disc
@@ -140,7 +145,7 @@ class Problem:
 
     def _light_rows(self, light: Floats, chain: Floats, initial: Floats) -> tuple[Floats, Floats]:
         """Light with its two factors eliminated (variable projection, Kaufman's derivatives)."""
-        size, count = SHARED + len(initial), len(self.points)
+        size, count = len(self.start), len(self.points)
         intensity, sigma = self.light[:, 0], self.light[:, 1]
         if not len(sigma):
             return np.empty(0), np.empty((0, size))
@@ -164,7 +169,10 @@ class Problem:
         slope = PARAMETERS[solver.D].slope(theta[solver.D])
         residuals, chosen = [(diffusion - value) / sigma], [slope * rows[solver.D] / sigma]
         if self.scatter:
-            away = theta[self.initial.stop :] - np.log(self.light[:, 2])
+            away = theta[self.of_light] - theta[-1] - np.log(self.light[:, 2])
             residuals.extend(away / self.scatter)
-            chosen.extend(rows[self.initial.stop :] / self.scatter)
+            chosen.extend((rows[self.of_light] - rows[-1]) / self.scatter)
+        if self.scale:
+            residuals.append(theta[-1] / self.scale)
+            chosen.append(rows[-1] / self.scale)
         return np.array(residuals), np.array(chosen)

@@ -83,15 +83,16 @@ def solve(
     times : (T + 1,) array
         ps.
     density : (K, T + 1, 9) array
-        What the probe sees, cm⁻³, and its derivatives by the eight parameters. Beyond a horizon the
-        values are 0.
+        What the probe sees, cm⁻³, and its derivatives by the eight parameters. Beyond the second
+        node after a horizon the values are 0.
     photons : (K, T + 1) array
         m, cm⁻³.
     light : (K, 2, 9) array
         ∫ B <N²> dt and ∫ γ m dt up to the horizon, cm⁻³, and their derivatives.
     """
     times, level = steps(float(np.max(horizon)), first_step)
-    last = np.searchsorted(times, horizon)
+    # one node beyond the horizon, for the cubic through it
+    last = np.minimum(np.searchsorted(times, horizon) + 1, len(times) - 1)
     results = []
     for parts in (1, 2):
         variance = rates[D] * first_step * 2.0 ** np.arange(level.max() + 1) / parts
@@ -171,8 +172,8 @@ def _follow_one(
             break
         step = duration[t] / parts
         for _ in range(parts):
-            _shine(mode, square, rates, step / 2, light)
-            _amplify(mode, mean, square, rates, step / 2)
+            _shine(square, rates, step / 2, light)
+            _amplify(mode, mean, square, rates, step / 2, light)
             _collide(plasma, rates[C], step / 2)
             _recombine(plasma, mode, rates, step / 2)
             _apply(operators[level[t]], plasma, spare, _ROWS)
@@ -183,8 +184,8 @@ def _follow_one(
             _recombine(plasma, mode, rates, step / 2)
             _collide(plasma, rates[C], step / 2)
             _moments(plasma, area, mean, square)
-            _amplify(mode, mean, square, rates, step / 2)
-            _shine(mode, square, rates, step / 2, light)
+            _amplify(mode, mean, square, rates, step / 2, light)
+            _shine(square, rates, step / 2, light)
 
 
 @njit(cache=True, fastmath=_MATHS)
@@ -214,13 +215,11 @@ def _moments(plasma: Floats, area: Floats, mean: Floats, square: Floats) -> None
 
 
 @njit(cache=True, fastmath=_MATHS)
-def _shine(mode: Floats, square: Floats, rates: Floats, step: float, light: Floats) -> None:
-    """Count half a trapezium of the emission: spontaneous, and out of the mode."""
+def _shine(square: Floats, rates: Floats, step: float, light: Floats) -> None:
+    """Count half a trapezium of the spontaneous emission."""
     for r in range(_ROWS):
         light[0, r] += step * rates[B] * square[r]
-        light[1, r] += step * rates[LOSS] * mode[r]
     light[0, 1 + B] += step * square[0]
-    light[1, 1 + LOSS] += step * mode[0]
 
 
 @njit(cache=True, fastmath=_MATHS)
@@ -236,12 +235,38 @@ def _growth(x: float) -> tuple[float, float]:
 
 
 @njit(cache=True, fastmath=_MATHS)
-def _amplify(mode: Floats, mean: Floats, square: Floats, rates: Floats, step: float) -> None:
-    """Photons in a frozen plasma: the exact solution of their linear equation."""
+def _build_up(x: float, first: float, slope: float) -> tuple[float, float]:
+    """((e^x − 1)/x − 1)/x and its derivative, from `first` and `slope` of `_growth`."""
+    if abs(x) < 0.05:
+        return (
+            0.5 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120 + x / 720))),
+            1 / 6 + x * (1 / 12 + x * (1 / 40 + x * (1 / 180 + x / 1008))),
+        )
+    second = (first - 1) / x
+    return second, (slope - second) / x
+
+
+@njit(cache=True, fastmath=_MATHS)
+def _amplify(
+    mode: Floats, mean: Floats, square: Floats, rates: Floats, step: float, light: Floats
+) -> None:
+    """Photons in a frozen plasma, and how many leave: both exact, the equation is linear."""
     source = rates[COUPLING] * rates[B]
     x = (rates[GAIN] * mean[0] - rates[LOSS]) * step
     factor = np.exp(x)
     first, slope = _growth(x)
+    second, bend = _build_up(x, first, slope)
+    born, left = step * step * second, step * first  # time integral per source, per photon
+    by_rate = step * step * (slope * mode[0] + step * bend * source * square[0])
+    total = left * mode[0] + born * source * square[0]
+    light[1, 0] += rates[LOSS] * total
+    for r in range(1, _ROWS):
+        by_row = left * mode[r] + born * source * square[r] + by_rate * rates[GAIN] * mean[r]
+        light[1, r] += rates[LOSS] * by_row
+    light[1, 1 + GAIN] += rates[LOSS] * by_rate * mean[0]
+    light[1, 1 + LOSS] += total - rates[LOSS] * by_rate
+    light[1, 1 + B] += rates[LOSS] * born * rates[COUPLING] * square[0]
+    light[1, 1 + COUPLING] += rates[LOSS] * born * rates[B] * square[0]
     by_growth = step * (factor * mode[0] + slope * step * source * square[0])
     for r in range(1, _ROWS):
         mode[r] = factor * mode[r] + by_growth * rates[GAIN] * mean[r]

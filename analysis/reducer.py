@@ -164,7 +164,7 @@ class Reducer:
             change = self._material.delta_n(_DENSITY, colours)
             dispersion = change[:-1] / change[-1]
         self.model = FringeModel(
-            self.band.wavelength, CENTRE_WAVELENGTH, path, path_range, dispersion
+            self.band.wavelength, CENTRE_WAVELENGTH, path, path_range, dispersion, self.band.ripple
         )
         self.pixel_delay: Floats | None = None
         if chirp_wavelength is not None and chirp_delay is not None:

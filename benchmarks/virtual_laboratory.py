@@ -18,7 +18,7 @@ from scipy.interpolate import PchipInterpolator
 from analysis.arrival import Arrival, fit_arrival
 from analysis.band import PROBE_BAND
 from analysis.group_delay import chirp_delay
-from analysis.maps import Cloud, fit_cloud
+from analysis.maps import PumpSpot, fit_pump_spot
 from analysis.pump_power import peak_fluence
 from analysis.reduction import reduce_scan
 from analysis.retarder import corrected_power, fit_retarder
@@ -50,8 +50,8 @@ class Calibration:
     """V, retarder."""
     fluence: np.ndarray | None = None
     """mJ/cm² at `voltage`."""
-    cloud: Cloud | None = None
-    """Map of the pump after its last move."""
+    spot: PumpSpot | None = None
+    """The pump after its last move."""
 
 
 class Laboratory:
@@ -128,18 +128,19 @@ class Laboratory:
         self.calibration.arrival = arrival
         return arrival
 
-    def overlap(self, fluence: float = 0.35, delay: float = 5.0) -> Cloud:
-        """Map the pump and steer it to the probe's origin, until it is there within 0.1 um."""
-        side = np.linspace(-2.5, 2.5, 11)
+    def overlap(self, fluence: float = 0.5, delay: float = 5.0) -> PumpSpot:
+        """Steer the pump to the probe's origin, within 0.1 um; fluences go by its waist."""
+        side = np.linspace(-2.5, 2.5, 9)
         for _ in range(4):
             image = self.scan({"y": side, "x": side}, periods=6, fluence=fluence, delay=delay)
             columns = (image[name].values for name in ("x", "y", "delta_n", "delta_n_sigma"))
-            self.calibration.cloud = cloud = fit_cloud(*columns)
-            if np.hypot(cloud.x, cloud.y) < 0.1:
-                return cloud
+            self.calibration.spot = spot = fit_pump_spot(*columns)
+            if np.hypot(spot.x, spot.y) < 0.1:
+                self.calibration.fluence *= (PUMP_WAIST / spot.waist) ** 2
+                return spot
             self._set(
-                lens_x=self._knobs.lens_x - cloud.x / LENS_SCALE,
-                lens_y=self._knobs.lens_y - cloud.y / LENS_SCALE,
+                lens_x=self._knobs.lens_x - spot.x / LENS_SCALE,
+                lens_y=self._knobs.lens_y - spot.y / LENS_SCALE,
             )
         raise RuntimeError("the pump does not meet the probe after four moves")
 

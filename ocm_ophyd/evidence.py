@@ -71,14 +71,12 @@ def _known(samples: Mapping[str, Sample], calibration: list[dict[str, Any]]) -> 
     if found := stored.get("steering_lens_focal_waist"):
         waist = Estimate(found["value"], found["sigma"], "um")
     power = stored.get("pump_fluence_sigma", {}).get("value", nan)
-    # 2E/(πw²): fluences rest on the waist on record, not on the one that the overlap found
-    on_record = (waist.value / plate.pump_waist) ** 2 - 1
     zero = stored.get("delay_time_zero", {}).get("sigma", nan)
     return Known(
         size=plate.size,
         pump_waist=waist,
         probe_waist=PROBE_WAIST,
-        fluence_scale=hypot(power, 2 * waist.sigma / waist.value, on_record),
+        fluence_scale=hypot(power, 2 * waist.sigma / waist.value),
         fluence_scatter=FLUENCE_SCATTER,
         time_zero_sigma=zero / MM_PER_PS,
         waveguide=samples[SILICON].size,

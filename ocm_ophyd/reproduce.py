@@ -49,7 +49,7 @@ MOVIE_DELAYS = [
     *(130.0, 180.0, 240.0, 320.0, 410.0, 500.0),
 ]
 MOVIE_SIDE = [float(x) for x in np.linspace(-2.5, 2.5, 11)]  # um, the paper's 5 x 5 um²
-PERIODS_MOVIE = 6
+PERIODS_MOVIE = 12
 
 SILICON = "Si-waveguide"
 SILICON_FLUENCE = 1.0  # mJ/cm²: nothing lases, and the mirror's drift asks for signal

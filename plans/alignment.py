@@ -124,7 +124,8 @@ def overlap_pump(
 
     Maps of Δn, each fitted and followed by a move of the steering lens, until one shows the pump
     within 0.1 um. Recombination flattens the cloud and diffusion widens it: 5 ps after a pump
-    below threshold that is some per cent of the waist, which the fit allows for.
+    below threshold that is some per cent of the waist, which the fit allows for. Fluences are power
+    over area: the stored ones, of the waist on record, are brought to the measured waist.
 
     Parameters
     ----------
@@ -208,7 +209,14 @@ def overlap_pump(
     old_y = yield from bps.rd(lens.offset_y)
     narrowing = waist / (yield from bps.rd(lens.focal_waist))  # of the focus against here
     found_x, found_y, found_waist = spot["x"], spot["y"], spot["waist"]
+    pump = instrument.pump
+    volts, table = yield from bps.rd(pump.calibration)
+    assumed = yield from bps.rd(pump.waist)
     yield from bps.mv(
+        pump.calibration,
+        np.stack([volts, table * (assumed / found_waist.value) ** 2]),
+        pump.waist,
+        found_waist.value,
         lens.offset_x,
         old_x + found_x.value - at_x,
         lens.offset_y,

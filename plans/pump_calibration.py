@@ -48,7 +48,8 @@ def calibrate_pump_power(
     analyst : Analyst
         Fits the curve.
     sample : str
-        Name of the sample; its pump waist turns power into fluence.
+        Name of the sample; its pump waist turns power into fluence, until `overlap_pump` measures
+        it.
     voltages : sequence of float, optional
         V; by default 0 to 10 V in 41 steps.
     md : dict, optional
@@ -105,6 +106,8 @@ def calibrate_pump_power(
         np.stack([table.voltage, table.fluence]),
         pump.fluence_sigma,
         sigma,
+        pump.waist,
+        chosen.pump_waist,
         pump.calibration_note,
         note,
     )

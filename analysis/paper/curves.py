@@ -14,10 +14,9 @@ Floats = NDArray[np.float64]
 FIRST = 3.0
 """ps: from here on the whole chirped probe lies behind the pump."""
 
-REDUCTION = 3e-3
+REDUCTION = 1e-3
 """Relative error of a density beyond its noise: what the reduction is off by on frames without
-noise at single phases of the fringe, up to 0.1 % where Δn stands still and 0.5 % where it falls by
-10 % in a picosecond."""
+noise, 0.03 % at most phases of the fringe and up to 0.1 % at the worst."""
 
 _FLUENCE, _DELAY, _PLACE = 0.01, 0.5, 0.1  # mJ/cm², ps, um: what tells one setting from the next
 

@@ -7,7 +7,6 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.band import CENTRE_WAVELENGTH
-from analysis.decay import widening
 from analysis.estimate import Estimate, not_determined
 from analysis.fast_component import Onset, fast_component
 from analysis.fluence import Response, fit_response
@@ -38,8 +37,9 @@ def density_after_pump(sweep: xr.Dataset, rates: RateFit) -> xr.Dataset:
     """Density of the sweep right after the pump: the rates add what had recombined by then."""
     density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
     left = _left(rates, density, probe_time(sweep)[0])
+    sigma = np.hypot(sigma, _LOST * (1 - left) / left * density) / left
     return xr.Dataset(
-        {"density": ("point", density / left), "sigma": ("point", sigma / left)},
+        {"density": ("point", density / left), "sigma": ("point", sigma)},
         coords={"fluence": ("point", sweep["fluence"].values)},
     )
 
@@ -77,9 +77,15 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     return found
 
 
-LIGHT = 0.015
-"""Relative error of the light beyond its noise: luminescence and laser leave the plate on different
-ways, of which the fit knows only the mean."""
+LIGHT = 2e-3
+"""Relative error of the light beyond its noise: how well luminescence and lines are told apart."""
+
+SCALE = 0.02
+"""Relative error that the densities of the light share: the sweep's are carried back to the pump by
+rates that know nothing of the light, and the pump may drift between sweep and kinetics."""
+
+_LOST = 0.03
+"""Relative error of what the rates say was lost before the probe came, where lasing takes most."""
 
 
 def light_curve(
@@ -94,6 +100,7 @@ def light_curve(
         np.hypot(np.hypot(line.line_sigma, line.broad_sigma), LIGHT * intensity)[good],
         response.slope * fluence[good],
         scatter,
+        SCALE,
     )
 
 
@@ -119,8 +126,7 @@ def threshold_rows(
         rows = {name: not_determined(unit, reasons["response"]) for name, unit in units.items()}
         return rows | {"fluence_threshold": fluence}
     density = response.slope * seen.value
-    slope_sigma = response.slope_sigma * widening(response.reduced_chi2)
-    relative = float(np.hypot(slope_sigma / response.slope, seen.sigma / seen.value))
+    relative = float(np.hypot(response.relative_sigma, seen.sigma / seen.value))
     delta_n = float(CSPBBR3.delta_n(density, PROBE_WAVELENGTH))
     asymptotic = float(CSPBBR3.carrier_density_asymptotic(delta_n))
     at = f"{PROBE_WAVELENGTH:g} nm, right after the pump"

@@ -21,9 +21,10 @@ class PumpPower(PseudoPositioner):
     """Peak pump fluence on the sample (mJ/cm²) ↔ retarder voltage.
 
     The stored `calibration` is a table of two rows, voltage and fluence, monotonic in both and
-    interpolated with a shape-preserving cubic; `fluence_sigma` is its relative uncertainty, of all
-    fluences together, and `calibration_note` says what it rests on. Fluences above `maximum`, the
-    sample's stated limit, are refused, as is everything while no calibration is stored.
+    interpolated with a shape-preserving cubic; `waist` is the 1/e² radius (um) that turned power
+    into fluence, `fluence_sigma` the relative uncertainty that all fluences share beside it, and
+    `calibration_note` says what it rests on. Fluences above `maximum`, the sample's stated limit,
+    are refused, as is everything while no calibration is stored.
     """
 
     fluence = Cpt(PseudoAxis, key="fluence", egu="mJ/cm^2", kind=Kind.hinted)
@@ -31,6 +32,7 @@ class PumpPower(PseudoPositioner):
     maximum = Cpt(StoredSignal, value=0.0, units="mJ/cm^2", kind=Kind.config)
     calibration = Cpt(StoredSignal, value=[[0.0], [0.0]], units="V, mJ/cm^2", kind=Kind.config)
     fluence_sigma = Cpt(StoredSignal, value=0.0, units="1", kind=Kind.config)
+    waist = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     calibration_note = Cpt(StoredSignal, value="", kind=Kind.config)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -166,6 +166,30 @@ def test_derivatives_are_those_of_the_solution(index):
         )
 
 
+def test_a_cloud_is_followed_as_well_beside_one_that_is_followed_for_longer():
+    """Light is collected for 50 ns: a cubic through a curve's last times must find values there."""
+    disc, profile = PLATE.disc, PLATE.profile
+    scale, horizons = np.full(2, DENSE), np.array([500.0, 50e3])
+    times, density, _, light = rate_solver.solve(scale, horizons, RATES, profile, disc)
+    late = rate_solver.interpolation(times, np.array([400.0, 480.0, 500.0]))
+    np.testing.assert_allclose(late @ density[0, :, 0], late @ density[1, :, 0], rtol=1e-12)
+    _, _, _, alone = follow(RATES, horizon=50e3)
+    np.testing.assert_allclose(light[1, :, 0], alone[:, 0], rtol=1e-12)
+
+
+def test_photons_that_leave_a_mode_are_those_that_were_born():
+    """Of β B <N²> with nothing but the mode: the plasma stays, the mode fills with 1/γ."""
+    loss, source = 0.8, 0.03 * 1e-30 * DENSE**2
+    rates = only(B=1e-30, loss=loss, coupling=0.03)
+    times, _, photons, light = follow(rates, profile=np.ones_like(PLATE.profile), horizon=5e3)
+    end = times[np.searchsorted(times, 5e3)]
+    gone = source * (end - (1 - np.exp(-loss * end)) / loss)
+    assert light[1, 0] + photons[np.searchsorted(times, end)] == pytest.approx(
+        source * end, rel=1e-3
+    )
+    assert light[1, 0] == pytest.approx(gone, rel=1e-3)
+
+
 def test_halving_the_step_quarters_the_error_or_better():
     """Second order at least, on a grid that grows with time; at the default step 1e-5 is left."""
     at = np.array([2.0, 6, 10, 15, 30, 80])

@@ -85,9 +85,11 @@ def test_the_pump_is_on_the_probes_origin_to_a_tenth_of_a_micron(found, truth, i
 def test_a_fluence_that_is_asked_for_is_the_true_one(found, truth, instrument, fluence):
     (voltage,) = instrument.pump.forward((fluence,))
     true = Microscope(truth).true_fluence(voltage)
-    sigma = instrument.pump.fluence_sigma.get()
-    assert 0 < sigma < 3e-3
-    assert true == pytest.approx(fluence, rel=4 * sigma)
+    power, waist = instrument.pump.fluence_sigma.get(), found[0]["pump_waist"]
+    assert 0 < power < 3e-3
+    sigma = np.hypot(power, 2 * waist.sigma / waist.value)
+    assert sigma < 0.03
+    assert true == pytest.approx(fluence, rel=3 * sigma)
     assert instrument.pump.calibration_note.get().startswith("Malus")
 
 
@@ -269,3 +271,20 @@ def test_bad_input_is_one_line_before_anything_moves(found, session, unchanged, 
         session.run(session.plans()[name](**kwargs))
     assert "\n" not in str(refused.value)
     assert moved == []
+
+
+def test_a_wrong_waist_on_record_is_mended_by_the_measured_one(found, session, instrument, truth):
+    pump = instrument.pump
+    before = [signal.get() for signal in (pump.calibration, pump.waist)]
+    volts, fluence = before[0]
+    wrong = 1.1 * truth.pump.waist
+    pump.calibration.put(np.stack([volts, fluence * (before[1] / wrong) ** 2]))
+    pump.waist.put(wrong)
+    summary = session.run(session.plans()["overlap_pump"](sample=SAMPLE, fluence=0.35))
+    waist = summary["pump_waist"]
+    assert pump.waist.get() == waist.value
+    (voltage,) = pump.forward((0.5,))
+    true = Microscope(truth).true_fluence(voltage)
+    assert true == pytest.approx(0.5, rel=3 * np.hypot(2 * waist.sigma / waist.value, 3e-3))
+    for signal, value in zip((pump.calibration, pump.waist), before, strict=True):
+        signal.put(value)
