@@ -158,10 +158,7 @@ class Laboratory:
         at
             What stands still; 0 where nothing is said.
         """
-        still = {"delay": 0.0, "x": 0.0, "y": 0.0, "fluence": 0.0} | at
-        points = [
-            still | dict(zip(axes, values, strict=True)) for values in product(*axes.values())
-        ]
+        points = _grid(axes, at)
         shape = [len(values) for values in axes.values()]
         size = len(points) // shape[0] if len(shape) > 1 else len(points)
         parts = []
@@ -172,6 +169,29 @@ class Laboratory:
         whole = xr.concat(parts, "point", data_vars="minimal", join="exact")
         whole.attrs |= {"axes": " ".join(axes), "shape": np.array(shape)}
         return whole
+
+    def raw(
+        self, axes: Mapping[str, Sequence[float]], periods: int = PERIODS, **at: float
+    ) -> xr.Dataset:
+        """Take the points of a grid, as `scan` does, and return them as a raw dataset."""
+        raw = self._raw(_grid(axes, at), periods)
+        self._set(pump_shutter_open=False)
+        return raw
+
+    def frames(self, periods: int) -> xr.Dataset:
+        """Take frames without a gap, the pump shut: a raw dataset of one point."""
+        self._set(pump_shutter_open=False)
+        frames, opened, times = self._expose(periods)
+        return xr.Dataset(
+            {
+                "frames": (("point", "frame", "wavelength"), frames[np.newaxis]),
+                "frame_time": (("point", "frame"), times[np.newaxis]),
+                "pump_open": (("point", "frame"), opened[np.newaxis]),
+                **{name: ("wavelength", values) for name, values in self._spectra.items()},
+            },
+            coords={"wavelength": self.microscope.wavelength},
+            attrs=dict(self._record),
+        )
 
     def probe_position(self) -> tuple[float, float]:
         """Where the probe really is at its origin, um in the frame of the plate: for the truth."""
@@ -246,3 +266,9 @@ class Laboratory:
         exposure = self.microscope.expose(self._knobs, times)
         self._now = times[-1] + slot
         return exposure.frames, exposure.pump_open, times
+
+
+def _grid(axes: Mapping[str, Sequence[float]], at: Mapping[str, float]) -> list[dict[str, float]]:
+    """Points of a grid, the slowest axis first; what is not said stands at 0."""
+    still = {"delay": 0.0, "x": 0.0, "y": 0.0, "fluence": 0.0} | dict(at)
+    return [still | dict(zip(axes, values, strict=True)) for values in product(*axes.values())]

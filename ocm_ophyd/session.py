@@ -42,6 +42,7 @@ _PLANS = (
     plans.calibrate_galvos,
     plans.calibrate_reference_mirror,
     plans.measure_thickness,
+    plans.measure_noise,
     plans.delay_scan,
     plans.fluence_sweep,
     plans.fluence_delay_map,

@@ -1,9 +1,10 @@
 """What to measure.
 
 `scans` holds the measurements, `reference`, the calibrations and `alignment` what comes before
-them, `overnight` series of them; `measure` and `spectra` are the two ways in which points are
-taken, with the pump and without, and `checks` what is looked at before anything moves. Every plan
-takes the `Instrument` first and JSON-able arguments after it.
+them, `noise` what there is without the pump, `overnight` series of measurements; `measure` and
+`spectra` are the two ways in which points are taken, with the pump and without, and `checks` what
+is looked at before anything moves. Every plan takes the `Instrument` first and JSON-able arguments
+after it.
 """
 
 from plans.alignment import align, find_time_zero, overlap_pump
@@ -11,6 +12,7 @@ from plans.analyst import Analyst, Found, PumpTable, Quantity
 from plans.checks import PlanError, Point
 from plans.galvo_calibration import calibrate_galvos
 from plans.measure import Plan
+from plans.noise import measure_noise
 from plans.overnight import MEASUREMENTS, check_series, overnight_series
 from plans.path_calibration import calibrate_reference_mirror, measure_thickness
 from plans.pump_calibration import calibrate_pump_power
@@ -37,6 +39,7 @@ __all__ = [
     "fluence_delay_map",
     "fluence_sweep",
     "linear_then_logarithmic",
+    "measure_noise",
     "measure_thickness",
     "overlap_pump",
     "overnight_series",

@@ -2,7 +2,17 @@
 
 import typer
 
-from ocm_ophyd.cli import catalog, data, demo, instrument, overnight, reproduce, speed
+from ocm_ophyd.cli import (
+    catalog,
+    data,
+    demo,
+    instrument,
+    noise,
+    overnight,
+    reduce,
+    reproduce,
+    speed,
+)
 
 app = typer.Typer(
     help="Control and analysis of an ultrafast pump-probe optical coherence microscope.",
@@ -17,10 +27,11 @@ for command in (
     catalog.serve,
     instrument.up,
     overnight.overnight,
+    noise.noise,
     catalog.runs,
     catalog.show,
     data.export,
-    data.reduce,
+    reduce.reduce,
     data.fit,
     speed.bench,
 ):

@@ -1,6 +1,5 @@
-"""``ocm export``, ``ocm reduce`` and ``ocm fit``: runs and raw files, out and through analysis."""
+"""``ocm export`` and ``ocm fit``: runs to raw files, and what is fitted to either."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +7,7 @@ import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
+from ocm_ophyd.cli._targets import check_out, is_file
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,100 +31,10 @@ def export(
     from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
 
-    _check_out(out)
+    check_out(out)
     with raw_dataset(find_run(connect(Settings()), run)) as dataset:
         write_raw(dataset, out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
-
-
-@one_line_errors
-def reduce(
-    target: Target,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="Reduced HDF5 file to write.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Reduce a run or a raw file to delta_n with its uncertainty, point by point.
-
-    A run's reduction is kept in the catalog too, as a run that names its raw run.
-
-    Example: ocm reduce scan.h5 -o reduced.h5
-    """
-    from analysis.reduction import write_reduced
-
-    if out is not None:
-        _check_out(out)
-    reduced, kept = _reduce(target)
-    if out is not None:
-        write_reduced(reduced, out)
-    names = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
-    columns = {name: reduced[name].values.tolist() for name in names}
-    if as_json:
-        typer.echo(to_json({"reduced_run": kept, **columns}))
-        return
-    from rich.table import Table
-
-    table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in names))
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*(f"{value:.5g}" for value in row))
-    wide_console().print(table)
-    left_out = int(reduced["frames_saturated"].sum())
-    typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
-    if kept:
-        typer.echo(f"kept as run {kept}")
-
-
-def _is_file(target: str) -> bool:
-    """Whether `target` is a file and not a run.
-
-    Raises
-    ------
-    ValueError
-        Where it can only be meant as a file, and there is none.
-    """
-    path = Path(target)
-    if path.is_file():
-        return True
-    if path.is_dir() or path.suffix or len(path.parts) > 1:
-        msg = f"there is no file {target}"
-        raise ValueError(msg)
-    return False
-
-
-def _check_out(out: Path) -> None:
-    """Refuse an output file that cannot be made, before the work is done.
-
-    Raises
-    ------
-    ValueError
-        Says why.
-    """
-    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
-        msg = f"{out} cannot be written: {out.parent} is no directory that you may write to"
-        raise ValueError(msg)
-
-
-def _reduce(target: str) -> "tuple[xr.Dataset, str | None]":
-    """Reduce a file, or a run whose reduction is then kept; returns it and the kept run's uid."""
-    from analysis.raw import open_raw
-    from analysis.reduction import reduce_scan
-
-    if _is_file(target):
-        with open_raw(target) as dataset:
-            return reduce_scan(dataset), None
-    from analysis.derived import keep_reduction
-    from analysis.runs import raw_dataset
-    from ocm_ophyd.archive.catalog import connect
-    from ocm_ophyd.archive.journal import Journal
-    from ocm_ophyd.archive.runs import find_run
-    from ocm_ophyd.settings import Settings
-
-    settings = Settings()
-    run = find_run(connect(settings), target)
-    with raw_dataset(run) as dataset:
-        reduced = reduce_scan(dataset)
-    return reduced, keep_reduction(run.metadata["start"], reduced, Journal(settings.journal_dir))
 
 
 @one_line_errors
@@ -161,7 +71,7 @@ def _load(target: str) -> "xr.Dataset":
     from analysis.raw import open_raw
     from analysis.reduction import read_reduced, reduce_scan
 
-    if _is_file(target):
+    if is_file(target):
         try:
             return read_reduced(target)
         except RawFileError:

@@ -11,7 +11,7 @@ from ocm_ophyd.cli._errors import one_line_errors
 
 @one_line_errors
 def bench() -> None:
-    """Run the benchmarks of the checkout: ratios, each measured in one run; about two minutes.
+    """Run the benchmarks of the checkout: ratios, each measured in one run; about three minutes.
 
     Example: ocm bench
     """
@@ -22,6 +22,9 @@ def bench() -> None:
         raise ValueError(msg)
     for script in scripts:
         typer.echo(f"-- {script.name}")
-        if subprocess.run([sys.executable, script], check=False).returncode:
+        module = f"{directory.name}.{script.stem}"
+        if subprocess.run(
+            [sys.executable, "-m", module], cwd=directory.parent, check=False
+        ).returncode:
             msg = f"{script.name} failed"
             raise RuntimeError(msg)

@@ -1,0 +1,153 @@
+"""``ocm noise``: how noisy the microscope is, against the limit that the light sets."""
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.cli._output import to_json, wide_console
+from ocm_ophyd.cli._targets import check_out, is_file
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from analysis.noise import Noise
+
+_ROWS = (0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # s, of the table
+
+
+@one_line_errors
+def noise(
+    targets: Annotated[
+        list[str] | None, typer.Argument(help="Raw files, or runs in the journal (uid, scan id).")
+    ] = None,
+    sample: Annotated[
+        str | None, typer.Option(help="Without targets: the sample to measure on, pump shut.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long to measure.", min=0.5)] = 60.0,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="PNG to write; ocm-noise-DATE.png if none is said."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure the noise without the pump, or that of runs and raw files.
+
+    Draws the spectrum of the fringe's phase and the sensitivity, sigma of delta_n (Allan deviation
+    of the lock-in, period by period) against averaging time, beside the limit of shot and read
+    noise; writes the same as JSON beside the figure. What is measured is kept as a run, the numbers
+    as a fit of it. Of a scan every point is taken as a record of its own.
+
+    Example: ocm noise --sample CsPbBr3-microplate --seconds 60 -o quiet.png
+
+    Example: ocm noise before.h5 after.h5
+    """
+    out = out or Path(f"ocm-noise-{datetime.now():%Y%m%d-%H%M%S}.png")
+    check_out(out)
+    if targets:
+        found = {target: _of_target(target) for target in targets}
+    elif sample is not None:
+        found = _measure(sample, seconds)
+    else:
+        msg = "say what: a raw file or a run, or --sample NAME to measure"
+        raise ValueError(msg)
+    from analysis.noise_figure import noise_figure
+
+    noise_figure(found).savefig(out, dpi=150)
+    answer = {name: record.as_json() for name, record in found.items()}
+    out.with_suffix(".json").write_text(to_json(answer), "utf-8")
+    if as_json:
+        typer.echo(to_json(answer))
+        return
+    for name, record in found.items():
+        _print(name, record)
+    typer.echo(f"{out}, {out.with_suffix('.json')}")
+
+
+def _of_target(target: str) -> "Noise":
+    from analysis.noise import noise_of
+
+    with _opened(target) as dataset:
+        return noise_of(dataset)
+
+
+def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
+    """Open a raw file, or the frames of a run in the journal."""
+    from analysis.raw import open_raw
+
+    if is_file(target):
+        return open_raw(target)
+    from analysis.records import recorded_frames
+    from ocm_ophyd.archive.journal import journaled_runs, read_run
+    from ocm_ophyd.settings import Settings
+
+    directory = Settings().journal_dir
+    runs = [
+        run
+        for run in journaled_runs(directory)
+        if "raw_run" not in run.start
+        and (str(run.start.get("scan_id")) == target or run.uid.startswith(target))
+    ]
+    if not runs:
+        msg = f"there is no run {target} in the journal {directory}, and no file"
+        raise ValueError(msg)
+    return recorded_frames(read_run(max(runs, key=lambda run: run.start["time"]).path))
+
+
+def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
+    """Take frames without the pump, with a reference where none is stored, and keep the result."""
+    from analysis.derived import keep_fit
+    from analysis.noise import noise_of
+    from analysis.records import recorded_frames
+    from ocm_ophyd.archive.journal import Journal, read_run
+    from ocm_ophyd.session import Session
+    from ocm_ophyd.settings import Settings
+    from plans.checks import PlanError, check_reference, find_sample
+
+    settings = Settings()
+    session = Session.start(settings)
+    session.pause_on_signals()
+    try:
+        instrument, plans = session.instrument, session.plans()
+        try:
+            check_reference(instrument, find_sample(instrument.samples, sample))
+        except PlanError:
+            session.run(plans["record_reference"](sample=sample))
+        frequency = instrument.chopper.frequency_readback.get()
+        periods = max(round(seconds * frequency), 4)
+        uid = session.run(plans["measure_noise"](sample=sample, periods=periods))
+    finally:
+        session.close()
+    (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
+    documents = list(read_run(path))
+    with recorded_frames(documents) as dataset:
+        record = noise_of(dataset)
+    keep_fit(documents[0][1], record.found, Journal(settings.journal_dir))
+    return {f"run {uid[:8]}": record}
+
+
+def _print(name: str, record: "Noise") -> None:
+    import numpy as np
+    from rich.table import Table
+
+    console = wide_console()
+    columns = ("averaged (s)", "sigma of delta_n (RIU)", "68 %", "limit", "ratio", "drift alone")
+    table = Table(*columns, title=name)
+    rows = {int(np.argmin(np.abs(np.log(record.time / at)))) for at in _ROWS}
+    for i in sorted(rows):
+        sigma, limit = record.delta_n_sigma[i], record.limit[i]
+        table.add_row(
+            f"{record.time[i]:.3g}",
+            f"{sigma:.3g}",
+            " to ".join(f"{end:.2g}" for end in record.interval[:, i]),
+            f"{limit:.3g}",
+            f"{sigma / limit:.3g}",
+            f"{record.drift[i]:.3g}",
+        )
+    console.print(table)
+    for quantity, estimate in record.found.items():
+        value = f"{estimate.value:.3g} ± {estimate.sigma:.1g} {estimate.unit}"
+        console.print(f"{quantity}: {value}; {estimate.note}")

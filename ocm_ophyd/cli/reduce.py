@@ -1,0 +1,186 @@
+"""``ocm reduce``: raw files and runs to delta_n, one or a night of them, here or on a cluster."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.cli._output import to_json, wide_console
+from ocm_ophyd.cli._targets import check_out, is_file, raw_files
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@one_line_errors
+def reduce(
+    targets: Annotated[
+        list[str],
+        typer.Argument(help="Raw files, directories of them, or one run (uid, its beginning, id)."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="Reduced HDF5 file to write; for many, a directory."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Send the files to the dask.distributed cluster of this address."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Reduce runs or raw files to delta_n with its uncertainty, point by point.
+
+    A run's reduction is kept in the catalog too, as a run that names its raw run. Of several files
+    or a directory each is written to OUT/NAME-reduced.h5; one that is refused does not stop the
+    others. A cluster's workers need the same installation, and the files under the same paths.
+
+    Example: ocm reduce scan.h5 -o reduced.h5
+
+    Example: ocm reduce night/ -o reduced/ --scheduler tcp://10.0.0.5:8786
+    """
+    if len(targets) == 1 and not Path(targets[0]).is_dir():
+        _reduce_one(targets[0], out, scheduler, as_json)
+    else:
+        _reduce_many(raw_files(targets), out, scheduler, as_json)
+
+
+def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: bool) -> None:
+    """Reduce a file or a run, and print every point."""
+    if out is not None:
+        check_out(out)
+    if is_file(target):
+        reduced, kept = _reduce_file(Path(target), scheduler), None
+    elif scheduler is not None:
+        msg = f"{target} is no file: write the run as one with `ocm export {target} -o FILE` first"
+        raise ValueError(msg)
+    else:
+        reduced, kept = _reduce_run(target)
+    if out is not None:
+        from analysis.reduction import write_reduced
+
+        write_reduced(reduced, out)
+    names = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
+    columns = {name: reduced[name].values.tolist() for name in names}
+    if as_json:
+        typer.echo(to_json({"reduced_run": kept, **columns}))
+        return
+    from rich.table import Table
+
+    table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in names))
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*(f"{value:.5g}" for value in row))
+    wide_console().print(table)
+    left_out = int(reduced["frames_saturated"].sum())
+    typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
+    if kept:
+        typer.echo(f"kept as run {kept}")
+
+
+def _reduce_file(path: Path, scheduler: str | None) -> "xr.Dataset":
+    from analysis.batch import reduce_files
+
+    ((_, reduced),) = reduce_files([path], scheduler)
+    if isinstance(reduced, Exception):
+        raise reduced
+    return reduced
+
+
+def _reduce_run(which: str) -> "tuple[xr.Dataset, str]":
+    """Reduce a run of the catalog and keep it there; returns it and the kept run's uid."""
+    from analysis.derived import keep_reduction
+    from analysis.reduction import reduce_scan
+    from analysis.runs import raw_dataset
+    from ocm_ophyd.archive.catalog import connect
+    from ocm_ophyd.archive.journal import Journal
+    from ocm_ophyd.archive.runs import find_run
+    from ocm_ophyd.settings import Settings
+
+    settings = Settings()
+    run = find_run(connect(settings), which)
+    with raw_dataset(run) as dataset:
+        reduced = reduce_scan(dataset)
+    return reduced, keep_reduction(run.metadata["start"], reduced, Journal(settings.journal_dir))
+
+
+def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_json: bool) -> None:
+    """Reduce files, write each, and print a line of each; fails at the end where one was refused.
+
+    Raises
+    ------
+    ValueError
+        What cannot be written is refused before anything is reduced.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from analysis.batch import reduce_files
+    from analysis.reduction import write_reduced
+
+    names = _outputs(files, out)
+    lines: dict[Path, dict[str, Any]] = {}
+    done = reduce_files(files, scheduler)
+    for path, reduced in track(
+        done, "reduce", len(files), console=Console(stderr=True), transient=True
+    ):
+        line: dict[str, Any] = {"file": str(path)}
+        if isinstance(reduced, Exception):
+            lines[path] = line | {"error": " ".join(str(reduced).split())}
+            continue
+        write_reduced(reduced, names[path])
+        lines[path] = line | {"reduced": str(names[path]), **_summary(reduced)}
+    ordered = [lines[path] for path in files]
+    if as_json:
+        typer.echo(to_json(ordered))
+    else:
+        _print(ordered, out)
+    if any("error" in line for line in ordered):
+        raise typer.Exit(1)
+
+
+def _outputs(files: list[Path], out: Path | None) -> dict[Path, Path]:
+    """Return what each file's reduction is to be called; makes the directory."""
+    if out is None:
+        msg = "of several files each is written: say into which directory, with -o"
+        raise ValueError(msg)
+    names = {path: out / f"{path.stem}-reduced.h5" for path in files}
+    name, count = Counter(names.values()).most_common(1)[0]
+    if count > 1:
+        msg = f"{count} of the files would all be written as {name}: reduce them apart"
+        raise ValueError(msg)
+    if there := [name for name in names.values() if name.exists()]:
+        msg = f"{there[0]} exists and is not overwritten; choose another directory"
+        raise ValueError(msg)
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        msg = f"{out} cannot be made ({error.strerror}): choose another directory"
+        raise ValueError(msg) from None
+    check_out(out / "any")
+    return names
+
+
+def _summary(reduced: "xr.Dataset") -> dict[str, Any]:
+    return {
+        "points": reduced.sizes["point"],
+        "frames_used": int(reduced["frames_used"].sum()),
+        "frames_saturated": int(reduced["frames_saturated"].sum()),
+        "median_delta_n_sigma": float(reduced["delta_n_sigma"].median()),
+    }
+
+
+def _print(lines: list[dict[str, Any]], out: Path | None) -> None:
+    from rich.table import Table
+
+    title = f"reduced files in {out}"
+    table = Table("file", "points", "frames used", "saturated", "sigma (RIU)", "", title=title)
+    for line in lines:
+        name = Path(line["file"]).name
+        if "error" in line:
+            table.add_row(name, *[""] * 4, f"refused: {line['error']}")
+        else:
+            numbers = (line[key] for key in ("points", "frames_used", "frames_saturated"))
+            sigma = f"{line['median_delta_n_sigma']:.3g}"
+            table.add_row(name, *map(str, numbers), sigma, Path(line["reduced"]).name)
+    wide_console().print(table)

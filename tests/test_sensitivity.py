@@ -1,0 +1,114 @@
+"""The published reduction as a baseline, and the bounds that reductions are held against."""
+
+import numpy as np
+import pytest
+from scipy.special import erf
+
+from benchmarks.bench_sensitivity import Found, drift_bound, rise
+from benchmarks.formula_plate import (
+    GAIN,
+    HALF,
+    NOISE,
+    OPEN,
+    READ_NOISE,
+    SLOT,
+    WAVELENGTH,
+    FormulaPlate,
+)
+from benchmarks.paper_baseline import reduce_as_published
+from benchmarks.sensitivity_page import draw, page
+
+DELTA_N = 3e-3
+
+
+def published_bias(fringes, phase):
+    point = FormulaPlate(fringes, phase).dataset(np.array([DELTA_N]), 60)
+    return reduce_as_published(point).delta_n[0] / DELTA_N - 1
+
+
+@pytest.mark.parametrize("fringes", [4.0, 8.0, 20.0])
+def test_the_published_reduction_is_right_where_its_peak_is_clear_of_zero(fringes):
+    assert max(abs(published_bias(fringes, phase)) for phase in (0, 1, 2, 3)) < 0.01
+
+
+def test_the_published_reduction_is_biased_where_the_peak_overlaps_its_mirror_image():
+    # 1.2 fringes: the sign goes with the fringe's phase; less than half a fringe: no number at all
+    biases = [published_bias(1.2, phase) for phase in np.linspace(0, np.pi, 8, endpoint=False)]
+    assert max(biases) > 0.03
+    assert min(biases) < -0.03
+    assert max(abs(published_bias(0.4, phase)) for phase in np.linspace(0, np.pi, 8)) > 0.2
+
+
+def test_the_sign_is_the_samples_and_the_phase_follows_every_frame():
+    plate = FormulaPlate(4.0)
+    point = plate.dataset(np.array([DELTA_N, -DELTA_N]), 60)
+    found = reduce_as_published(point)
+    np.testing.assert_allclose(found.delta_n, [DELTA_N, -DELTA_N], rtol=0.01)
+    opened = point["pump_open"].values[0]
+    slope, _ = np.polyfit(opened, found.phase[0], 1)
+    # 2 k L Δn at the window's middle, where 1/λ is the mean of both ends'
+    expected = 2 * np.pi * (1 / 0.925 + 1 / 1.125) * plate.thickness * DELTA_N
+    assert slope == pytest.approx(expected, rel=0.02)
+
+
+def test_a_rise_is_that_of_the_error_function():
+    time = np.arange(-6, 6.01, 0.25)
+    step = (1 + erf(time / (np.sqrt(2) * 0.9))) / 2
+    assert rise(time, step) == pytest.approx(2.563 * 0.9, rel=0.02)  # between the 10 % quantiles
+
+
+def test_the_bound_is_reached_by_least_squares_with_the_noises_own_covariance():
+    """Generalised least squares, pixel by pixel, on frames with all the noise that is stated."""
+    plate, frames, points = FormulaPlate(1.2, 1.0), 24, 400
+    counts = plate.dataset(np.zeros(points), frames, seed=5)["frames"].values - 1500.0
+    inside = np.abs(WAVELENGTH - 1025) <= HALF
+    off = plate.spectrum(0.0)
+    tilted = off * (WAVELENGTH - 1025) / 100
+    covariance = np.diag(off / GAIN + (READ_NOISE / GAIN) ** 2)
+    covariance += NOISE["energy"] ** 2 * np.outer(off, off)
+    covariance += NOISE["tilt"] ** 2 * np.outer(tilted, tilted)
+    slope = (plate.spectrum(1e-6) - plate.spectrum(-1e-6)) / 2e-6
+    slope, inverse = slope[inside], np.linalg.inv(covariance[np.ix_(inside, inside)])
+    of_frame = (counts[..., inside] - off[inside]) @ inverse @ slope / (slope @ inverse @ slope)
+    modulation = np.tile(OPEN, frames // 6) - OPEN.mean()
+    estimates = of_frame @ modulation / (modulation @ modulation)
+    assert estimates.std() == pytest.approx(plate.bound(frames), rel=0.12)  # of 400: 3.5 %
+    assert abs(estimates.mean()) < 4 * plate.bound(frames) / np.sqrt(points)
+
+
+def test_the_bound_with_drift_has_the_limits_that_it_must_have():
+    opened = np.tile(OPEN, 20)
+    white = drift_bound(opened, 1e-3, 1e-9)
+    assert white == pytest.approx(1e-3 / np.sqrt(len(opened) * OPEN.var()), rel=1e-3)
+    # a walk alone: its steps are white, and what they see of the pump are the steps of `opened`
+    walk = drift_bound(opened, 1e-6, 1e-3)
+    assert walk == pytest.approx(1e-3 / np.sqrt(np.sum(np.diff(opened) ** 2)), rel=1e-2)
+    assert drift_bound(opened, 1e-3, 1e-3) > max(white, walk)
+
+
+def test_frames_of_the_formula_are_what_the_reduction_expects():
+    point = FormulaPlate(1.2).dataset(np.array([DELTA_N]), 12, seed=1)
+    assert point.attrs["thickness"] == pytest.approx(1.5, abs=0.02)  # 1.2 fringes are 1.5 um
+    assert np.diff(point["frame_time"].values[0]) == pytest.approx(SLOT)
+
+
+def test_page_and_figure_show_every_row(tmp_path):
+    columns = {
+        name: [1e-4, 1e-5] for name in ("time", "published", "project", "stated", "bound", "limit")
+    }
+    times = np.arange(-6.0, 8.0)
+    step = {"time": times, "delta_n": times * 0, "rise": 2.3, "plateau": 0.9}
+    row = dict.fromkeys(
+        (
+            *("fringes", "bound", "scatter_published", "scatter_project", "stated_project"),
+            *("bias_published", "bias_project"),
+        ),
+        0.5,
+    )
+    found = Found({"quiet": columns}, {"FFT bin": step}, [row])
+    draw(found, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+    text = page(found, "figure.png")
+    assert text.count("| quiet |") == 2
+    assert "| FFT bin | 2.30 ps | 0.900 |" in text
+    assert "50.0%" in text
