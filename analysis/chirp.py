@@ -2,99 +2,227 @@
 
 The probe is chirped: the pixel at λ looks at the sample at its own time, the scan delay plus
 t_c(λ). A phase fitted to a whole spectrum therefore averages over the 5 ps of the pulse. Here all
-spectra of a delay scan are fitted at once by one function of time, linear between the scan's
-delays, that every pixel samples at its own time. What remains is the limit of the chirp itself,
-about √(8 fs × 5 ps) = 0.2 ps.
+spectra of a delay scan together give one function of time (`time_inversion`), on a grid finer than
+the delays, with what each of its values averages over.
+
+Both a coherent chirped pulse and colours that merely follow one another are tried, and the one that
+fits better is kept. Without a calibration, t_c(λ) comes from the rise in the scan itself.
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from analysis.fringe import CONTRAST_SIGMA, FringeModel
-from analysis.reducer import PointSpectra
+from analysis.chirp_estimate import estimate_chirp
+from analysis.group_delay import chirp_delay
+from analysis.scan_equations import Scan
+from analysis.time_inversion import Inversion, invert
+
+__all__ = ["ChirpResolved", "Scan", "chirp_resolved"]
 
 Floats = NDArray[np.float64]
 
-_ITERATIONS = 6
+_FINE = 0.05  # ps, near the rise: half of √D
+_NEAR = 1.0  # ps beyond half the chirp on either side of the whole-band rise
+_LONGEST = 10.0  # ps of half a chirp, of which a rise is looked for
+_WIDEST = 100.0  # ps for all colours to pass: twenty times the paper's pulse
+_COARSE = (0.1, 1.0)  # ps, elsewhere, where it is half of the delays' own spacing
+_GAP = 0.3  # ps without any colour of any point: more than the light's own time
+_MOST = 1500  # nodes of the grid: what a matrix of them costs
+_STRETCHES = 500  # of time, where delays stand alone: each takes a few nodes more
+_LEAST_POINTS = 3
+_HOPELESS = (
+    "no phase against time explains the spectra of this scan: look at its fringes (visibility, "
+    "delta_phi) and its chirp calibration"
+)
 
 
-def chirp_resolved(
-    model: FringeModel,
-    spectra: Sequence[PointSpectra],
-    delay: Floats,
-    pixel_delay: Floats,
-    delta_phi: Floats,
-    delta_phi_sigma: Floats,
-) -> tuple[Floats, Floats, Floats]:
+@dataclass(frozen=True)
+class ChirpResolved:
+    """Phase change against time.
+
+    Attributes
+    ----------
+    time : (T,) array
+        ps, on the scale of the scan's delays. In the middle of a gap stands a time without result.
+    delta_phi, delta_phi_sigma : (T,) array
+        rad at the band's centre; NaN in gaps.
+    resolution : (T,) array
+        ps from 10 to 90 % of what a step would look like there; NaN where nothing resolves one.
+    coherent : bool
+        Whether the light is a chirped pulse (see `time_response`) or colours that follow one
+        another.
+    chirp, chirp_sigma : (C,) array
+        ps/(100 rad/ps)^k where found from the scan (see `analysis.group_delay.chirp_delay`).
+    """
+
+    time: Floats
+    delta_phi: Floats
+    delta_phi_sigma: Floats
+    resolution: Floats
+    coherent: bool
+    chirp: Floats
+    chirp_sigma: Floats
+
+
+def chirp_resolved(scan: Scan, delta_phi: Floats, pixel_delay: Floats | None) -> ChirpResolved:
     """Phase change against time from all points of a delay scan.
 
     Parameters
     ----------
-    model : FringeModel
-        Fringe model on the band's B bins.
-    spectra : sequence of P
-        Spectra of the points.
-    delay : (P,) array
-        Scan delays, ps.
-    pixel_delay : (B,) array
-        When each bin's wavelength passes the sample, ps: later is positive.
-    delta_phi, delta_phi_sigma : (P,) array
-        Whole-band results, rad: the start, and the drift of each point, which all its pixels share.
+    scan : Scan
+        Of P points on B bins; points with anything but finite numbers are left out.
+    delta_phi : (P,) array
+        Whole-band results, rad: to start from.
+    pixel_delay : (B,) array or None
+        When each bin's wavelength passes the sample, ps: later is positive. None where it is not
+        known.
 
-    Returns
-    -------
-    time, delta_phi, delta_phi_sigma : (T,) arrays
-        ps; rad at the band's centre.
+    Raises
+    ------
+    ValueError
+        Too few delays, or too many far apart; no chirp and no rise to find it from; a delay of the
+        colours that is not finite; spectra that no phase explains. The message says what would
+        help.
+    """
+    scan, delta_phi = _usable(scan, delta_phi)
+    if len(np.unique(scan.delay)) < _LEAST_POINTS:
+        raise ValueError(
+            f"the time-resolved result needs {_LEAST_POINTS} or more delays with a result each: "
+            "scan more delays"
+        )
+    chirp = np.empty(0)
+    if pixel_delay is None:
+        chirp = estimate_chirp(scan)
+        pixel_delay = chirp_delay(scan.wavelength, chirp)
+    elif not np.isfinite(pixel_delay).all():
+        raise ValueError("chirp_delay: not a finite number at every wavelength; calibrate it again")
+    if np.ptp(pixel_delay) > _WIDEST:
+        raise ValueError(
+            f"chirp_delay: the colours pass within {np.ptp(pixel_delay):.3g} ps, more than "
+            f"{_WIDEST:g}; give it in ps, or calibrate it again"
+        )
+    grid, linked = _grid(scan.delay, pixel_delay, delta_phi)
+    time, place = np.unique(scan.delay, return_inverse=True)
+    whole = np.bincount(place, delta_phi) / np.bincount(place)
+    start = np.interp(grid, time, whole)
+    try:
+        # Threads of BLAS cost more than they bring for matrices of a few hundred rows.
+        with np.errstate(all="ignore"), threadpool_limits(1):
+            found = [
+                (coherent, invert(scan, grid, start, pixel_delay, chirp, coherent))
+                for coherent in (True, False)
+            ]
+    except np.linalg.LinAlgError:
+        raise ValueError(_HOPELESS) from None
+    finite = [pair for pair in found if _is_finite(pair[1])]
+    if not finite:
+        raise ValueError(_HOPELESS)
+    coherent, best = min(finite, key=lambda pair: pair[1].misfit)
+    return _with_gaps(grid, linked, coherent, best)
+
+
+def _is_finite(result: Inversion) -> bool:
+    variance = np.diag(result.covariance)
+    return bool(np.isfinite(result.phase).all() and np.isfinite(variance).all())
+
+
+def _usable(scan: Scan, delta_phi: Floats) -> tuple[Scan, Floats]:
+    """Leave out points that say nothing."""
+    good = np.isfinite(scan.delay) & np.isfinite(scan.drift) & np.isfinite(delta_phi)
+    for i, point in enumerate(scan.spectra):
+        numbers = (point.difference, point.fringe.parameters, point.fringe.covariance)
+        good[i] &= all(np.isfinite(values).all() for values in numbers)
+        good[i] &= bool(np.all(point.difference_weight >= 0) and point.difference_weight.any())
+        good[i] &= bool(np.isfinite(point.difference_weight).all())
+    kept = np.flatnonzero(good)
+    spectra = [scan.spectra[int(i)] for i in kept]
+    left = replace(scan, spectra=spectra, delay=scan.delay[kept], drift=scan.drift[kept])
+    return left, delta_phi[kept]
+
+
+def _grid(
+    delay: Floats, pixel_delay: Floats, delta_phi: Floats
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Find times (T,) in ps, and which intervals between them (T - 1,) are no gaps.
+
+    Fine near the steepest place of the whole-band phase, elsewhere as the delays ask for.
     """
     time, place = np.unique(delay, return_inverse=True)
     phase = np.bincount(place, delta_phi) / np.bincount(place)
-    for _ in range(_ITERATIONS):
-        information = np.zeros((len(time), len(time)))
-        gradient = np.zeros(len(time))
-        for point, at, drift in zip(spectra, delay, delta_phi_sigma, strict=True):
-            columns, hats = _hats(time, at + pixel_delay)
-            seen = hats @ phase[columns]
-            by_time, by_nuisance, residual = _linearised(model, point, seen)
-            # The fringe, drift, energy, tilt and contrast are eliminated with their priors.
-            prior = np.zeros((len(by_nuisance), len(by_nuisance)))
-            prior[:-4, :-4] = np.linalg.inv(point.fringe.covariance)
-            prior[[-4, -1], [-4, -1]] = drift**-2.0, CONTRAST_SIGMA**-2
-            nuisance = by_nuisance * point.difference_weight
-            inside = nuisance @ by_nuisance.T + prior
-            wanted = by_time[:, np.newaxis] * hats
-            crossed = nuisance @ wanted
-            removed = np.linalg.solve(inside, np.column_stack([crossed, nuisance @ residual]))
-            weighted = wanted.T * point.difference_weight
-            information[columns, columns] += weighted @ wanted - crossed.T @ removed[:, :-1]
-            gradient[columns] += weighted @ residual - crossed.T @ removed[:, -1]
-        phase = phase + np.linalg.solve(information, gradient)
-    return time, phase, np.sqrt(np.diag(np.linalg.inv(information)))
+    first, last = float(pixel_delay.min()), float(pixel_delay.max())
+    if last - first < 2 * _FINE:  # hardly a chirp: a delay is still no point in time
+        first, last = (first + last) / 2 - _FINE, (first + last) / 2 + _FINE
+    # A rise takes the whole-band phase as long as the chirp: the largest change within that time.
+    span = last - first
+    after, before = (np.interp(time + half, time, phase) for half in (span / 2, -span / 2))
+    rise = time[int(np.argmax(np.abs(after - before)))] + (first + last) / 2
+    near = min(span / 2, _LONGEST) + _NEAR
+    ends = [[time[0] + first, time[0] + last]]
+    for at in time[1:]:
+        if at + first > ends[-1][1] + _GAP:
+            ends.append([at + first, at + last])
+        else:
+            ends[-1][1] = at + last
+    longest = sum(high - low for low, high in ends) / _MOST
+    if len(ends) > _STRETCHES:
+        raise ValueError(
+            f"{len(ends)} stretches of time with gaps between them are more than {_STRETCHES}: "
+            "reduce the scan in parts"
+        )
+    spacing = np.diff(time, prepend=2 * time[0] - time[1])
+    parts = []
+    for low, high in ends:
+        # A mesh of the spacing wanted is cut where its density has gone up by one.
+        count = min(2 * (high - low) / _FINE, 4.0 * _MOST)
+        fine = np.linspace(low, high, int(count) + 3)
+        wanted = np.clip(np.interp(fine, time, spacing) / 2, *_COARSE)
+        wanted = np.where(np.abs(fine - rise) < near, _FINE, np.maximum(wanted, longest))
+        steps = np.diff(fine) * (1 / wanted[1:] + 1 / wanted[:-1]) / 2
+        passed = np.concatenate([[0.0], np.cumsum(steps)])
+        parts.append(np.interp(np.linspace(0, passed[-1], int(passed[-1]) + 2), passed, fine))
+    linked = np.ones(sum(len(part) for part in parts) - 1, np.bool_)
+    linked[np.cumsum([len(part) for part in parts])[:-1] - 1] = False
+    return np.concatenate(parts), linked
 
 
-def _linearised(
-    model: FringeModel, point: PointSpectra, delta: Floats
-) -> tuple[Floats, Floats, Floats]:
-    """Linearise the difference spectrum at phases `delta` (B,).
+def _with_gaps(
+    grid: Floats, linked: NDArray[np.bool_], coherent: bool, result: Inversion
+) -> ChirpResolved:
+    gaps = np.flatnonzero(~linked) + 1
+    middle = (grid[gaps - 1] + grid[gaps]) / 2
+    sigma = np.sqrt(np.maximum(np.diag(result.covariance), 0.0))
+    columns = (result.phase, sigma, _resolution(grid, result.kernel))
+    phase, sigma, width = (np.insert(column, gaps, np.nan) for column in columns)
+    return ChirpResolved(
+        time=np.insert(grid, gaps, middle),
+        delta_phi=phase,
+        delta_phi_sigma=sigma,
+        resolution=width,
+        coherent=coherent,
+        chirp=result.chirp,
+        chirp_sigma=result.chirp_sigma,
+    )
 
-    Returns its derivatives by each bin's own phase (B,) and by the point's nuisances (11, B): the
-    fringe, and phase, energy, tilt and contrast of all bins; and what the difference misses (B,).
+
+def _resolution(grid: Floats, kernel: Floats) -> Floats:
+    """Time (T,) in ps in which a row of the averaging kernel gathers 10 to 90 % of its weight.
+
+    That is how fast a step would rise there. Nodes are as wide as their neighbours are apart, and
+    the levels are looked for on either side of the row's own node.
     """
-    off, by_off = model.derivatives(point.fringe)
-    pumped, by = model.derivatives(point.fringe, delta)
-    nuisances = np.concatenate([by[:7] - by_off[:7], by[7:11]])
-    return by[7], nuisances, point.difference - (pumped - off)
-
-
-def _hats(time: Floats, at: Floats) -> tuple[slice, Floats]:
-    """Weights (B, n) of linear interpolation on `time[columns]`; constant beyond the ends."""
-    at = np.clip(at, time[0], time[-1])
-    left = np.clip(np.searchsorted(time, at, side="right") - 1, 0, len(time) - 2)
-    fraction = (at - time[left]) / (time[left + 1] - time[left])
-    columns = slice(int(left.min()), int(left.max()) + 2)
-    hats = np.zeros((len(at), columns.stop - columns.start))
-    rows = np.arange(len(at))
-    hats[rows, left - columns.start] = 1 - fraction
-    hats[rows, left + 1 - columns.start] = fraction
-    return columns, hats
+    total = kernel.sum(axis=1)
+    result = np.full(len(grid), np.nan)
+    edges = np.concatenate([grid[:1], (grid[1:] + grid[:-1]) / 2, grid[-1:]])
+    for t in np.flatnonzero(total > 0.5):
+        gathered = np.concatenate([[0.0], np.cumsum(kernel[t]) / total[t]])
+        before, after = np.flatnonzero(gathered <= 0.1), np.flatnonzero(gathered >= 0.9)
+        early, late = before[before <= t], after[after > t]
+        if len(early) and len(late):
+            low, high = int(early[-1]), int(late[0])
+            left = np.interp(0.1, gathered[low : low + 2], edges[low : low + 2])
+            right = np.interp(0.9, gathered[high - 1 : high + 1], edges[high - 1 : high + 1])
+            result[t] = right - left
+    return result

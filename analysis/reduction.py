@@ -1,8 +1,9 @@
 """Reduction of a whole scan, and the reduced file.
 
-A reduced dataset has the dimensions `point` and `wavelength`; a delay scan with a chirp calibration
-adds `chirp_resolved_delay`, `chirp_resolved_delta_n` and `chirp_resolved_delta_n_sigma` over
-`time`, which are in the group `/chirp_resolved` of the file.
+A reduced dataset has the dimensions `point` and `wavelength`; a delay scan adds
+`chirp_resolved_delay`, `chirp_resolved_delta_n`, `chirp_resolved_delta_n_sigma` and
+`chirp_resolved_resolution` over `time`, which are in the group `/chirp_resolved` of the file, or
+the attribute `chirp_resolved_note`, which says why not.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND
-from analysis.chirp import chirp_resolved
+from analysis.chirp import Scan, chirp_resolved
 from analysis.grid import varying
 from analysis.layout import VARIABLES, RawFileError
 from analysis.materials import MATERIALS
@@ -61,8 +62,7 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xr.Dataset
-        See `reduced_dataset`; and what the module's docstring says of a delay scan with a chirp
-        calibration.
+        See `reduced_dataset`; and what the module's docstring says of a delay scan.
     """
     reducer = Reducer.from_dataset(dataset)
     times, opens = dataset["frame_time"].values, dataset["pump_open"].values
@@ -77,8 +77,9 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
                 spectra[i] = kept
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
-    if reducer.pixel_delay is not None and _is_delay_scan(dataset) and len(spectra) > 2:
-        _add_chirp_resolved(reduced, reducer, reducer.pixel_delay, spectra)
+    if _is_delay_scan(dataset):
+        light = dataset["reference"].values - dataset["dark"].values
+        _add_chirp_resolved(reduced, reducer, light, spectra)
     return reduced
 
 
@@ -138,24 +139,32 @@ def _is_delay_scan(raw: xr.Dataset) -> bool:
 
 
 def _add_chirp_resolved(
-    reduced: xr.Dataset,
-    reducer: Reducer,
-    pixel_delay: Floats,
-    spectra: Mapping[int, PointSpectra],
+    reduced: xr.Dataset, reducer: Reducer, light: Floats, spectra: Mapping[int, PointSpectra]
 ) -> None:
-    usable = list(spectra)
-    time, phase, sigma = chirp_resolved(
-        reducer.model,
-        list(spectra.values()),
-        reduced["delay"].values[usable],
-        pixel_delay,
-        reduced["delta_phi"].values[usable],
-        reduced["delta_phi_sigma"].values[usable],
+    """Add Δn against time, or a note on why there is none; `light` (K,) is the probe's spectrum."""
+    usable, scale = list(spectra), reducer.delta_n_per_phase
+    scan = Scan(
+        model=reducer.model,
+        wavelength=reducer.band.wavelength,
+        light=np.interp(reducer.band.wavelength, reduced["wavelength"].values, light),
+        spectra=list(spectra.values()),
+        delay=reduced["delay"].values[usable],
+        drift=reduced["delta_phi_sigma"].values[usable],
     )
-    scale = reducer.delta_n_per_phase
-    reduced[f"{_CHIRP}_delay"] = "time", time, {"units": "ps"}
-    reduced[f"{_CHIRP}_delta_n"] = "time", phase * scale, {"units": "RIU"}
-    reduced[f"{_CHIRP}_delta_n_sigma"] = "time", sigma * scale, {"units": "RIU"}
+    try:
+        found = chirp_resolved(scan, reduced["delta_phi"].values[usable], reducer.pixel_delay)
+    except ValueError as error:
+        reduced.attrs[f"{_CHIRP}_note"] = str(error)
+        return
+    about: dict[str, object] = {"units": "ps", "light": "pulse" if found.coherent else "swept"}
+    about["chirp_source"] = "this scan" if len(found.chirp) else "calibration"
+    if len(found.chirp):
+        about |= {"chirp": found.chirp, "chirp_sigma": found.chirp_sigma}
+        about["chirp_units"] = "ps/(100 rad/ps)^k, k from 1"
+    reduced[f"{_CHIRP}_delay"] = "time", found.time, about
+    reduced[f"{_CHIRP}_delta_n"] = "time", found.delta_phi * scale, {"units": "RIU"}
+    reduced[f"{_CHIRP}_delta_n_sigma"] = "time", found.delta_phi_sigma * scale, {"units": "RIU"}
+    reduced[f"{_CHIRP}_resolution"] = "time", found.resolution, {"units": "ps"}
 
 
 def write_reduced(reduced: xr.Dataset, path: str | Path) -> None:

@@ -1,17 +1,19 @@
 """The main job in a minute and a half: align, measure, reduce, fit and compare with the paper."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from analysis.reduction import reduce_scan
+from analysis.runs import raw_dataset
 from ocm_ophyd.progress import PointCounter
 from ocm_ophyd.session import Session
 from plans import linear_then_logarithmic
 
-__all__ = ["TIME_SCALE", "DemoRuns", "Report", "measure"]
+__all__ = ["TIME_SCALE", "DemoRuns", "Report", "measure", "with_resolved_rise"]
 
 SAMPLE = "CsPbBr3-microplate"
 TIME_SCALE = 20.0
@@ -68,3 +70,21 @@ def measure(session: Session, report: Report) -> DemoRuns:
     side = [float(x) for x in MAP_SIDE]
     image = reduced("spatiotemporal_grid", [MAP_DELAY], side, side, fluence=BELOW, periods=6)
     return DemoRuns(sweep, below, above, image, (zero.value, zero.sigma), power_sigma, uids)
+
+
+def with_resolved_rise(runs: DemoRuns, catalog: Any) -> DemoRuns:
+    """Reduce the kinetics again, as whole scans: the chirp can only be undone with all points.
+
+    Parameters
+    ----------
+    runs : DemoRuns
+        As reduced point by point while they were taken.
+    catalog : CatalogOfBlueskyRuns
+        Holds their raw runs.
+    """
+
+    def whole(scan: xr.Dataset) -> xr.Dataset:
+        with raw_dataset(catalog[scan.attrs["raw_run"]]) as raw:
+            return reduce_scan(raw)
+
+    return replace(runs, below=whole(runs.below), above=whole(runs.above))

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from analysis.band import CENTRE_WAVELENGTH
 from analysis.decay import DecayFit
 from analysis.figures import (
+    COLOURS,
     Kinetics,
     delta_n_figure,
     fluorescence_figure,
@@ -27,6 +28,7 @@ from analysis.grid import fold
 from analysis.kinetics import fit_biexponential, fit_decay, relaxation_time
 from analysis.maps import Cloud, cloud_waist, fit_cloud
 from analysis.materials import CSPBBR3
+from analysis.rise import measure_rise, rise_figure
 from ocm_ophyd.demo import ABOVE, BELOW, MAP_DELAY, SWEEP_DELAY, WINDOW, DemoRuns
 
 __all__ = ["Results", "Row", "evaluate", "write_figures"]
@@ -82,6 +84,30 @@ def evaluate(runs: DemoRuns) -> Results:
 
 def _columns(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return scan["delay"].values, scan["delta_n"].values, scan["delta_n_sigma"].values
+
+
+def _resolved(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Time, Δn and sigma with the chirp undone; from the points alone where that was not possible.
+
+    The points' phases are means over the 5 ps of the probe, which matters near time zero.
+    """
+    if "chirp_resolved_delta_n" not in scan:
+        return _columns(scan)
+    names = ("delay", "delta_n", "delta_n_sigma")
+    time, delta_n, sigma = (scan[f"chirp_resolved_{name}"].values for name in names)
+    return time, delta_n, sigma
+
+
+def _near_zero_resolved(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns of the points behind the fits' window, before it with the chirp undone."""
+    columns, resolved = _columns(scan), _resolved(scan)
+    later = columns[0] >= WINDOW[0]
+    early = (resolved[0] < WINDOW[0]) & (resolved[0] > columns[0].min())
+    time, delta_n, sigma = (
+        np.concatenate([fine[early], coarse[later]])
+        for fine, coarse in zip(resolved, columns, strict=True)
+    )
+    return time, delta_n, sigma
 
 
 def _table(
@@ -152,6 +178,7 @@ def _table(
             "0.57",
             "where two lines through the fluorescence meet",
         ),
+        _rise_row(runs),
         _decay_row("tau_lasing", above, f"13.4 +- 1.3 at {ABOVE}", window),
         _decay_row("tau_fluor", above, f"170 +- 20 at {ABOVE}", window),
         Row(
@@ -182,6 +209,17 @@ def _table(
     ]
 
 
+def _rise_row(runs: DemoRuns) -> Row:
+    """Row for the 10–90 % rise above threshold, with the chirp undone."""
+    try:
+        rise = measure_rise(*_resolved(runs.above))
+    except ValueError as error:
+        return Row("rise of delta_n, 10-90 %", np.nan, np.nan, "ps", "1 (resolution)", str(error))
+    numbers = (rise.duration, rise.duration_sigma, "ps", "1 (resolution)")
+    note = runs.above.attrs.get("chirp_resolved_note", "chirp undone; the pump takes 0.1 ps")
+    return Row("rise of delta_n, 10-90 %", *numbers, note)
+
+
 def _decay_row(name: str, fit: DecayFit, paper: str, window: str) -> Row:
     """Row for a decay time, its sigma widened by what the model misses."""
     widened = fit.sigmas[name] * np.sqrt(max(1.0, fit.reduced_chi2))
@@ -203,9 +241,20 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
         ),
         "kinetics": kinetics_figure(
             [
-                Kinetics(f"{BELOW} mJ/cm²", *_columns(runs.below), results.below),
-                Kinetics(f"{ABOVE} mJ/cm²", *_columns(runs.above), results.above),
+                Kinetics(f"{BELOW} mJ/cm²", *_near_zero_resolved(runs.below), results.below),
+                Kinetics(f"{ABOVE} mJ/cm²", *_near_zero_resolved(runs.above), results.above),
             ]
+        ),
+        "rise": rise_figure(
+            {
+                f"{BELOW} mJ/cm², chirp undone": _resolved(runs.below),
+                f"{ABOVE} mJ/cm², chirp undone": _resolved(runs.above),
+            },
+            {
+                f"{BELOW} mJ/cm², whole band": _columns(runs.below)[:2],
+                f"{ABOVE} mJ/cm², whole band": _columns(runs.above)[:2],
+            },
+            COLOURS,
         ),
         "fluorescence": fluorescence_figure(
             sweep["fluence"].values,

@@ -24,7 +24,7 @@ from ocm_ophyd.settings import Settings
 
 __all__ = ["calibration", "gather", "instrument_time", "keep_results", "reduced", "versions"]
 
-FLUENCE_SCATTER = 1e-3
+FLUENCE_SCATTER = 7e-4
 """Relative standard deviation of one fluence by itself: the pump's energy is stable to half a per
 cent from one exposure to the next, and a point has sixty with the pump on."""
 

@@ -121,6 +121,13 @@ def test_time_zero_and_overlap_are_the_instruments_own(demo):
         assert abs(row["value"] - value) < 3 * row["sigma"] + 0.01
 
 
+def test_the_rise_is_resolved_beyond_the_probe_pulse(demo):
+    """The pump takes 0.1 ps and carriers are there at once; a whole-band phase takes over 2 ps."""
+    row = demo[0]["results"]["rise of delta_n, 10-90 %"]
+    assert 0.05 < row["value"] < 0.3
+    assert row["sigma"] < 0.1
+
+
 def test_both_ways_into_the_catalog_find_every_run(demo, catalog):
     uids = set(demo[0]["runs"])
     listed = json.loads(ocm("runs", "--json", "--limit", "100", **catalog.environment()))
@@ -135,8 +142,8 @@ def test_both_ways_into_the_catalog_find_every_run(demo, catalog):
 
 def test_figures_are_pictures_and_results_are_kept(demo):
     answer, out = demo
-    assert len(answer["figures"]) == 4
-    for name in ("delta_n_vs_fluence", "kinetics", "fluorescence", "map"):
+    assert len(answer["figures"]) == 5
+    for name in ("delta_n_vs_fluence", "kinetics", "rise", "fluorescence", "map"):
         assert (out / f"{name}.png").read_bytes().startswith(PNG)
     assert json.loads((out / "results.json").read_text())["results"] == answer["results"]
 

@@ -36,7 +36,7 @@ _VISIBLE = 5.0
 def density_after_pump(sweep: xr.Dataset, rates: RateFit) -> xr.Dataset:
     """Density of the sweep right after the pump: the rates add what had recombined by then."""
     density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
-    left = _left(rates, density, probe_time(sweep)[0])
+    left = _left(rates, density, *probe_time(sweep))
     sigma = np.hypot(sigma, _LOST * (1 - left) / left * density) / left
     return xr.Dataset(
         {"density": ("point", density / left), "sigma": ("point", sigma)},
@@ -44,13 +44,17 @@ def density_after_pump(sweep: xr.Dataset, rates: RateFit) -> xr.Dataset:
     )
 
 
-def _left(rates: RateFit, density: Floats, time: Floats) -> Floats:
-    """Share (P,) of the carriers that is left at `time` (P,) ps, where `density` (P,) is seen."""
+def _left(rates: RateFit, density: Floats, time: Floats, spread: Floats) -> Floats:
+    """Share (P,) of the carriers that is left where the probe sees `density` (P,).
+
+    It looks at `time` ± `spread` (P,) ps.
+    """
     left = np.ones_like(density)
-    for _ in range(4):  # each brings a factor of ten: at 2.5 ps a tenth is gone
+    nodes = np.stack([time - spread, time + spread], axis=1)
+    for _ in range(6):  # each brings a factor of five: at 5 ps a fifth may be gone
         for i, initial in enumerate(density / left):
             if initial > 0:
-                left[i] = float(rates.density(initial, time[i])) / initial
+                left[i] = rates.density(initial, nodes[i]).mean() / initial
     return left
 
 

@@ -80,7 +80,7 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         progress.update(tasks[purpose], completed=done)
 
     report("start servers", 0, 1)
-    from ocm_ophyd.demo import TIME_SCALE, measure
+    from ocm_ophyd.demo import TIME_SCALE, measure, with_resolved_rise
     from ocm_ophyd.laboratory import laboratory, wait_for_runs
     from ocm_ophyd.servers import InstrumentServer
 
@@ -97,16 +97,18 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
             runs = measure(session, report)
         finally:
             session.close()
-        report("fits, figures", 0, 1)
-        from ocm_ophyd.demo_results import evaluate, write_figures
-
-        results = evaluate(runs)
-        figures = write_figures(runs, results, out)
-        report("fits, figures", 1, 1)
         report("catalog", 0, len(runs.uids))
         catalog.wait()
         listed = wait_for_runs(settings, runs.uids)
         report("catalog", len(runs.uids), len(runs.uids))
+        report("fits, figures", 0, 1)
+        from ocm_ophyd.archive.catalog import connect
+        from ocm_ophyd.demo_results import evaluate, write_figures
+
+        runs = with_resolved_rise(runs, connect(settings))
+        results = evaluate(runs)
+        figures = write_figures(runs, results, out)
+        report("fits, figures", 1, 1)
     answer = {
         "results": results.as_json(),
         "figures": [str(path) for path in figures],

@@ -490,7 +490,6 @@ def test_a_point_of_one_frame_again_and_again_is_no_perfect_measurement(tmp_path
     assert np.isnan(stuck) or stuck > 0.3 * min(others)
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeWarning, reason="the chirp's fit divides by sigma")
 def test_a_dark_point_does_not_stop_a_chirped_scan(tmp_path):
     frames = np.array(SCAN["frames"].values)
     frames[0] = 0
