@@ -1,191 +1,211 @@
-"""The arithmetic of `analysis.fringe`: its model with derivatives, and the fits, compiled.
+"""The arithmetic of `analysis.fringe`: its model with derivatives, and its fit, compiled.
 
-Interpreted array operations on a hundred pixels would cost five times as much. Parameters are in
-the order g0 g1 g2 A B z r Δ h0 h1 c d f0 f1; `axes` (5, K) holds q, κ, ρ − 1, e and ℓ of the
-pixels.
+Parameters are in the order g0 g1 g2 A B z r Δ h0 h1 c d f0 f1; `axes` (6, K) holds q, κ, ρ − 1,
+e, b and ℓ of the pixels. All loops run along the pixels, where the processor takes eight at a time.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analysis.compiled import compiled
+from analysis.linear import dot, inverse, solve
+
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 PARAMETERS = 14
 
+OFF, ON, BOTH = (0, 1), (1, 2), (0, 2)
+"""Which spectra to fit."""
 
-@njit(cache=True)
-def _inverse(matrix: Floats) -> Floats:
-    """Inverse (n, n) of a positive definite matrix, by Gauss and Jordan: no pivots needed.
+STATIC = 7
+"""Parameters of a spectrum without pump; the others are the pump's."""
 
-    LAPACK's takes longer to call for such sizes, and several seconds to compile in.
+
+class Grid(NamedTuple):
+    """The model on its K pixels, for compiled code.
+
+    Attributes
+    ----------
+    axes : (6, K) array
+        q, κ, ρ − 1, e, b and ℓ of the pixels.
+    bases : (n, 4, K) array
+        A tilted envelope and a wave each: fits start from the best of them.
+    starts : (n,) array
+        Their paths, um.
+    prior, expected : (14,) array
+        Inverse variances of the parameters beforehand, and their means.
     """
-    n = len(matrix)
-    left, right = matrix.copy(), np.zeros((n, n))
-    for i in range(n):
-        right[i, i] = 1.0
-    for i in range(n):
-        pivot = left[i, i]
-        for k in range(n):
-            left[i, k] /= pivot
-            right[i, k] /= pivot
-        for j in range(n):
-            factor = left[j, i]
-            if j != i:
-                for k in range(n):
-                    left[j, k] -= factor * left[i, k]
-                    right[j, k] -= factor * right[i, k]
-    return right
+
+    axes: Floats
+    bases: Floats
+    starts: Floats
+    prior: Floats
+    expected: Floats
 
 
-@njit(cache=True)
-def _times(matrix: Floats, vector: Floats) -> Floats:
-    """Product (n,) of a matrix (n, m) and a vector (m,)."""
-    result = np.zeros(len(matrix))
-    for i in range(len(matrix)):
-        for j in range(len(vector)):
-            result[i] += matrix[i, j] * vector[j]
-    return result
+@compiled
+def _waves(phase: Floats, cos: Floats, sin: Floats) -> None:
+    """Cosine and sine of phases, by their Taylor series within an eighth of a turn.
+
+    To 1e-11 for phases up to 1e3; the library's functions take one number at a time.
+    """
+    for i in range(len(phase)):
+        quarter = np.floor(phase[i] * (2 / np.pi) + 0.5)
+        x = phase[i] - quarter * (np.pi / 2)
+        y = x * x
+        c = 1 - y / 2 * (1 - y / 12 * (1 - y / 30 * (1 - y / 56 * (1 - y / 90 * (1 - y / 132)))))
+        s = x * (1 - y / 6 * (1 - y / 20 * (1 - y / 42 * (1 - y / 72 * (1 - y / 110)))))
+        turn = quarter - 4 * np.floor(quarter / 4)  # 0, 1, 2 or 3
+        odd = (turn == 1) | (turn == 3)
+        cos[i] = (s if odd else c) * (-1.0 if (turn == 1) | (turn == 2) else 1.0)
+        sin[i] = (c if odd else s) * (-1.0 if turn > 1 else 1.0)
 
 
-@njit(cache=True)
-def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floats]:
-    """Index of the basis (n, K) that fits best, and the coefficients (n,)."""
-    size = bases.shape[1]
-    best, explained, coefficients = 0, -np.inf, np.zeros(size)
-    for i in range(len(bases)):
-        gram, right = np.zeros((size, size)), np.zeros(size)
-        for k in range(len(data)):
-            for a in range(size):
-                weighted = weight[k] * bases[i, a, k]
-                right[a] += weighted * data[k]
-                for b in range(size):
-                    gram[a, b] += weighted * bases[i, b, k]
-        linear = _times(_inverse(gram), right)
-        gain = 0.0
-        for a in range(size):
-            gain += linear[a] * right[a]
-        if gain > explained:
-            best, explained, coefficients = i, gain, linear
-    return best, coefficients
+@compiled
+def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
+    """Fill in the model (K,) and its derivatives (14, K).
+
+    Row by row: in a loop that fills in many, the compiler cannot tell that they do not overlap.
+    """
+    q, tilt, offset, response, blur, light = axes[0], axes[1], axes[2], axes[3], axes[4], axes[5]
+    g0, g1, g2, cos, sin, path = p[0], p[1], p[2], p[3], p[4], p[5]
+    bend, delta, h0, h1, contrast, slant = p[6], p[7], p[8], p[9], 1 + p[10], p[11]
+    beam, crossed = p[12], p[13]
+    level, gain = np.empty_like(model), np.empty_like(model)
+    swing, slope = np.empty_like(model), np.empty_like(model)
+    for i in range(len(model)):
+        phase = path * q[i] * (1 + bend * offset[i]) + delta * response[i]
+        model[i] = phase + slant * tilt[i]
+    _waves(model, table[3], table[4])
+    for i in range(len(model)):
+        level[i] = g0 + tilt[i] * (g1 + tilt[i] * g2)
+        gain[i] = 1 + h0 + h1 * tilt[i]
+        swing[i] = level[i] * blur[i]
+    for i in range(len(model)):
+        slope[i] = swing[i] * (cos * table[3, i] - sin * table[4, i])
+        swing[i] *= gain[i] * contrast * (1 + crossed * light[i])
+    for i in range(len(model)):
+        table[10, i] = slope[i] * (1 + crossed * light[i])
+        table[13, i] = slope[i] * contrast * gain[i] * light[i]
+    for i in range(len(model)):
+        table[8, i] = level[i] * (1 + beam * light[i]) + contrast * table[10, i]
+        table[12, i] = level[i] * gain[i] * light[i]
+    for i in range(len(model)):
+        table[3, i] *= swing[i]
+        table[4, i] *= -swing[i]
+    for i in range(len(model)):
+        slope[i] = cos * table[4, i] - sin * table[3, i]
+    for i in range(len(model)):
+        table[5, i] = slope[i] * q[i] * (1 + bend * offset[i])
+    for i in range(len(model)):
+        table[6, i] = slope[i] * path * q[i] * offset[i]
+    _multiply(slope, response, table[7])
+    _multiply(slope, tilt, table[11])
+    _multiply(gain, table[8], model)
+    _multiply(gain, table[10], table[10])
+    _multiply(table[8], tilt, table[9])
+    for i in range(len(model)):
+        table[0, i] = model[i] / level[i]
+    _multiply(table[0], tilt, table[1])
+    _multiply(table[1], tilt, table[2])
 
 
-@njit(cache=True, fastmath=True)
-def _pixel(p: Floats, axes: Floats, i: int, row: Floats) -> float:
-    """Model at pixel `i`; its derivatives go to `row`."""
-    q, tilt, offset, response, light = axes[0, i], axes[1, i], axes[2, i], axes[3, i], axes[4, i]
-    bend = 1 + p[6] * offset
-    phase = p[5] * q * bend + p[7] * response + p[11] * tilt
-    cos, sin = np.cos(phase), np.sin(phase)
-    gain = 1 + p[8] + p[9] * tilt
-    envelope = p[0] + tilt * (p[1] + tilt * p[2])
-    visible = (1 + p[10]) * (1 + p[13] * light)
-    swing = gain * envelope * visible
-    wave = p[3] * cos - p[4] * sin
-    contrast = 1 + p[12] * light + visible * wave
-    slope = -swing * (p[3] * sin + p[4] * cos)
-    row[0] = gain * contrast
-    row[1] = row[0] * tilt
-    row[2] = row[1] * tilt
-    row[3] = swing * cos
-    row[4] = -swing * sin
-    row[5] = slope * q * bend
-    row[6] = slope * p[5] * q * offset
-    row[7] = slope * response
-    row[8] = envelope * contrast
-    row[9] = row[8] * tilt
-    row[10] = gain * envelope * (1 + p[13] * light) * wave
-    row[11] = slope * tilt
-    row[12] = gain * envelope * light
-    row[13] = row[12] * (1 + p[10]) * wave
-    return gain * row[8]
+@compiled
+def _multiply(one: Floats, other: Floats, out: Floats) -> None:
+    for i in range(len(out)):
+        out[i] = one[i] * other[i]
 
 
-@njit(cache=True)
+@compiled
 def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
     """Model (K,) and its derivatives (14, K)."""
-    model = np.empty(axes.shape[1])
-    table = np.empty((PARAMETERS, axes.shape[1]))
-    row = np.empty(PARAMETERS)
-    for i in range(len(model)):
-        model[i] = _pixel(p, axes, i, row)
-        for a in range(
-            PARAMETERS
-        ):  # compiles in a tenth of the time that an assignment of slices takes
-            table[a, i] = row[a]
+    model, table = np.empty(axes.shape[1]), np.empty((PARAMETERS, axes.shape[1]))
+    evaluate(p, axes, model, table)
     return model, table
 
 
-@njit(cache=True, fastmath=True)
+@compiled
+def unpumped(p: Floats) -> Floats:
+    """Return the parameters without the pump."""
+    off = p.copy()
+    off[STATIC:] = 0.0
+    return off
+
+
+@compiled
 def _normal_equations(
     p: Floats,
-    first: int,
-    axes: Floats,
+    chosen: Indices,
+    states: tuple[int, int],
+    grid: Grid,
     data: Floats,
     weight: Floats,
-    prior: Floats,
-    expected: Floats,
     hessian: Floats,
     gradient: Floats,
 ) -> float:
-    """Fill χ²'s half Hessian and downhill gradient in p[first:first + n], priors included."""
-    n = len(gradient)
+    """Fill χ²'s half Hessian and downhill gradient in p[chosen], priors included."""
+    pixels = data.shape[1]
+    model, table, weighted = np.empty(pixels), np.empty((PARAMETERS, pixels)), np.empty(pixels)
     cost = 0.0
-    for a in range(n):
-        away = p[first + a] - expected[a]
-        cost += prior[a] * away * away
-        gradient[a] = -prior[a] * away
-        for b in range(n):
+    for a, parameter in enumerate(chosen):
+        away = p[parameter] - grid.expected[parameter]
+        cost += grid.prior[parameter] * away * away
+        gradient[a] = -grid.prior[parameter] * away
+        for b in range(len(chosen)):
             hessian[a, b] = 0.0
-        hessian[a, a] = prior[a]
-    row = np.empty(PARAMETERS)
-    for i in range(len(data)):
-        model = _pixel(p, axes, i, row)
-        residual = data[i] - model
-        cost += weight[i] * residual * residual
-        for a in range(n):
-            weighted = weight[i] * row[first + a]
-            gradient[a] += weighted * residual
+        hessian[a, a] = grid.prior[parameter]
+    for state in range(states[0], states[1]):
+        evaluate(p if state else unpumped(p), grid.axes, model, table)
+        for i in range(pixels):
+            model[i] = data[state, i] - model[i]
+            cost += weight[state, i] * model[i] * model[i]
+        for a, parameter in enumerate(chosen):
+            if state == 0 and parameter >= STATIC:
+                continue
+            for i in range(pixels):
+                weighted[i] = weight[state, i] * table[parameter, i]
+            gradient[a] += dot(weighted, model)
             for b in range(a + 1):
-                hessian[a, b] += weighted * row[first + b]
-    for a in range(n):
+                other, total = chosen[b], 0.0
+                for i in range(pixels):
+                    total += weighted[i] * table[other, i]
+                hessian[a, b] += total
+    for a in range(len(chosen)):
         for b in range(a):
             hessian[b, a] = hessian[a, b]
     return cost
 
 
-@njit(cache=True)
-def _fit(
-    p: Floats,
-    first: int,
-    axes: Floats,
-    data: Floats,
-    weight: Floats,
-    prior: Floats,
-    expected: Floats,
-) -> Floats:
-    """Levenberg–Marquardt on p[first:first + n], in place; returns the covariance (n, n).
+@compiled
+def fit(
+    p: Floats, chosen: Indices, states: tuple[int, int], grid: Grid, data: Floats, weight: Floats
+) -> tuple[Floats, float]:
+    """Levenberg–Marquardt on p[chosen], in place; returns the covariance (n, n) and χ².
 
-    The priors have inverse variances (n,) about `expected`.
+    Data and weights (2, K) are those of S_off and S_on; `states` says which of them
+    count: `OFF`, `ON` or `BOTH`. So do the priors. `chosen` rises.
     """
-    n = len(prior)
+    n = len(chosen)
     hessian, gradient = np.empty((n, n)), np.empty(n)
     new_hessian, new_gradient = np.empty((n, n)), np.empty(n)
-    fixed = (axes, data, weight, prior, expected)
-    cost = _normal_equations(p, first, *fixed, hessian, gradient)
+    fixed = (chosen, states, grid, data, weight)
+    cost = _normal_equations(p, *fixed, hessian, gradient)
     damping = 0.0
     for _ in range(50):
         damped = hessian.copy()
         for a in range(n):
             damped[a, a] *= 1 + damping
-        step = _times(_inverse(damped), gradient)
+        step = solve(damped, gradient)
         gain = 0.0
         for a in range(n):
-            p[first + a] += step[a]
+            p[chosen[a]] += step[a]
             gain += step[a] * gradient[a]
         if gain < 1e-4:  # of χ²: a hundredth of a standard deviation
             break
-        new_cost = _normal_equations(p, first, *fixed, new_hessian, new_gradient)
+        new_cost = _normal_equations(p, *fixed, new_hessian, new_gradient)
         if new_cost <= cost:
             hessian, new_hessian = new_hessian, hessian
             gradient, new_gradient = new_gradient, gradient
@@ -193,49 +213,42 @@ def _fit(
             damping /= 10
         else:
             for a in range(n):
-                p[first + a] -= step[a]
+                p[chosen[a]] -= step[a]
             damping = max(10 * damping, 1e-3)
-    return _inverse(hessian)
+    return inverse(hessian), cost
 
 
-@njit(cache=True)
-def fit_step(
-    p: Floats, axes: Floats, difference: Floats, weight: Floats, prior: Floats
-) -> tuple[float, Floats, Floats, Floats]:
-    """Δ, the functional (K,) that gives it, and its derivatives.
+@compiled
+def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floats]:
+    """Index of the basis (n, K) that fits best, and the coefficients (n,)."""
+    size = bases.shape[1]
+    best, explained, coefficients = 0, -1.0, np.zeros(size)
+    gram, right, weighted = np.empty((size, size)), np.empty(size), np.empty(len(data))
+    for i in range(len(bases)):
+        for a in range(size):
+            for k in range(len(data)):
+                weighted[k] = weight[k] * bases[i, a, k]
+            right[a] = dot(weighted, data)
+            for b in range(a + 1):
+                gram[a, b] = gram[b, a] = dot(weighted, bases[i, b])
+        linear = solve(gram, right)
+        gain = dot(linear, right)
+        if gain > explained:
+            best, explained, coefficients = i, gain, linear
+    return best, coefficients
 
-    These are by the fringe's parameters (7,), and by the Δ of each pixel alone (K,).
+
+@compiled
+def fit_fringe(grid: Grid, data: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Parameters (14,) of a spectrum (K,) without pump, and the covariance of the fringe's (7, 7).
+
+    Starts from the best linear fit of `grid.bases`.
     """
-    off, by_off = derivatives(p, axes)
-    covariance = _fit(p, 7, axes, off + difference, weight, prior, np.zeros(len(prior)))
-    _, by_on = derivatives(p, axes)
-    functional = _times(by_on[7:].T, covariance[0]) * weight
-    by_fringe = _times(by_on[:7] - by_off[:7], functional)
-    return p[7], functional, by_fringe, functional * by_on[7]
-
-
-@njit(cache=True)
-def fit_fringe(
-    bases: Floats,
-    starts: Floats,
-    axes: Floats,
-    data: Floats,
-    weight: Floats,
-    prior: Floats,
-    curvature: float,
-) -> tuple[Floats, Floats]:
-    """Parameters (7,) of a spectrum without pump, and their covariance.
-
-    Starts from the best linear fit of the `bases` (n, 4, K), a tilted envelope and a wave each, at
-    the paths `starts` (n,); the middle one is where the prior of the path is centred.
-    """
-    best, linear = _best_linear(bases, data, weight)
+    best, linear = _best_linear(grid.bases, data, weight)
     level = linear[0]
     p = np.zeros(PARAMETERS)
     p[0], p[1], p[3], p[4] = level, linear[1], linear[2] / level, linear[3] / level
-    p[5], p[6] = starts[best], curvature
-    expected = np.zeros(7)
-    expected[6] = curvature
-    expected[5] = starts[len(starts) // 2]
-    covariance = _fit(p, 0, axes, data, weight, prior, expected)
-    return p[:7], covariance
+    p[5], p[6] = grid.starts[best], grid.expected[6]
+    one = data.reshape(1, -1), weight.reshape(1, -1)
+    covariance, _ = fit(p, np.arange(STATIC), OFF, grid, *one)
+    return p, covariance

@@ -1,8 +1,12 @@
-"""Reduction of a run while it is taken, from documents and files that anybody could read."""
+"""Reduction of a run while it is taken, from documents and files that anybody could read.
+
+The table of a reduced run says at every point how far its sigma is from the limit that shot and
+read noise set, and what keeps it from there.
+"""
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -11,6 +15,7 @@ import h5py
 import hdf5plugin  # noqa: F401 - registers the filter that the frames are compressed with
 import numpy as np
 import xarray as xr
+from bluesky.callbacks import LiveTable
 from bluesky.run_engine import Dispatcher
 from event_model import DocumentNames, DocumentRouter
 
@@ -18,7 +23,7 @@ from analysis.derived import DerivedRun
 from analysis.reduction import Reducer, reduced_dataset
 from analysis.runs import COORDINATES, folding, header, is_pump_probe
 
-__all__ = ["LiveReduction"]
+__all__ = ["LiveReduction", "ReductionTable", "against_limit"]
 
 #: Reduced runs that are kept in memory.
 _KEPT = 32
@@ -107,6 +112,60 @@ class LiveReduction(DocumentRouter):
     def _open(self) -> "_Run":
         assert self._run is not None
         return self._run
+
+
+def against_limit(data: Mapping[str, float]) -> dict[str, float | str]:
+    """Compare a reduced point's sigma with its limit.
+
+    Parameters
+    ----------
+    data : mapping
+        `delta_n_sigma`, `delta_n_limit`, `drift_share` and `source_share` of the point.
+
+    Returns
+    -------
+    dict
+        `sigma_over_limit`: 1 where shot and read noise alone are left; `limited_by`: `shot`
+        (with read noise), `drift` of the path or `source`, whichever is most of the variance, and
+        `-` where there is no number.
+    """
+    drift, source = data["drift_share"], data["source_share"]
+    shares = {"shot": 1 - drift - source, "drift": drift, "source": source}
+    ratio = data["delta_n_sigma"] / data["delta_n_limit"]
+    known = np.isfinite(ratio)
+    return {
+        "sigma_over_limit": ratio,
+        "limited_by": max(shares, key=lambda name: shares[name]) if known else "-",
+    }
+
+
+class ReductionTable(LiveTable):
+    """Table of a reduced run, which has no scan id of its own.
+
+    Parameters
+    ----------
+    axes : sequence of str
+        What the run scans.
+    out : callable
+        Prints a line.
+    """
+
+    water_mark = "reduced run {st[uid]:.8s} of scan {st[raw_scan_id]}"
+
+    def __init__(self, axes: Sequence[str], out: Callable[[str], Any]) -> None:
+        numbers = ["delta_n", "delta_n_sigma", "sigma_over_limit", "limited_by"]
+        super().__init__([*axes, *numbers, "frames_used"], default_prec=5, out=out)
+
+    def descriptor(self, doc: Any) -> None:
+        """Announce the columns that are made here."""
+        ratio = {"source": "analysis.live", "dtype": "number", "shape": [], "precision": 2}
+        cause = {"source": "analysis.live", "dtype": "string", "shape": []}
+        more = {"sigma_over_limit": ratio, "limited_by": cause}
+        super().descriptor({**doc, "data_keys": doc["data_keys"] | more})
+
+    def event(self, doc: Any) -> Any:
+        """Print a point."""
+        return super().event({**doc, "data": doc["data"] | against_limit(doc["data"])})
 
 
 class _Run:

@@ -1,147 +1,143 @@
-"""Demodulation of frames at the chopper's frequency, against the open fraction of each frame.
+"""The pump's effect among drifting frames, by generalised least squares.
 
-A frame whose pump was on for the fraction o of its exposure holds (1 − o) S_off + o S_on exactly,
-and the pump-off signal drifts. Within one chopper period the drift is taken as a straight line, so
-the pump's effect ΔS = S_on − S_off is the coefficient of o in a regression on [1, t, o] within each
-period, with one ΔS for the whole point. All of it is linear in the frames: one weight a frame, the
-same for every pixel and for every number computed from a frame.
+Frame f shows the phase θ_f + x_f Δ + s t_f + noise: a random walk θ, the pump's effect Δ times what
+the frame has seen of it (x is its open fraction o, where Δ is small), a steady drift s, and white
+noise of known variance up to a common factor. The increments from frame to frame have a tridiagonal
+covariance, of which the walk's rate is all that is unknown: for a walk of rate Q (rad²/s), averaged
+over the exposure τ, and white noise r_f,
 
-The loops are compiled: on a hundred frames the interpreter would cost ten times as much.
+    variance   Q (dt − τ/3) + r_f + r_f+1
+    covariance Q τ/6 − r_f+1           of neighbours, which share frame f + 1.
+
+Frames lost and choppers that slip need nothing of their own: dt and o say it all.
+
+The rate is not fitted but averaged over, with the probability that the point's own increments give
+to each of a few rates a factor of ten apart, between which nothing changes much. A point of four
+periods knows its rate badly, and so gets weights and a sigma that allow for that.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from analysis.compiled import compiled
 from analysis.layout import MODULATED
+from analysis.linear import dot
 
 Floats = NDArray[np.float64]
 
+RATIOS = 10.0 ** np.arange(-3.0, 3.0)
+"""Rates Q dt over the variance of the white noise. At either end one of the two is negligible."""
 
-@dataclass(frozen=True)
-class LockIn:
-    """Weights that turn F frames into the pump's effect and the pump-off signal.
+_FEWEST = 5  # frames, to tell an effect and a drift from noise
+_BELIEF = 4.0  # frames' worth of belief that the white noise is the detector's
 
-    Attributes
+
+@compiled
+def modulated(pump_open: Floats) -> bool:
+    """Whether the open fractions (F,) swing by more than `MODULATED`."""
+    if len(pump_open) < _FEWEST:
+        return False
+    return pump_open.var() > MODULATED**2 / 8  # variance of a sine of that swing
+
+
+@compiled
+def lock_in(
+    phase: Floats,
+    effect: Floats,
+    time: Floats,
+    white: Floats,
+    exposure: float,
+    ratios: Floats,
+    weights: Floats,
+) -> tuple[float, float, float, float]:
+    """Pump's effect on frames, with its variance.
+
+    Parameters
     ----------
-    difference : (F,) array
-        ΔS = Σ difference·S. Gives 0 for a straight line in time in every period, 1 for `pump_open`.
-    off : (F,) array
-        S_off = Σ off·S, at the mean time of the frames.
-    pump_open : (F,) array
-        Open fraction of each frame.
+    phase, effect : (F,) array
+        Phase of each frame, and x: what a unit effect adds to it.
+    time : (F,) array
+        s, increasing.
+    white : (F,) array
+        Variance of each phase by the detector's noise.
+    exposure : float
+        τ in s.
+    ratios : (J,) array
+        Rates to average over, see `RATIOS`.
+    weights : (F,) array
+        To be filled in: the effect is Σ weights·phase. Gives 0 for a constant and for a straight
+        line, 1 for `effect`.
+
+    Returns
+    -------
+    effect, variance, detector, source : float
+        The last two are the parts of the variance that are white: what `white` says, and what the
+        scatter says beyond it. The rest is drift.
     """
-
-    difference: Floats
-    off: Floats
-    pump_open: Floats
-
-    def demodulate(self, frames: NDArray[np.uint32]) -> tuple[Floats, Floats]:
-        """S_off and ΔS (K,) of frames (F, K)."""
-        return _demodulate(frames, self.off, self.difference)
-
-    def sigma(self, signal: Floats) -> float:
-        """Return the standard deviation of Σ difference·signal, from the signal's own noise.
-
-        The noise of an interferometer is drift (a random walk) plus shot noise (white). The
-        increments of both from frame to frame are stationary and correlated over one frame at
-        most, so their variance and first covariance, which all frames of the point determine, give
-        the variance of any weighted sum. The scatter of one estimate a period would give the same
-        mean with far fewer degrees of freedom: useless for points of a few periods.
-
-        NaN for fewer than five frames.
-        """
-        return _sigma(signal, self.difference, self.pump_open)
-
-
-def lock_in(frame_time: Floats, pump_open: Floats, frequency: float) -> LockIn | None:
-    """Find the weights for frames at `frame_time` (s) with the pump on for `pump_open` of each.
-
-    Periods of the chopper (`frequency`, Hz) are cut in the middle of the closed phase, where the
-    open fraction is even about the period's middle: the straight line then costs no precision. Cut
-    at an edge, it would cost a factor of two.
-
-    Returns None where nothing was modulated.
-    """
-    difference, off, power = _weights(frame_time, pump_open, frequency)
-    if power <= MODULATED**2 / 8 * len(pump_open):  # variance of a sine of that swing
-        return None
-    return LockIn(difference, off, pump_open)
-
-
-@njit(cache=True, fastmath=True)
-def _demodulate(
-    frames: NDArray[np.uint32], off_weights: Floats, difference_weights: Floats
-) -> tuple[Floats, Floats]:
-    pixels = frames.shape[1]
-    off, difference = np.zeros(pixels), np.zeros(pixels)
-    for f in range(len(frames)):
-        for k in range(pixels):
-            count = np.float64(np.int32(frames[f, k]))  # vectorises, uint32 does not
-            off[k] += off_weights[f] * count
-            difference[k] += difference_weights[f] * count
-    return off, difference
-
-
-@njit(cache=True)
-def _weights(
-    frame_time: Floats, pump_open: Floats, frequency: float
-) -> tuple[Floats, Floats, float]:
-    """Weights (F,) of `LockIn`, and the power of the modulation that they rest on."""
-    count = len(pump_open)
-    modulation, period = np.zeros(count), np.zeros(count)
-    cosine = sine = total = 0.0
-    for f in range(count):
-        angle = 2 * np.pi * frequency * frame_time[f]
-        cosine += pump_open[f] * np.cos(angle)
-        sine += pump_open[f] * np.sin(angle)
-        total += pump_open[f]
-    middle = np.arctan2(sine, cosine) / (2 * np.pi)
-    for f in range(count):
-        period[f] = np.floor(frequency * frame_time[f] - middle + 0.5)
-    start, power = 0, 0.0
-    for end in range(1, count + 1):
-        if end < count and period[end] == period[start]:
-            continue
-        time = opened = spread = product = 0.0
-        for f in range(start, end):
-            time += frame_time[f] / (end - start)
-            opened += pump_open[f] / (end - start)
-        for f in range(start, end):
-            spread += (frame_time[f] - time) ** 2
-            product += (frame_time[f] - time) * (pump_open[f] - opened)
-        if spread > 0:
-            for f in range(start, end):
-                line = opened + product / spread * (frame_time[f] - time)
-                modulation[f] = pump_open[f] - line
-                power += modulation[f] ** 2
-        start = end
-    difference = modulation / max(power, 1e-300)
-    return difference, (1 - total * difference) / max(count, 1), power
+    steps, rates = len(phase) - 1, len(ratios)
+    spacing = (time[-1] - time[0]) / steps
+    rate = ratios * (white.mean() / spacing)
+    inverse, pumped, steady = np.empty((3, steps, rates))
+    xx, xt, tt, xd, td, dd = np.zeros((6, rates))
+    x, t, d, share, link = np.zeros((5, rates))  # of the step before
+    volume, likelihood = np.ones(rates), np.zeros(rates)
+    for i in range(steps):  # eliminates forwards, all rates at once
+        dt = time[i + 1] - time[i]
+        step, rise = phase[i + 1] - phase[i], effect[i + 1] - effect[i]
+        own, noise = dt - min(exposure, dt) / 3, white[i] + white[i + 1]
+        for j in range(rates):
+            factor = link[j] * share[j]
+            share[j] = 1 / (rate[j] * own + noise - factor * link[j])
+            x[j] = rise - factor * x[j]
+            t[j] = dt - factor * t[j]
+            d[j] = step - factor * d[j]
+            link[j] = rate[j] * exposure / 6 - white[i + 1]  # covariance with the next step
+            inverse[i, j], pumped[i, j], steady[i, j] = share[j], x[j], t[j]
+            xx[j] += x[j] * x[j] * share[j]
+            xt[j] += x[j] * t[j] * share[j]
+            tt[j] += t[j] * t[j] * share[j]
+            xd[j] += x[j] * d[j] * share[j]
+            td[j] += t[j] * d[j] * share[j]
+            dd[j] += d[j] * d[j] * share[j]
+            volume[j] *= share[j] * noise
+        if i % 32 == 31 or i == steps - 1:
+            for j in range(rates):
+                likelihood[j] += np.log(volume[j]) / 2
+                volume[j] = 1.0
+    effects, by_pumped, by_steady, scales = np.empty((4, rates))
+    for j in range(rates):
+        free = xx[j] * tt[j] - xt[j] ** 2
+        by_pumped[j], by_steady[j] = tt[j] / free, -xt[j] / free
+        effects[j] = by_pumped[j] * xd[j] + by_steady[j] * td[j]
+        drift = (xx[j] * td[j] - xt[j] * xd[j]) / free
+        rest = max(dd[j] - effects[j] * xd[j] - drift * td[j], 0.0) + _BELIEF
+        scales[j] = rest / (steps - 4 + _BELIEF)
+        likelihood[j] -= np.log(free) / 2 + (steps - 2 + _BELIEF) / 2 * np.log(rest)
+    odds = np.exp(likelihood - likelihood.max())
+    odds /= odds.sum()
+    mean = dot(odds, effects)
+    variance = dot(odds, by_pumped * scales + (effects - mean) ** 2)
+    back, weight, detector = np.zeros(rates), 0.0, 0.0
+    for i in range(steps - 1, -1, -1):  # and backwards: weights of steps, then of frames
+        previous, weight = weight, 0.0
+        for j in range(rates):
+            value = by_pumped[j] * pumped[i, j] + by_steady[j] * steady[i, j]
+            back[j] = (value - link[j] * back[j]) * inverse[i, j]
+            link[j] = rate[j] * exposure / 6 - white[i]
+            weight += odds[j] * back[j]
+        weights[i + 1] = weight - previous
+        detector += weights[i + 1] ** 2 * white[i + 1]
+    weights[0] = -weight
+    detector += weight**2 * white[0]
+    return mean, variance, detector, max(dot(odds, scales) - 1, 0.0) * detector
 
 
-@njit(cache=True)
-def _sigma(signal: Floats, weights: Floats, pump_open: Floats) -> float:
-    free = len(signal) - 3  # increments, less the pump's effect and the mean drift
-    if free < 2:
-        return np.nan
-    effect = 0.0
-    for f in range(len(signal)):
-        effect += weights[f] * signal[f]
-    residual = signal - effect * pump_open
-    drift = (residual[-1] - residual[0]) / (len(signal) - 1)
-    # Σ a_f s_f = −Σ summed_f step_f, with the running sums of the weights a
-    variance = covariance = own = shared = 0.0
-    step = summed = 0.0
-    for f in range(len(signal) - 1):
-        previous_step, previous_summed = step, summed
-        step = residual[f + 1] - residual[f] - drift
-        summed += weights[f]
-        variance += step * step / free
-        covariance += step * previous_step / free
-        own += summed * summed
-        shared += summed * previous_summed
-    covariance = min(max(covariance, -variance / 2), variance / 2)
-    return np.sqrt(max(variance * own + 2 * covariance * shared, 0.0))
+@compiled
+def least_variance(effect: Floats, noise: Floats) -> float:
+    """Variance of the pump's effect from shot and read noise alone: the path stands still."""
+    total = mean = power = 0.0
+    for f in range(len(noise)):
+        total += 1 / noise[f]
+        mean += effect[f] / noise[f]
+        power += effect[f] ** 2 / noise[f]
+    return 1 / (power - mean**2 / total)

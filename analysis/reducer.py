@@ -1,11 +1,12 @@
 """From the raw frames of a point to Δφ, Δn and carriers, live and offline the same.
 
-A point's frames are demodulated against their open fractions (`lockin`), the fringe of the pump-off
-spectrum and its change under the pump are fitted (`fringe`), and the noise of the frames' own
-phases gives the standard deviation.
+The numbers come from `estimator`, several points at a time on all cores; points with odd pixels or
+frames go to `health` first.
 """
 
-from dataclasses import dataclass, fields
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -13,10 +14,15 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH, ProbeBand
-from analysis.fringe import Fringe, FringeModel, PhaseStep
+from analysis.estimator import Estimates, empty, estimate
+from analysis.fringe import Fringe, FringeModel
+from analysis.health import Health, healthy, mend
 from analysis.layout import SATURATION
-from analysis.lockin import LockIn, lock_in
 from analysis.materials import MATERIALS
+from analysis.results import PointResult, PointSpectra
+from analysis.spectra import Setup
+
+__all__ = ["PointResult", "PointSpectra", "Reducer"]
 
 Floats = NDArray[np.float64]
 
@@ -27,74 +33,14 @@ nothing."""
 SLIT = 1.5
 """Resolution of the spectrometer in nm, FWHM (stated in the paper)."""
 
+_CORES = len(os.sched_getaffinity(0))
+_FWHM = 2.3548  # standard deviations of a Gaussian
 _FAINT = 0.01  # of the brightest pixel: the slope of less light is noise
 _DENSITY = 1e19  # cm⁻³, of the dispersion of Δn, which hardly depends on it
 
 
-@dataclass(frozen=True)
-class PointResult:
-    """What one point says.
-
-    Attributes
-    ----------
-    delta_phi, delta_phi_sigma : float
-        Phase change at `CENTRE_WAVELENGTH` and its standard deviation, rad.
-    delta_n, delta_n_sigma : float
-        Index change, RIU.
-    carrier_density, carrier_density_sigma : float
-        cm⁻³; NaN where the material has no model.
-    visibility, phase, path : float
-        The pump-off fringe: V, φ in rad, optical path difference in um.
-    probe_delay, probe_spread : float
-        When Δφ looks at the sample, ps: mean time after the scan delay, and standard deviation, of
-        the colours that count in Δφ, each at its own time. A signal f is measured as the mean of f
-        at scan delay + probe_delay ± probe_spread. NaN where the chirp is not known.
-    frames_used, frames_saturated : int
-        Frames that entered the result, and frames left out because a pixel of the probe's band was
-        saturated.
-    fluorescence : (K,) array
-        Pump-on minus pump-off counts of one exposure; NaN where a pixel was saturated.
-    """
-
-    delta_phi: float
-    delta_phi_sigma: float
-    delta_n: float
-    delta_n_sigma: float
-    carrier_density: float
-    carrier_density_sigma: float
-    visibility: float
-    phase: float
-    path: float
-    probe_delay: float
-    probe_spread: float
-    frames_used: int
-    frames_saturated: int
-    fluorescence: Floats
-
-
-@dataclass(frozen=True)
-class PointSpectra:
-    """The normalised spectra of one point on the bins of the band.
-
-    Attributes
-    ----------
-    fringe : Fringe
-        Fitted to S_off.
-    off, difference : (B,) array
-        S_off and S_on − S_off.
-    off_weight, difference_weight : (B,) array
-        Their inverse variances from shot and read noise.
-    """
-
-    fringe: Fringe
-    off: Floats
-    difference: Floats
-    off_weight: Floats
-    difference_weight: Floats
-
-
 class Reducer:
-    """Everything that is fixed during a run; `point` reduces one point.
+    """Everything that is fixed during a run; `points` reduces points.
 
     Parameters
     ----------
@@ -104,8 +50,6 @@ class Reducer:
         Sample: um, 1.
     gain, read_noise : float
         electrons/count, electrons.
-    chopper_frequency : float
-        Hz.
     material : str
         Name of a model in `analysis.materials`; any other name gives no carrier density.
     geometry : str
@@ -114,6 +58,8 @@ class Reducer:
         Of signal minus reference without the sample, um; only in reference-mirror geometry.
     saturation : float
         Count at which a pixel is saturated.
+    exposure : float
+        Of a frame, s. Tells drift from white noise better; 0 is near enough for short exposures.
     chirp_wavelength, chirp_delay : (M,) array, optional
         When each wavelength (nm) passes the sample after the band's centre, ps: later is positive.
 
@@ -138,11 +84,11 @@ class Reducer:
         refractive_index: float,
         gain: float,
         read_noise: float,
-        chopper_frequency: float,
         material: str = "",
         geometry: str = "common-path",
         path_difference: float | None = None,
         saturation: float = SATURATION,
+        exposure: float = 0.0,
         chirp_wavelength: ArrayLike | None = None,
         chirp_delay: ArrayLike | None = None,
     ) -> None:
@@ -156,7 +102,6 @@ class Reducer:
             gain=gain,
             read_noise=read_noise,
         )
-        self._chopper_frequency, self._saturation = chopper_frequency, saturation
         self._material = MATERIALS.get(material)
         dispersion: Floats | float = 1.0
         if self._material is not None:
@@ -164,19 +109,24 @@ class Reducer:
             change = self._material.delta_n(_DENSITY, colours)
             dispersion = change[:-1] / change[-1]
         self.model = FringeModel(
-            self.band.wavelength, CENTRE_WAVELENGTH, path, path_range, dispersion, self.band.ripple
+            *(self.band.wavelength, CENTRE_WAVELENGTH, path, path_range, dispersion),
+            *(self.band.ripple, SLIT / _FWHM),
         )
         self.pixel_delay: Floats | None = None
         if chirp_wavelength is not None and chirp_delay is not None:
             known, delay = np.asarray(chirp_wavelength, float), np.asarray(chirp_delay, float)
             order = np.argsort(known)
             self.pixel_delay = np.interp(self.band.wavelength, known[order], delay[order])
+        self._setup = Setup(
+            *(self.band.bins, self.model.grid, float(exposure), float(saturation)),
+            chirped=self.pixel_delay is not None,
+        )
         self.delta_n_per_phase = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * thickness)
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Self:
         """Reducer for a raw dataset (see `analysis.layout`)."""
-        names = ["thickness", "refractive_index", "gain", "read_noise", "chopper_frequency"]
+        names = ["thickness", "refractive_index", "gain", "read_noise", "exposure"]
         names += ["material", "geometry", "path_difference", "saturation"]
         names += ["chirp_wavelength", "chirp_delay"]
         return cls(
@@ -188,79 +138,118 @@ class Reducer:
 
     def point(self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats) -> PointResult:
         """Reduce the frames (F, K) of a point; times (F,) in s, open fractions (F,)."""
-        return self.point_and_spectra(frames, frame_time, pump_open)[0]
+        one = (values[np.newaxis] for values in (frames, frame_time, pump_open))
+        return self.points(*one)[0]
 
     def point_and_spectra(
         self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
     ) -> tuple[PointResult, PointSpectra | None]:
         """Reduce a point and keep its spectra, for estimates that need many points at once."""
+        one = (values[np.newaxis] for values in (frames, frame_time, pump_open))
+        return self.points_and_spectra(*one)[0]
+
+    def points(
+        self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
+    ) -> list[PointResult]:
+        """Reduce points on all cores: frames (P, F, K), times and open fractions (P, F)."""
+        return self._results(*self._estimated(frames, frame_time, pump_open, spectra=False))
+
+    def points_and_spectra(
+        self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
+    ) -> list[tuple[PointResult, PointSpectra | None]]:
+        """Reduce points as `points` does and keep their spectra; None where nothing modulated."""
+        estimates, health = self._estimated(frames, frame_time, pump_open, spectra=True)
+        results = self._results(estimates, health)
+        return [(result, _spectra(estimates, i)) for i, result in enumerate(results)]
+
+    def _estimated(
+        self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats, *, spectra: bool
+    ) -> tuple[Estimates, list[Health]]:
+        """Estimates of points, those with odd pixels or frames mended."""
         frames = np.ascontiguousarray(frames, np.uint32)
-        pixels, saturated, blind = self.band.pixels, 0, None
-        if frames.max() >= self._saturation:
-            usable = frames[:, pixels].max(axis=1) < self._saturation
-            saturated = len(frames) - int(np.count_nonzero(usable))
-            frames, frame_time, pump_open = frames[usable], frame_time[usable], pump_open[usable]
-            blind = (frames >= self._saturation).any(axis=0)
-        weights = lock_in(frame_time, pump_open, self._chopper_frequency)
-        if weights is None:
-            return _nothing(frames.shape[1], saturated), None
-        off, fluorescence = weights.demodulate(frames)
-        spectra = self._spectra(off, fluorescence, weights)
-        step = self.model.phase_step(spectra.fringe, spectra.difference, spectra.difference_weight)
-        per_count = self.band.per_count(step.functional).astype(np.float32)  # enough, and fast
-        frame_phase = (frames[:, pixels].astype(np.float32) @ per_count).astype(np.float64)
-        sigma = float(np.hypot(weights.sigma(frame_phase), step.scale_sigma))
-        if blind is not None:
-            fluorescence[blind] = np.nan
-        result = self._result(spectra.fringe, step, sigma, len(frames), saturated, fluorescence)
-        return result, spectra
+        frame_time = np.ascontiguousarray(frame_time, np.float64)
+        pump_open = np.ascontiguousarray(pump_open, np.float64)
+        points, count, pixels = frames.shape
+        alive = np.ones(len(self.band.wavelength))
+        estimates = empty(points, count, pixels, len(alive), spectra)
+        fixed = frames, frame_time, pump_open, alive, self._setup, estimates
+        ends = np.linspace(0, points, min(_CORES, points) + 1).astype(int).tolist()
+        shares = list(pairwise(ends))
+        if len(shares) == 1:
+            estimate(*fixed, shares[0])
+        else:
+            with ThreadPoolExecutor(len(shares)) as pool:
+                list(pool.map(lambda share: estimate(*fixed, share), shares))
+        health = [healthy(count, pixels)] * points
+        for i in np.flatnonzero(estimates.suspect):
+            mended, health[i] = mend(frames[i], frame_time[i], pump_open[i], self._setup)
+            mended.sums[0, 1, health[i].blind] = np.nan
+            for name in ("found", "numbers", "parameters", "covariance", "share", "sums"):
+                getattr(estimates, name)[i] = getattr(mended, name)[0]
+            if spectra:
+                estimates.spectra[i] = mended.spectra[0]
+        return estimates, health
 
-    def _spectra(self, off: Floats, difference: Floats, weights: LockIn) -> PointSpectra:
-        """Normalise S_off and ΔS (K,), and fit the pump-off fringe."""
-        off, difference, weight = self.band.normalise(off, difference, weights.pump_open.mean())
-        off_weight = weight / (weights.off @ weights.off)
-        difference_weight = weight / (weights.difference @ weights.difference)
-        fringe = self.model.fit(off, off_weight)
-        return PointSpectra(fringe, off, difference, off_weight, difference_weight)
-
-    def _result(
-        self,
-        fringe: Fringe,
-        step: PhaseStep,
-        sigma: float,
-        used: int,
-        saturated: int,
-        fluorescence: Floats,
-    ) -> PointResult:
-        delta_n, delta_n_sigma = step.delta * self.delta_n_per_phase, sigma * self.delta_n_per_phase
-        density = density_sigma = np.nan
+    def _results(self, estimates: Estimates, health: list[Health]) -> list[PointResult]:
+        numbers = np.where(estimates.found, estimates.numbers.T, np.nan)
+        delta, variance, least, drift, source, common = numbers
+        sigma, scale = np.sqrt(variance), self.delta_n_per_phase
+        density = np.full((3, len(delta)), np.nan)
         if self._material is not None:
-            ends = delta_n + np.array([-delta_n_sigma, 0.0, delta_n_sigma])
-            low, density, high = self._material.carrier_density(ends, CENTRE_WAVELENGTH).tolist()
-            density_sigma = abs(high - low) / 2
-        probe_delay = probe_spread = np.nan
+            ends = (delta + np.multiply.outer([-1.0, 0.0, 1.0], sigma)) * scale
+            density = self._material.carrier_density(ends, CENTRE_WAVELENGTH)
+        cos, sin, path = estimates.parameters.T[3:6]
+        when = np.full((2, len(delta)), np.nan)
         if self.pixel_delay is not None:
-            share = step.share / step.share.sum()
-            probe_delay = float(share @ self.pixel_delay)
+            share = estimates.share / estimates.share.sum(axis=1, keepdims=True)
+            when[0] = (share * self.pixel_delay).sum(axis=1)
             # Shares may be negative: the variance of their times, but for a rare fringe, is not.
-            variance = float(share @ (self.pixel_delay - probe_delay) ** 2)
-            probe_spread = float(np.sqrt(max(variance, 0.0)))
-        return PointResult(
-            delta_phi=step.delta,
-            delta_phi_sigma=sigma,
-            delta_n=delta_n,
-            delta_n_sigma=delta_n_sigma,
-            carrier_density=density,
-            carrier_density_sigma=density_sigma,
-            visibility=fringe.visibility,
-            phase=fringe.phase,
-            path=fringe.path,
-            probe_delay=probe_delay,
-            probe_spread=probe_spread,
-            frames_used=used,
-            frames_saturated=saturated,
-            fluorescence=fluorescence,
-        )
+            variances = (share * self.pixel_delay**2).sum(axis=1) - when[0] ** 2
+            when[1] = np.sqrt(np.maximum(variances, 0.0))
+        columns = {
+            "delta_phi": delta,
+            "delta_phi_sigma": sigma,
+            "delta_n": delta * scale,
+            "delta_n_sigma": sigma * scale,
+            "delta_n_limit": np.sqrt(least) * scale,
+            "delta_n_systematic": np.sqrt(common) * scale,
+            "drift_share": drift / variance,
+            "source_share": source / variance,
+            "carrier_density": density[1],
+            "carrier_density_sigma": np.abs(density[2] - density[0]) / 2,
+            "visibility": np.hypot(cos, sin),
+            "phase": np.arctan2(sin, cos),
+            "path": path,
+            "probe_delay": when[0],
+            "probe_spread": when[1],
+        }
+        return [
+            PointResult(
+                **dict(zip(columns, numbers, strict=True)),
+                frames_used=len(part.rows) if found else 0,
+                frames_saturated=part.saturated,
+                frames_rejected=part.rejected,
+                pixels_repaired=part.repaired,
+                pixels_masked=part.masked,
+                fluorescence=fluorescence,
+            )
+            for numbers, part, found, fluorescence in zip(
+                np.stack(list(columns.values()), axis=1).tolist(),
+                *(health, estimates.found.tolist(), [each[1].copy() for each in estimates.sums]),
+                strict=True,
+            )
+        ]
+
+
+def _spectra(estimates: Estimates, i: int) -> PointSpectra | None:
+    if not estimates.found[i]:
+        return None
+    off, difference, off_weight, difference_weight = estimates.spectra[i]
+    return PointSpectra(
+        Fringe(estimates.parameters[i, :7], estimates.covariance[i]),
+        *(off, difference, off_weight, difference_weight),
+        drift_sigma=float(np.sqrt(estimates.numbers[i, 3])),
+    )
 
 
 def _colours(wavelength: Floats, light: Floats) -> Floats:
@@ -270,7 +259,7 @@ def _colours(wavelength: Floats, light: Floats) -> Floats:
     the spectrum L as measured (Tweedie's formula: Efron, J. Am. Stat. Assoc. 106, 1602 (2011)). At
     the band's edges this is 0.05 nm, and without it Δn of a plate of 1.5 um is off by up to 0.4 %.
     """
-    variance = (SLIT / 2.3548) ** 2
+    variance = (SLIT / _FWHM) ** 2
     bright = np.maximum(light, max(_FAINT * light.max(), 1.0))
     return wavelength + variance * np.gradient(np.log(bright), wavelength)
 
@@ -286,14 +275,3 @@ def _expected_path(
     low, high = (path_difference,) * 2 if path_difference is not None else PATH_DIFFERENCE
     # With or without the sample, and 3 um for a mirror that is not where its scale says.
     return (low + high) / 2 + optical_thickness, (high - low) / 2 + optical_thickness + 3.0
-
-
-def _nothing(pixels: int, saturated: int) -> PointResult:
-    numbers = {
-        field.name: np.nan
-        for field in fields(PointResult)
-        if field.type == "float" or field.type is float
-    }
-    return PointResult(
-        **numbers, frames_used=0, frames_saturated=saturated, fluorescence=np.full(pixels, np.nan)
-    )

@@ -6,10 +6,14 @@ A reduced dataset has the dimensions `point` and `wavelength`; a delay scan adds
 the attribute `chirp_resolved_note`, which says why not.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import metadata
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -38,6 +42,10 @@ __all__ = [
 _UNITS = {
     "delta_n": "RIU",
     "delta_n_sigma": "RIU",
+    "delta_n_limit": "RIU",
+    "delta_n_systematic": "RIU",
+    "drift_share": "1",
+    "source_share": "1",
     "delta_phi": "rad",
     "delta_phi_sigma": "rad",
     "carrier_density": "cm^-3",
@@ -49,11 +57,14 @@ _UNITS = {
     "probe_spread": "ps",
     "frames_used": "1",
     "frames_saturated": "1",
+    "frames_rejected": "1",
+    "pixels_repaired": "1",
+    "pixels_masked": "1",
 }
 """The numbers of a `PointResult`, with their units."""
 
 _CHIRP = "chirp_resolved"
-_POINTS_AT_ONCE = 16  # are read together: a few MB
+_AT_ONCE = 2**24  # bytes of frames that are read together, while others are reduced
 
 
 def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
@@ -66,21 +77,42 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     """
     reducer = Reducer.from_dataset(dataset)
     times, opens = dataset["frame_time"].values, dataset["pump_open"].values
+    keep = _is_delay_scan(dataset)
     results: list[PointResult] = []
     spectra: dict[int, PointSpectra] = {}
-    for start in range(0, dataset.sizes["point"], _POINTS_AT_ONCE):
-        block = dataset["frames"][start : start + _POINTS_AT_ONCE].values
-        for i, frames in enumerate(block, start):
-            result, kept = reducer.point_and_spectra(frames, times[i], opens[i])
+    for part, frames in _blocks(dataset["frames"]):
+        if not keep:
+            results += reducer.points(frames, times[part], opens[part])
+            continue
+        found = reducer.points_and_spectra(frames, times[part], opens[part])
+        for i, (result, kept) in enumerate(found, part.start):
             results.append(result)
             if kept is not None:
                 spectra[i] = kept
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
-    if _is_delay_scan(dataset):
+    if keep:
         light = dataset["reference"].values - dataset["dark"].values
         _add_chirp_resolved(reduced, reducer, light, spectra)
     return reduced
+
+
+def _blocks(frames: xr.DataArray) -> Iterator[tuple[slice, NDArray[Any]]]:
+    """Frames of a few points after the other; the next are read while these are used."""
+    points, *one = frames.shape
+    size = max(_AT_ONCE // (math.prod(one) * frames.dtype.itemsize), 1)
+    parts = [slice(start, min(start + size, points)) for start in range(0, points, size)]
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(_read, frames, parts[0])
+        for part, following in zip_longest(parts, parts[1:]):
+            block = ahead.result()
+            if following is not None:
+                ahead = reader.submit(_read, frames, following)
+            yield part, block
+
+
+def _read(frames: xr.DataArray, part: slice) -> NDArray[Any]:
+    return np.asarray(frames[part].values)
 
 
 def reduced_dataset(
@@ -149,7 +181,7 @@ def _add_chirp_resolved(
         light=np.interp(reducer.band.wavelength, reduced["wavelength"].values, light),
         spectra=list(spectra.values()),
         delay=reduced["delay"].values[usable],
-        drift=reduced["delta_phi_sigma"].values[usable],
+        drift=np.array([point.drift_sigma for point in spectra.values()]),
     )
     try:
         found = chirp_resolved(scan, reduced["delta_phi"].values[usable], reducer.pixel_delay)

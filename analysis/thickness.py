@@ -105,7 +105,7 @@ def fit_fringes(
     ]
 
     def best(spectrum: Floats) -> Fringe:
-        normal, _, weight = band.normalise(spectrum, np.zeros_like(spectrum), 0.0)
+        normal, weight = band.normalise(spectrum)
         fits = [model.fit(normal, frames * weight) for model in models]
         misfits = [
             frames * weight @ (normal - model.derivatives(fit)[0]) ** 2

@@ -11,19 +11,13 @@ from bluesky.callbacks.core import make_callback_safe
 from event_model import RunRouter
 from tqdm import tqdm
 
-from analysis.live import LiveReduction
+from analysis.live import LiveReduction, ReductionTable
 from ocm_ophyd.progress import PointCounter
 
 __all__ = ["ProgressBar", "show_live"]
 
 
 safely = partial(make_callback_safe, logger=logging.getLogger(__name__))
-
-
-class ReductionTable(LiveTable):
-    """Table of a reduced run, which has no scan id of its own."""
-
-    water_mark = "reduced run {st[uid]:.8s} of scan {st[raw_scan_id]}"
 
 
 class ProgressBar:
@@ -50,12 +44,7 @@ class ProgressBar:
 def _reduced_views(plots: bool) -> Callable[[str, dict[str, Any]], Any]:
     def factory(name: str, start: dict[str, Any]) -> tuple[list[Any], list[Any]]:  # noqa: ARG001
         axes = start["axes"]
-        table = ReductionTable(
-            [*axes, "delta_n", "delta_n_sigma", "carrier_density", "frames_used"],
-            default_prec=5,
-            out=tqdm.write,
-        )
-        views: list[Any] = [safely(table)]
+        views: list[Any] = [safely(ReductionTable(axes, tqdm.write))]
         if plots:
             from bluesky.callbacks.mpl_plotting import (  # noqa: PLC0415 - matplotlib is slow
                 LivePlot,

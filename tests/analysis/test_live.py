@@ -18,7 +18,7 @@ from handmade import CHOPPER, EXPOSURE, GAIN, READ_NOISE, Plate
 from ophyd.sim import SynSignal
 
 from analysis.grid import fold
-from analysis.live import LiveReduction
+from analysis.live import LiveReduction, ReductionTable
 from analysis.reduction import reduce_scan
 
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
@@ -217,6 +217,34 @@ def test_every_point_is_reduced_at_once_and_as_offline(tmp_path, reduction):
         assert live[name].dims == offline[name].dims
         assert live[name].dtype == offline[name].dtype
     assert fold(live)["delta_n"].dims == ("delay",)
+
+
+@pytest.mark.parametrize(("drift", "cause"), [(0.0, "shot"), (0.3, "drift")])
+def test_the_table_says_what_keeps_a_point_from_its_limit(tmp_path, reduction, drift, cause):
+    """Drift of 0.3 rad/√s is a hundred times the shot noise of a frame from frame to frame."""
+    lines = []
+    reduction.subscribe(ReductionTable(["delay"], lines.append))
+    noisy = Plate(np.full(3, 5e-3), delay=np.arange(3.0), shot_noise=True, drift=drift)
+    scan = Scan(noisy, tmp_path)
+    feed(reduction, scan.opening, *(scan.point(i) for i in range(3)), scan.end())
+    live = reduction.reduced[scan.uid]
+    titles, *_ = (line for line in lines if "limited_by" in line)
+    titles = [title.strip() for title in titles.strip("| ").split("|")]
+    rows = [
+        dict(zip(titles, [cell.strip() for cell in line.strip("| ").split("|")], strict=True))
+        for line in lines
+        if line.count("|") > 3 and "limited_by" not in line and "/" not in line
+    ] or [
+        dict(zip(titles, [cell.strip() for cell in line.strip("| ").split("|")], strict=True))
+        for line in lines
+        if cause in line
+    ]
+    assert len(rows) == 3
+    ratio = (live["delta_n_sigma"] / live["delta_n_limit"]).values
+    for row, expected in zip(rows, ratio, strict=True):
+        assert row["limited_by"] == cause
+        assert float(row["sigma_over_limit"]) == pytest.approx(expected, abs=0.006)
+    assert ratio.max() < 2 if cause == "shot" else ratio.min() > 10
 
 
 def test_the_reduced_run_names_its_raw_run_and_keeps_what_a_search_needs(tmp_path, reduction):

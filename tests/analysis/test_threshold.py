@@ -105,12 +105,12 @@ def spectra(periods=20, modes=None, fainter=1.0, seeds=12):
         broad.append(glow / 1e18 / spec.detector.gain)
     time = np.arange(6 * periods) * spec.detector.slot
     opened = open_fraction(time, spec.detector.exposure, 20.0, 0.06, spec.chopper.edge_time)
-    weights = lock_in(time, opened, 20.0)
+    weights, white = np.empty(len(time)), np.ones(len(time))
+    lock_in(0 * time, opened, time, white, spec.detector.exposure, np.array([1.0]), weights)
     rng = np.random.default_rng(4)
     sensor = Sensor(spec.detector, rng)
     measured = [
-        [weights.demodulate(sensor.read(np.outer(opened, e), -10.0))[1] for e in emitted]
-        for _ in range(seeds)
+        [weights @ sensor.read(np.outer(opened, e), -10.0) for e in emitted] for _ in range(seeds)
     ]
     return np.array(measured), pixels.wavelength, np.array(line), np.array(broad)
 

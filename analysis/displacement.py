@@ -1,0 +1,229 @@
+"""Where each frame is from its point's mean: in phase, energy and tilt, compiled.
+
+Two sets of three functionals look at a frame, made for the pump off and on; a frame with the open
+fraction o is seen by the mixture (1 − o, o) of both sets, and is itself the mixture (1 − o, o) of
+both spectra. Three numbers then give three unknowns, by Newton's method: to all orders, so that
+drift of a good part of a radian, noisy pulses and large effects of the pump do not mix.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.compiled import compiled
+from analysis.frames import project
+from analysis.linear import dot, inverse
+from analysis.spectra import Setup
+
+Floats = NDArray[np.float64]
+Frames = NDArray[np.uint32]
+Vector = tuple[float, float, float]
+
+_MOVES = (1, 0, 3)  # phase, energy and tilt among the directions
+_FURTHEST = 2.0  # rad: beyond this from the mean the series of sine and cosine end
+_NEAR = 1e-4  # rad: the next step would be its square
+_LOOKS = 5
+_BLURRED = 0.01  # loss of contrast by drift that is worth a second look
+
+
+@compiled
+def directions(p: Floats, table: Floats, spectrum: Floats, axes: Floats) -> Floats:
+    """Where a spectrum can go (5, B): see `response` of `displacements`.
+
+    `table` holds the derivatives of the model with the parameters `p`.
+    """
+    result = np.empty((5, len(spectrum)))
+    for i in range(len(spectrum)):
+        ratio = 1 + axes[2, i]
+        result[0, i] = spectrum[i]
+        result[1, i] = ratio * (p[3] * table[4, i] - p[4] * table[3, i])
+        result[2, i] = -ratio * ratio * (p[3] * table[3, i] + p[4] * table[4, i])
+        result[3, i] = axes[1, i] * spectrum[i]
+        result[4, i] = table[7, i]
+    return result
+
+
+@compiled
+def displace(
+    frames: Frames,
+    opened: Floats,
+    ways: Floats,
+    weight: Floats,
+    setup: Setup,
+    moved: Floats,
+) -> None:
+    """Fill in where frames are from the mean: `moved` of `displacements`.
+
+    Parameters
+    ----------
+    frames : (F, K) array
+    opened : (F,) array
+        Their open fractions.
+    ways : (2, 5, B) array
+        `directions` of S_off and S_on.
+    weight : (2 or more, B) array
+        Inverse variances of both in one frame.
+    setup : Setup
+    moved : (5, F) array
+    """
+    noise, functionals = np.empty((2, 3, 3)), np.empty((2, 3, ways.shape[2]))
+    for state in range(2):
+        _functionals(ways[state], weight[state], noise[state], functionals[state])
+    seen = _seen(frames, opened, functionals, setup)
+    response = np.empty((2, 2, 5, 3))
+    for a in range(2):
+        for state in range(2):
+            for kind in range(5):
+                for row in range(3):
+                    response[a, state, kind, row] = dot(functionals[a, row], ways[state, kind])
+    contrast = 1.0
+    for _ in range(_LOOKS):
+        displacements(seen, opened, response, noise, contrast, moved)
+        sharper = contrast
+        if moved[0].var() > 2 * _BLURRED:
+            sharper = np.hypot(np.cos(moved[0]).mean(), np.sin(moved[0]).mean())
+        if abs(sharper - contrast) <= _BLURRED:
+            break
+        contrast = sharper
+
+
+@compiled
+def _functionals(ways: Floats, weight: Floats, noise: Floats, out: Floats) -> None:
+    """Fill in functionals (3, B) of phase, energy and tilt, and their covariance (3, 3)."""
+    bins = len(weight)
+    for a in range(3):
+        row = ways[_MOVES[a]]
+        for b in range(3):
+            noise[a, b] = dot(row * weight, ways[_MOVES[b]])
+    noise[:] = inverse(noise)
+    for a in range(3):
+        for i in range(bins):
+            total = 0.0
+            for b in range(3):
+                total += noise[a, b] * ways[_MOVES[b], i]
+            out[a, i] = total * weight[i]
+
+
+@compiled
+def _seen(frames: Frames, opened: Floats, functionals: Floats, setup: Setup) -> Floats:
+    """Apply the mixtures of functionals (2, 3, B) to frames; returns (3, F)."""
+    bins, first = setup.bins, setup.bins.pixel[0]
+    last = bins.pixel[-1] + 1
+    dark = np.zeros((2, 3))
+    matrix = np.zeros((2, 3, last - first), np.float32)
+    for state in range(2):
+        for move in range(3):
+            for i in range(len(bins.light)):
+                value = functionals[state, move, i] / bins.light[i]
+                dark[state, move] += value * bins.dark[i]
+                for j in range(bins.edge[i], bins.edge[i + 1]):
+                    matrix[state, move, bins.pixel[j] - first] = value
+    mixed, seen = np.empty_like(matrix[0]), np.empty((3, len(frames)))
+    sets = matrix[0], matrix[1]
+    for f in range(len(frames)):
+        on = opened[f]
+        looking = sets[0] if on <= 0 else sets[1]
+        if 0 < on < 1:
+            part = np.float32(on)
+            looking = mixed
+            for move in range(3):
+                for k in range(last - first):
+                    step = matrix[1, move, k] - matrix[0, move, k]
+                    mixed[move, k] = matrix[0, move, k] + part * step
+        project(frames[f, first:last], looking, f, seen)
+        for move in range(3):
+            seen[move, f] -= dark[0, move] + on * (dark[1, move] - dark[0, move])
+    return seen
+
+
+@compiled
+def displacements(
+    seen: Floats,
+    opened: Floats,
+    response: Floats,
+    noise: Floats,
+    contrast: float,
+    moved: Floats,
+) -> None:
+    """Phase, energy and tilt of each frame, from what the functionals say of it.
+
+    Parameters
+    ----------
+    seen : (3, F) array
+        What their mixtures of functionals say of the frames, dark subtracted.
+    opened : (F,) array
+        Open fractions.
+    response : (2, 2, 5, 3) array
+        What a set (first axis) says of a spectrum (second axis, off and on): of itself, its
+        derivative by a drift, the second one, its tilt, and its derivative by the pump's phase.
+    noise : (2, 3, 3) array
+        Covariance of what a set says of one frame, from shot and read noise.
+    contrast : float
+        Of the mean fringe over that of a frame: the drift within a point blurs the mean.
+    moved : (5, F) array
+        To be filled in: phase (rad), energy and tilt (relative); what the pump's effect of 1 rad
+        adds to the phase; the phase's variance.
+    """
+    mixed = np.empty((5, 3))
+    for i in range(len(opened)):
+        on = opened[i]
+        off = 1 - on
+        for kind in range(5):
+            for a in range(3):
+                crossed = response[0, 1, kind, a] + response[1, 0, kind, a]
+                whole = off * off * response[0, 0, kind, a] + on * on * response[1, 1, kind, a]
+                mixed[kind, a] = whole + off * on * crossed
+        itself, drift = _vector(mixed[0]), _vector(mixed[1])
+        bend, tilted, pumped = _vector(mixed[2]), _vector(mixed[3]), _vector(mixed[4])
+        y0, y1, y2 = seen[0, i], seen[1, i], seen[2, i]
+        phase, energy, tilt = 0.0, 1.0, 0.0
+        row = (0.0, 0.0, 0.0)
+        for _ in range(5):
+            y = phase * phase
+            sine = phase * (1 - y / 6 * (1 - y / 20)) / contrast
+            cosine = (1 - y / 2 * (1 - y / 12 * (1 - y / 30))) / contrast
+            state = _sum(
+                _sum(itself, drift, sine), _sum(_scaled(tilted, tilt), bend, 1 - cosine), 1.0
+            )
+            by_phase = _sum(_scaled(drift, cosine), bend, sine)
+            row = _cross(state, tilted)  # of the inverse Jacobian, but for its determinant
+            scale = 1 / _dot(by_phase, row)
+            row = _scaled(row, scale)
+            away = _sum((y0 / energy, y1 / energy, y2 / energy), state, -1.0)
+            step = _dot(row, away)
+            phase = min(max(phase + step, -_FURTHEST), _FURTHEST)
+            energy *= max(1 + scale * _dot(_cross(tilted, by_phase), away), 1e-3)
+            tilt += scale * _dot(_cross(by_phase, state), away)
+            if abs(step) < _NEAR:
+                break
+        variance = 0.0
+        for a in range(3):
+            for b in range(3):
+                variance += row[a] * row[b] * (off * noise[0, a, b] + on * noise[1, a, b])
+        moved[0, i], moved[1, i], moved[2, i] = phase, energy - 1, tilt
+        moved[3, i] = _dot(row, pumped) / contrast
+        moved[4, i] = variance
+
+
+@compiled
+def _vector(row: Floats) -> Vector:
+    return row[0], row[1], row[2]
+
+
+@compiled
+def _sum(a: Vector, b: Vector, times: float) -> Vector:
+    return a[0] + times * b[0], a[1] + times * b[1], a[2] + times * b[2]
+
+
+@compiled
+def _scaled(a: Vector, times: float) -> Vector:
+    return a[0] * times, a[1] * times, a[2] * times
+
+
+@compiled
+def _dot(a: Vector, b: Vector) -> float:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@compiled
+def _cross(a: Vector, b: Vector) -> Vector:
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]

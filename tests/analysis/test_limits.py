@@ -1,0 +1,264 @@
+"""Scatter against the Cramér–Rao bound, bias, honest sigma, and frames with something wrong.
+
+The frames are those of `handmade`, behind a slit; the bound is written down here from the same
+noise model, by nothing that the reduction uses.
+"""
+
+import numpy as np
+import pytest
+from handmade import DARK, EXPOSURE, GAIN, READ_NOISE, SLOT, WAVELENGTH, open_fraction, phase_of
+from handmade import Plate as IdealPlate
+from scipy.ndimage import gaussian_filter1d
+
+from analysis.reduction import reduce_scan
+
+RESOLUTION = 1.5 / np.sqrt(8 * np.log(2)) / 0.72  # pixels: 1.5 nm FWHM, 0.72 nm apart
+PULSES = {"shot_noise": True, "energy_noise": 3e-3, "tilt_noise": 1e-3}
+GLASS = {"material": "glass"}  # whose Δn has no dispersion
+
+
+class Plate(IdealPlate):
+    """A plate behind a slit of 1.5 nm, its reference as well."""
+
+    def _spectrum(self, delta_n, drift):
+        return gaussian_filter1d(super()._spectrum(delta_n, drift), RESOLUTION)
+
+    def dataset(self, seed=0):
+        scan = super().dataset(seed)
+        blurred = gaussian_filter1d(scan["reference"].values, RESOLUTION)
+        return scan.assign(reference=("wavelength", blurred))
+
+    def counts(self, delta_phi, drift):
+        """Counts of a frame (K,) for a pump's phase and a drift, both in rad."""
+        delta_n = delta_phi / phase_of(1.0, self.thickness)
+        return self._spectrum(np.array([[delta_n]]), np.array([[drift]]))[0]
+
+
+@pytest.fixture(autouse=True)
+def _without_installation(monkeypatch):
+    """The version is the installed package's; tests also run from a bare checkout."""
+    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+
+
+def bound(plate, delta_phi):
+    """Least standard deviation of Δφ (rad) from one point, any unbiased estimate.
+
+    Gaussian shot and read noise and rounding, energy and tilt of every frame unknown, the path a
+    random walk whose rate is known, seen as its mean over each exposure. The fringe is known.
+    """
+    opened = open_fraction(np.arange(plate.frames) * SLOT, plate.chopper_phase)
+    band = (WAVELENGTH >= 925) & (WAVELENGTH <= 1125)
+    h, tilt = 1e-4, (WAVELENGTH[band] - 1025) / 100
+    information = np.zeros((plate.frames, 2, 2))  # of the frame's phase and of Δφ
+    for f, o in enumerate(opened):
+
+        def frame(pumped, drift, o=o):
+            on, off = plate.counts(pumped, drift), plate.counts(0.0, drift)
+            return ((1 - o) * off + o * on)[band]
+
+        mean = frame(delta_phi, 0.0)
+        by_drift = (frame(delta_phi, h) - frame(delta_phi, -h)) / (2 * h)
+        by_pump = (frame(delta_phi + h, 0.0) - frame(delta_phi - h, 0.0)) / (2 * h)
+        variance = mean / GAIN + (READ_NOISE / GAIN) ** 2 + 1 / 12
+        table = np.stack([by_drift, by_pump, mean, mean * tilt])
+        full = (table / variance) @ table.T
+        known, crossed, pulse = full[:2, :2], full[:2, 2:], full[2:, 2:]
+        information[f] = known - crossed @ np.linalg.solve(pulse, crossed.T)
+    by_phase = np.diag(information[:, 0, 0])
+    crossed, total = information[:, 0, 1], information[:, 1, 1].sum()
+    steps = np.diff(np.eye(plate.frames), axis=0)
+    if plate.drift == 0:  # one unknown phase
+        return (total - crossed.sum() ** 2 / by_phase.sum()) ** -0.5
+    own = np.eye(plate.frames - 1)
+    beside = np.eye(plate.frames - 1, k=1) + np.eye(plate.frames - 1, k=-1)
+    walk = plate.drift**2 * ((SLOT - EXPOSURE / 3) * own + EXPOSURE / 6 * beside)
+    precision = by_phase + steps.T @ np.linalg.solve(walk, steps)
+    return (total - crossed @ np.linalg.solve(precision, crossed)) ** -0.5
+
+
+def scatter(plate, delta_n, seed):
+    """Errors and sigmas of Δφ in rad."""
+    scan = reduce_scan(plate.dataset(seed))
+    error = scan["delta_phi"].values - phase_of(delta_n, plate.thickness)
+    return error, scan["delta_phi_sigma"].values
+
+
+POINTS = 200  # whose scatter has a standard deviation of 5 %
+
+
+@pytest.mark.parametrize(
+    ("thickness", "delta_n", "phase", "loss"),
+    [
+        (0.5, 1e-3, 2.2, 1.3),  # 0.4 fringes: the bound knows them, the data hardly do
+        (1.5, 1e-4, 0.7, 1.15),
+        (1.5, 3e-3, 2.2, 1.15),
+        (5.0, 1e-3, 4.0, 1.15),
+        (25.5, 1e-3, 0.7, 1.15),
+    ],
+)
+def test_scatter_is_that_of_the_bound_and_sigma_says_so(thickness, delta_n, phase, loss):
+    plate = Plate(np.full(POINTS, delta_n), thickness, phase=phase, attrs=GLASS, **PULSES)
+    error, sigma = scatter(plate, delta_n, seed=1)
+    least = bound(plate, phase_of(delta_n, thickness))
+    assert 0.85 * least < np.std(error) < loss * least
+    assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
+    assert abs(error.mean()) < 0.01 * phase_of(delta_n, thickness) + 4 * least / POINTS**0.5
+
+
+@pytest.mark.parametrize("drift", [0.01, 0.03, 0.1])
+@pytest.mark.parametrize(("frames", "path"), [(120, None), (36, None), (120, 14.0)])
+def test_a_walking_path_is_whitened(drift, frames, path):
+    """Δφ = 18 mrad, and in reference-mirror geometry 37 mrad."""
+    thickness, delta_n = (1.5, 1e-3) if path is None else (0.3, 1e-2)
+    plate = Plate(
+        *(np.full(POINTS, delta_n), thickness),
+        **(PULSES | {"drift": drift, "frames": frames, "path_difference": path, "attrs": GLASS}),
+    )
+    error, sigma = scatter(plate, delta_n, seed=2)
+    assert np.std(error) < 1.3 * bound(plate, phase_of(delta_n, thickness))
+    assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
+
+
+# 0.4, 1.2, 4 and 20 fringes over the band, up to 1.5 turns of the phase
+@pytest.mark.parametrize("thickness", [0.5, 1.5, 5.0, 25.5])
+@pytest.mark.parametrize("delta_n", [1e-4, 1e-3, 1e-2, 3e-2])
+def test_bias_is_below_one_percent(thickness, delta_n):
+    """Over the phases of the fringe, or below the point's own sigma where that is more."""
+    phases = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    scans = [
+        reduce_scan(
+            Plate(np.array([delta_n]), thickness, phase=p, bend=0.031, attrs=GLASS).dataset()
+        )
+        for p in phases
+    ]
+    found = np.array([float(scan["delta_n"][0]) for scan in scans])
+    weight = np.array(
+        [
+            1 / np.hypot(float(scan["delta_n_sigma"][0]), float(scan["delta_n_systematic"][0]))
+            for scan in scans
+        ]
+    )
+    assert np.average(found, weights=weight**2) == pytest.approx(delta_n, rel=0.01)
+    allowed = 0.01 * delta_n if thickness > 1 else 3 / weight
+    assert (np.abs(found - delta_n) < np.maximum(allowed, 1e-6)).all()
+
+
+def damaged(change, seed=4, **more):
+    """Result of a noisy point that `change` has been at, with its error in its own sigmas."""
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS} | more
+    scan = Plate(np.array([5e-3]), **noise).dataset(seed)
+    frames = scan["frames"].values[0].copy()
+    change(frames)
+    result = reduce_scan(scan.assign(frames=(scan["frames"].dims, frames[np.newaxis])))
+    result = result.isel(point=0)
+    return result, float((result["delta_n"] - 5e-3) / result["delta_n_sigma"])
+
+
+INSIDE = int(np.argmin(np.abs(WAVELENGTH - 1010)))
+
+
+def hot(frames):
+    frames[:, INSIDE] += 20_000
+
+
+def stuck_high(frames):
+    frames[:, INSIDE] = 2**18 - 1
+
+
+def dead(frames):
+    frames[:, INSIDE] = 0
+
+
+def flickering(frames):
+    frames[np.random.default_rng(0).random(len(frames)) < 0.3, INSIDE] += 9_000
+
+
+@pytest.mark.parametrize("change", [hot, stuck_high, dead, flickering])
+def test_a_pixel_that_lies_is_left_out(change):
+    result, error = damaged(change)
+    assert result["pixels_masked"] == 1
+    assert result["frames_used"] == 120
+    assert abs(error) < 4
+    unharmed, _ = damaged(lambda _: None)
+    assert result["delta_n_sigma"] < 1.3 * unharmed["delta_n_sigma"]
+
+
+def test_cosmic_rays_are_taken_out_of_their_frames():
+    """Eight hits of 3000 to 60 000 counts, some of three pixels side by side."""
+    rng = np.random.default_rng(3)
+    struck = np.zeros((120, len(WAVELENGTH)), np.uint32)
+    for frame in rng.choice(120, 8, replace=False):
+        first = rng.integers(INSIDE - 80, INSIDE + 80)
+        width = rng.integers(1, 4)
+        struck[frame, first : first + width] = rng.integers(3_000, 60_000, width)
+
+    def hit(frames):
+        frames += struck
+
+    result, error = damaged(hit)
+    assert result["pixels_repaired"] == np.count_nonzero(struck)
+    assert result["pixels_masked"] == 0
+    assert result["frames_used"] == 120
+    assert abs(error) < 4
+
+
+@pytest.mark.parametrize("left", [0.0, 0.4])
+def test_frames_that_lost_their_light_are_left_out_and_counted(left):
+    def lose(frames):
+        frames[[7, 8, 61]] = (DARK + left * (frames[[7, 8, 61]] - DARK)).astype(np.uint32)
+
+    result, error = damaged(lose)
+    assert result["frames_rejected"] == 3
+    assert result["frames_used"] == 117
+    assert abs(error) < 4
+
+
+def test_a_point_without_fault_has_none():
+    result, error = damaged(lambda _: None)
+    for name in ("frames_rejected", "frames_saturated", "pixels_repaired", "pixels_masked"):
+        assert result[name] == 0
+    assert abs(error) < 4
+
+
+def test_a_pixel_of_the_fluorescence_does_not_matter():
+    def glow(frames):
+        frames[50, np.argmin(np.abs(WAVELENGTH - 530))] += 50_000
+
+    result, error = damaged(glow)
+    unharmed, _ = damaged(lambda _: None)
+    assert float(result["delta_n"]) == pytest.approx(float(unharmed["delta_n"]), rel=1e-6)
+    assert abs(error) < 4
+
+
+def test_a_chopper_that_slips_costs_nothing_where_the_open_fractions_say_it():
+    """In the middle of 60 points the chopper jumps by a fifth of a turn."""
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS}
+    scan = Plate(np.full(60, 5e-3), **noise).dataset(5)
+    steady = reduce_scan(scan.copy(deep=True))
+    late = Plate(np.full(60, 5e-3), chopper_phase=0.33, **noise).dataset(5)
+    for name in ("frames", "pump_open"):
+        scan[name][:, 60:] = late[name][:, 60:]
+    result = reduce_scan(scan)
+    pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
+    assert 0.75 < np.std(pull) < 1.25
+    assert abs(pull.mean()) < 4 / 60**0.5
+    assert float(result["delta_n_sigma"].mean()) < 1.1 * float(steady["delta_n_sigma"].mean())
+
+
+def test_sigma_is_never_below_the_limit_and_its_shares_name_the_cause():
+    def share(**noise):
+        scan = reduce_scan(
+            Plate(np.full(30, 1e-3), attrs=GLASS, shot_noise=True, **noise).dataset(6)
+        )
+        assert (scan["delta_n_sigma"] >= scan["delta_n_limit"]).all()
+        least = bound(Plate(np.full(1, 1e-3), attrs=GLASS), phase_of(1e-3, 1.5))
+        limit = scan["delta_n_limit"].values * phase_of(1.0, 1.5)
+        np.testing.assert_allclose(limit, least, rtol=0.1)
+        return float(scan["drift_share"].mean()), float(scan["source_share"].mean())
+
+    drift, source = share()
+    assert drift < 0.25
+    assert source < 0.25
+    drift, source = share(drift=0.1)
+    assert drift > 0.9
+    assert source < 0.05
