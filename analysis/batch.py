@@ -1,7 +1,7 @@
 """Reduction of many raw files, here or on a dask.distributed cluster.
 
 A file is what is sent: its path goes to a worker, its reduced dataset comes back. Workers run the
-same function on the same bytes, so the numbers are the same to the last bit.
+same function on the same bytes, so the numbers are the same to the rounding of sums.
 """
 
 import logging

@@ -30,6 +30,7 @@ from analysis.fringe_step import fit_step
 from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated
 from analysis.outliers import LOST, odd_bins, pixel_stands_out
+from analysis.slips import slipped
 from analysis.spectra import Setup, normalise, off_weights
 
 Floats = NDArray[np.float64]
@@ -179,6 +180,7 @@ def estimate(
             or np.abs(moved[1]).max() > LOST
             or odd_bins(levels[0] - found.off, count * weight[0], alive).any()
             or pixel_stands_out(high, sums, ways, moved, alive, setup)
+            or slipped(moved, time, opened, found.p[STATIC])
         )
 
         found.p[STATIC] += more

@@ -23,6 +23,7 @@ _FIRST_EXTRA = 3  # of the pump's parameters: contrast, slope and the two of the
 _CHEAP = 1.15  # of the variance of Δ without them
 _DOUBT = 30.0  # times its cost in variance times the chance that it is noise must be below 1
 _EXPLAINED = 0.98  # of χ²: less may be the wrong turn of the phase
+_GOOD = 2.0  # χ² a bin of the fit: a wrong turn has more
 _STRANGE = 100.0  # χ² of the priors of contrast, slope and frequency: so is more than this
 _TURNS = np.arange(-10.0, 10.1, 0.5)  # rad
 
@@ -47,11 +48,13 @@ def fit_step(
     covariance, cost = fit(p, pumped, ON, grid, data, weights)
     extras = p[STATIC + _FIRST_EXTRA :]
     strange = dot(extras * extras, grid.prior[STATIC + _FIRST_EXTRA :])
-    if strange > _STRANGE or cost > (1 - _EXPLAINED) * dot(difference * difference, weight):
+    enough = (1 - _EXPLAINED) * dot(difference * difference, weight)
+    if strange > _STRANGE or cost > max(enough, _GOOD * len(difference)):
         other = unpumped(p)
         other[STATIC] = _right_turn(p, grid, data[1], weight)
         other_covariance, other_cost = fit(other, pumped, ON, grid, data, weights)
-        if other_cost < cost:
+        # Where different colours see different phases no turn explains them: the nearest stays.
+        if other_cost < min(cost, enough):
             p[:], covariance, cost = other, other_covariance, other_cost
     chosen, alone = _affordable(p[STATIC:], covariance)
     if len(chosen) < len(pumped):

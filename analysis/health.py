@@ -4,7 +4,8 @@ The estimator notices cheaply that something stands out (`Estimates.suspect`), w
 follows here is thorough. A pixel is compared with its own frame as the point's fringe, drift,
 energy and tilt make it. One sample that is off is replaced by what it should be (a cosmic ray), a
 pixel that is off often or all the time is left out with its bin (a hot or flickering one), a frame
-that lacks its light is left out (lost in transfer). Each finding spoils the means that the next is
+that lacks its light is left out (lost in transfer), and so are periods in which the chopper was not
+where the open fractions say. Each finding spoils the means that the next is
 judged by, so that point is estimated again after each.
 """
 
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from analysis.displacement import directions
 from analysis.estimator import Estimates, empty, estimate
-from analysis.fringe_solver import derivatives, unpumped
+from analysis.fringe_solver import STATIC, derivatives, unpumped
 from analysis.outliers import LOST, OUTLIER, odd_bins
+from analysis.slips import frames_that_fit
 from analysis.spectra import Setup
 
 Floats = NDArray[np.float64]
@@ -36,8 +38,9 @@ class Health:
         Frames that count.
     blind : (K,) bool array
         Pixels that were saturated in one of these.
-    saturated, rejected : int
-        Frames left out because a pixel of the band was saturated; because their light was missing.
+    saturated, rejected, slipped : int
+        Frames left out because a pixel of the band was saturated; because their light was missing;
+        because the chopper had slipped.
     repaired, masked : int
         Pixels of single frames that were replaced; pixels that were left out throughout.
     """
@@ -46,6 +49,7 @@ class Health:
     blind: NDArray[np.bool_]
     saturated: int = 0
     rejected: int = 0
+    slipped: int = 0
     repaired: int = 0
     masked: int = 0
 
@@ -113,7 +117,7 @@ class _Patient:
             self.health.rows = self.health.rows[~lost]
             self.health.rejected += int(np.count_nonzero(lost))
             return True
-        return self._treat_samples() or self._treat_bins()
+        return self._treat_samples() or self._treat_bins() or self._treat_slips()
 
     def _treat_samples(self) -> bool:
         """Mend samples far from what they should be, the farthest of a frame first.
@@ -154,6 +158,17 @@ class _Patient:
         self._alive[odd] = 0.0
         self.health.masked += int(np.count_nonzero(odd))
         return bool(odd.any())
+
+    def _treat_slips(self) -> bool:
+        """Periods without the modulation that they should have."""
+        rows = self.health.rows
+        fits = frames_that_fit(
+            *(self.out.moved[0], self._time[rows], self._opened[rows]),
+            float(self.out.parameters[0, STATIC]),
+        )
+        self.health.rows = rows[fits]
+        self.health.slipped += int(np.count_nonzero(~fits))
+        return not fits.all()
 
     def _expected(self) -> tuple[Floats, Floats]:
         """Return the counts (n, N) that lit pixels should have in their frames, and their noise."""

@@ -229,6 +229,7 @@ class Reducer:
                 frames_used=len(part.rows) if found else 0,
                 frames_saturated=part.saturated,
                 frames_rejected=part.rejected,
+                frames_slipped=part.slipped,
                 pixels_repaired=part.repaired,
                 pixels_masked=part.masked,
                 fluorescence=fluorescence,

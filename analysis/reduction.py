@@ -58,6 +58,7 @@ _UNITS = {
     "frames_used": "1",
     "frames_saturated": "1",
     "frames_rejected": "1",
+    "frames_slipped": "1",
     "pixels_repaired": "1",
     "pixels_masked": "1",
 }

@@ -38,9 +38,10 @@ class PointResult:
         When Δφ looks at the sample, ps: mean time after the scan delay, and standard deviation, of
         the colours that count in Δφ, each at its own time. A signal f is measured as the mean of f
         at scan delay + probe_delay ± probe_spread. NaN where the chirp is not known.
-    frames_used, frames_saturated, frames_rejected : int
+    frames_used, frames_saturated, frames_rejected, frames_slipped : int
         Frames that entered the result; frames left out because a pixel of the probe's band was
-        saturated, and because their light was missing.
+        saturated, because their light was missing, and because the chopper was not where their open
+        fractions say.
     pixels_repaired, pixels_masked : int
         Pixels of single frames that were replaced (cosmic rays), and pixels left out of all frames
         (hot ones), in the probe's band.
@@ -66,6 +67,7 @@ class PointResult:
     frames_used: int
     frames_saturated: int
     frames_rejected: int
+    frames_slipped: int
     pixels_repaired: int
     pixels_masked: int
     fluorescence: Floats

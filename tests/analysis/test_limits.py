@@ -215,7 +215,8 @@ def test_frames_that_lost_their_light_are_left_out_and_counted(left):
 
 def test_a_point_without_fault_has_none():
     result, error = damaged(lambda _: None)
-    for name in ("frames_rejected", "frames_saturated", "pixels_repaired", "pixels_masked"):
+    frames = ("frames_rejected", "frames_saturated", "frames_slipped")
+    for name in (*frames, "pixels_repaired", "pixels_masked"):
         assert result[name] == 0
     assert abs(error) < 4
 
@@ -243,6 +244,51 @@ def test_a_chopper_that_slips_costs_nothing_where_the_open_fractions_say_it():
     assert 0.75 < np.std(pull) < 1.25
     assert abs(pull.mean()) < 4 / 60**0.5
     assert float(result["delta_n_sigma"].mean()) < 1.1 * float(steady["delta_n_sigma"].mean())
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.1])
+@pytest.mark.parametrize("turn", [0.1, 0.25, 0.5, 0.8])
+def test_a_chopper_that_slips_unsaid_is_noticed(turn, drift):
+    """At 70 of 120 frames it jumps; a fifth of a turn alone would take a seventh of Δn."""
+    noise = PULSES | {"drift": drift, "attrs": GLASS}
+    scan = Plate(np.full(20, 5e-3), **noise).dataset(7)
+    late = Plate(np.full(20, 5e-3), chopper_phase=0.13 + turn, **noise).dataset(7)
+    scan["frames"][:, 70:] = late["frames"][:, 70:]
+    result = reduce_scan(scan)
+    assert (result["frames_slipped"] >= 50).all()
+    assert np.median(result["frames_used"]) >= 57
+    assert (result["frames_used"] + result["frames_slipped"] == 120).all()
+    pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
+    assert 0.5 < np.std(pull) < 1.5
+    assert abs(pull.mean()) < 4 / 20**0.5
+
+
+def test_a_chopper_that_loses_lock_for_a_moment_loses_that_moment():
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS}
+    scan = Plate(np.full(20, 5e-3), **noise).dataset(8)
+    late = Plate(np.full(20, 5e-3), chopper_phase=0.53, **noise).dataset(8)
+    scan["frames"][:, 50:62] = late["frames"][:, 50:62]
+    result = reduce_scan(scan)
+    assert (result["frames_slipped"] >= 12).all()
+    assert (result["frames_slipped"] <= 30).all()
+    pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
+    assert abs(pull.mean()) < 4 / 20**0.5
+
+
+def test_a_point_after_an_unsaid_slip_has_no_number():
+    """Nothing in it is as its open fractions say."""
+    scan = Plate(np.full(3, 5e-3), **PULSES).dataset(9)
+    scan["pump_open"][:] = Plate(np.full(3, 5e-3), chopper_phase=0.38).dataset()["pump_open"]
+    result = reduce_scan(scan)
+    assert np.isnan(result["delta_n"]).all()
+    assert (result["frames_slipped"] == 120).all()
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.03, 0.3])
+@pytest.mark.parametrize("delta_n", [0.0, 1e-4, 5e-3])
+def test_no_slip_is_seen_where_none_is(delta_n, drift):
+    scan = Plate(np.full(400, delta_n), drift=drift, attrs=GLASS, **PULSES).dataset(10)
+    assert reduce_scan(scan)["frames_slipped"].sum() == 0
 
 
 def test_sigma_is_never_below_the_limit_and_its_shares_name_the_cause():

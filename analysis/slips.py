@@ -1,0 +1,181 @@
+"""A chopper that is not where the open fractions say, seen in the phases of the frames.
+
+In every period phase and open fraction are compared at the chopper's frequency. Their ratio is the
+pump's effect: a real number, which turns in the complex plane by the angle that the chopper slips.
+Its noise comes from the differences of neighbouring periods, of which a slip changes few, be half
+of the point behind it. Slow drift goes with the mean and the slope of each period.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.compiled import compiled
+
+Floats = NDArray[np.float64]
+Effects = NDArray[np.complex128]
+
+_SHORTEST = 3  # frames in a period that tell its angle
+_FEWEST = 8  # periods that tell their noise
+_LONGEST = 1.5  # times the usual period: frames are missing
+_SURE = 120.0  # χ² of two numbers whose noise is known from few periods: no false alarm in a night
+_AGREES = 25.0  # χ² of two numbers
+_TURNED = 0.5  # imaginary over real part: less may be a lag of the sample's own
+
+
+@compiled
+def periods(opened: Floats, time: Floats) -> NDArray[np.int64]:
+    """First frames of the chopper's whole periods, and the frames after their last (n, 2).
+
+    They begin where the open fraction rises above its mean. Periods that lack frames are left out.
+    """
+    mean, count = opened.mean(), 0
+    rises = np.empty(len(opened), np.int64)
+    for f in range(1, len(opened)):
+        if opened[f - 1] < mean <= opened[f]:
+            rises[count] = f
+            count += 1
+    result, whole = np.empty((max(count - 1, 0), 2), np.int64), 0
+    if count < 2:
+        return result
+    usual = np.median(np.diff(time[rises[:count]]))
+    for i in range(count - 1):
+        begin, end = rises[i], rises[i + 1]
+        if end - begin >= _SHORTEST and time[end] - time[begin] < _LONGEST * usual:
+            result[whole, 0], result[whole, 1] = begin, end
+            whole += 1
+    return result[:whole]
+
+
+@compiled
+def effects(
+    moved: Floats, time: Floats, edges: NDArray[np.int64]
+) -> tuple[Effects, Effects, float]:
+    """Effects that periods show beside the known one.
+
+    Parameters
+    ----------
+    moved : (5, F) array
+        See `displacement.displacements`.
+    time : (F,) array
+        s
+    edges : (n, 2) array
+        See `periods`.
+
+    Returns
+    -------
+    found, scaled : (n,) array
+        Effects in rad, and the same turned and scaled so that both parts have the variance 1: the
+        noise of a drifting path has more of the sine than of the cosine of a period.
+    variance : float
+        Of either part of `found`, the larger.
+    """
+    found, scaled = np.empty(len(edges), np.complex128), np.empty(len(edges), np.complex128)
+    white, size = np.zeros(2), 0.0
+    for period in range(len(edges)):
+        begin, end = edges[period]
+        count, turn = end - begin, 2 * np.pi / (time[end] - time[begin])
+        middle, mean = time[begin:end].mean(), 0.0j
+        for f in range(begin, end):
+            mean += np.exp(-1j * turn * (time[f] - middle)) / count
+        slope, square = 0.0j, 0.0
+        for f in range(begin, end):
+            slope += (time[f] - middle) * np.exp(-1j * turn * (time[f] - middle))
+            square += (time[f] - middle) ** 2
+        seen, caused = 0.0j, 0.0j
+        for f in range(begin, end):
+            away = time[f] - middle
+            wave = np.exp(-1j * turn * away) - mean - away * slope / square
+            seen += wave * moved[0, f]
+            caused += wave * moved[3, f]
+            white[0] += wave.real**2 * moved[4, f] / len(edges)
+            white[1] += wave.imag**2 * moved[4, f] / len(edges)
+        found[period], scaled[period] = seen / caused, seen
+        size += (caused.real**2 + caused.imag**2) / len(edges)
+    steps = np.diff(scaled)
+    cosine, sine = max(_variance(steps.real), white[0]), max(_variance(steps.imag), white[1])
+    for period in range(len(edges)):
+        parts = scaled[period].real / np.sqrt(cosine), scaled[period].imag / np.sqrt(sine)
+        scaled[period] = complex(parts[0], parts[1])
+    return found, scaled, max(cosine, sine) / size
+
+
+@compiled
+def _variance(steps: Floats) -> float:
+    """Variance of Gaussian numbers of which `steps` are the differences, but for some jumps.
+
+    The smallest three quarters of the squares of Gaussian numbers have the mean 0.369 σ².
+    """
+    squares = np.sort(steps * steps)
+    return squares[: (3 * len(squares)) // 4].mean() / 0.369 / 2
+
+
+@compiled
+def break_point(scaled: Effects) -> int:
+    """First of the periods with another effect than those before; 0 where there is none."""
+    count, total = len(scaled), scaled.sum()
+    best, at, first = _SURE, 0, 0.0j
+    for k in range(1, count):
+        first += scaled[k - 1]
+        away = abs(first / k - (total - first) / (count - k))
+        gain = away * away * k * (count - k) / count
+        if gain > best:
+            best, at = gain, k
+    return at
+
+
+@compiled
+def _turned(effect: complex, variance: float) -> bool:
+    """Whether an effect is not a real number."""
+    return effect.imag**2 > max(_SURE * variance, (_TURNED * effect.real) ** 2)
+
+
+@compiled
+def slipped(moved: Floats, time: Floats, opened: Floats, known: float) -> bool:
+    """Whether the chopper seems to have slipped within a point or before it.
+
+    `known` is the effect in rad that `moved` is beside; the rest is as in `effects`.
+    """
+    edges = periods(opened, time)
+    if len(edges) < _FEWEST:
+        return False
+    found, scaled, variance = effects(moved, time, edges)
+    return (
+        _turned(known + found.sum() / len(found), variance / len(found))
+        or break_point(scaled) > 0
+        or np.abs(scaled - scaled.sum() / len(scaled)).max() ** 2 > _SURE
+    )
+
+
+def frames_that_fit(moved: Floats, time: Floats, opened: Floats, known: float) -> NDArray[np.bool_]:
+    """Which frames (F,) are of periods that show what `opened` says; parameters as of `slipped`.
+
+    The longest stretch of periods that agree with one another and with `opened` is right, the first
+    of several, and so are others with the same effect. The periods beside a slip go with it.
+    """
+    edges = periods(opened, time)
+    if len(edges) < _FEWEST:
+        return np.ones(len(time), bool)
+    found, scaled, variance = effects(moved, time, edges)
+    stretches = [np.arange(*ends) for ends in _stretches(scaled)]
+    right = [s for s in stretches if not _turned(known + found[s].mean(), variance / len(s))]
+    if not right:
+        return np.zeros(len(time), bool)
+    longest = max(right, key=len)
+    good = np.zeros(len(found), bool)
+    for part in right:
+        away = abs(scaled[part].mean() - scaled[longest].mean()) ** 2
+        good[part] = away < _AGREES * (1 / len(part) + 1 / len(longest))
+    typical = complex(np.median(scaled[longest].real), np.median(scaled[longest].imag))
+    good &= np.abs(scaled - typical) ** 2 < _SURE
+    good = ~np.convolve(~good, np.ones(3), "same").astype(bool)
+    # Frames outside of whole periods go with the nearest one.
+    centre = time[edges].mean(axis=1)
+    return good[np.abs(time[:, np.newaxis] - centre).argmin(axis=1)]
+
+
+def _stretches(scaled: Effects, begin: int = 0) -> list[tuple[int, int]]:
+    """First and last but one of periods with one effect each."""
+    at = break_point(scaled)
+    if at == 0:
+        return [(begin, begin + len(scaled))]
+    return _stretches(scaled[:at], begin) + _stretches(scaled[at:], begin + at)
