@@ -15,9 +15,9 @@ Floats = NDArray[np.float64]
 Effects = NDArray[np.complex128]
 
 _SHORTEST = 3  # frames in a period that tell its angle
-_FEWEST = 8  # periods that tell their noise
+_FEWEST = 15  # periods that tell their noise: with 8, one quiet point in 900 is taken for a slip
 _LONGEST = 1.5  # times the usual period: frames are missing
-_SURE = 120.0  # χ² of two numbers whose noise is known from few periods: no false alarm in a night
+_SURE = 120.0  # χ² of two numbers whose noise is known from few periods
 _AGREES = 25.0  # χ² of two numbers
 _TURNED = 0.5  # imaginary over real part: less may be a lag of the sample's own
 
