@@ -1,7 +1,7 @@
 """The arithmetic of `analysis.fringe`: its model with derivatives, and the fits, compiled.
 
 Interpreted array operations on a hundred pixels would cost five times as much. Parameters are in
-the order g0 g1 g2 A B z r Δ h0 h1 c d f0 f1; `axes` (5, K) holds q, κ, ρ − 1, e and ℓ of the
+the order g0 g1 g2 A B z r Δ h0 h1 c d f; `axes` (5, K) holds q, κ, ρ − 1, e and ℓ of the
 pixels.
 """
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-PARAMETERS = 14
+PARAMETERS = 13
 
 
 @njit(cache=True)
@@ -77,12 +77,12 @@ def _pixel(p: Floats, axes: Floats, i: int, row: Floats) -> float:
     bend = 1 + p[6] * offset
     phase = p[5] * q * bend + p[7] * response + p[11] * tilt
     cos, sin = np.cos(phase), np.sin(phase)
-    gain = 1 + p[8] + p[9] * tilt
+    level, shifted = 1 + p[8] + p[9] * tilt, 1 + p[12] * light
+    gain = level * shifted
     envelope = p[0] + tilt * (p[1] + tilt * p[2])
-    visible = (1 + p[10]) * (1 + p[13] * light)
-    swing = gain * envelope * visible
+    swing = gain * envelope * (1 + p[10])
     wave = p[3] * cos - p[4] * sin
-    contrast = 1 + p[12] * light + visible * wave
+    contrast = 1 + (1 + p[10]) * wave
     slope = -swing * (p[3] * sin + p[4] * cos)
     row[0] = gain * contrast
     row[1] = row[0] * tilt
@@ -92,18 +92,17 @@ def _pixel(p: Floats, axes: Floats, i: int, row: Floats) -> float:
     row[5] = slope * q * bend
     row[6] = slope * p[5] * q * offset
     row[7] = slope * response
-    row[8] = envelope * contrast
+    row[8] = shifted * envelope * contrast
     row[9] = row[8] * tilt
-    row[10] = gain * envelope * (1 + p[13] * light) * wave
+    row[10] = gain * envelope * wave
     row[11] = slope * tilt
-    row[12] = gain * envelope * light
-    row[13] = row[12] * (1 + p[10]) * wave
-    return gain * row[8]
+    row[12] = level * envelope * contrast * light
+    return gain * envelope * contrast
 
 
 @njit(cache=True)
 def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
-    """Model (K,) and its derivatives (14, K)."""
+    """Model (K,) and its derivatives (13, K)."""
     model = np.empty(axes.shape[1])
     table = np.empty((PARAMETERS, axes.shape[1]))
     row = np.empty(PARAMETERS)
