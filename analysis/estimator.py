@@ -54,7 +54,7 @@ class Estimates(NamedTuple):
         variance is drift, and what is other noise than the detector's (the source's); and the
         variance that is not in the scatter, as the fringe's priors make the same error in all
         points.
-    parameters : (P, 14) array
+    parameters : (P, 13) array
         Of the fringe and the step, see `fringe_solver`.
     covariance : (P, 7, 7) array
         Of the fringe's.
@@ -103,13 +103,13 @@ class _Fit(NamedTuple):
 
     Attributes
     ----------
-    p : (14,) array
+    p : (13,) array
         Parameters of fringe and step.
     covariance : (7, 7) array
         Of the fringe's.
     off : (B,) array
         S_off of these.
-    by_off, by_on : (14, B) array
+    by_off, by_on : (13, B) array
         Derivatives of S_off and S_on.
     share : (B,) array
         How much a bin's own phase change counts in Δ.
@@ -214,7 +214,9 @@ def _fitted(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _F
     off_power, power = dot(weights[0], weights[0]), dot(weights[1], weights[1])
     p, covariance = fit_fringe(grid, levels[0], weight[0] / off_power)
     step_weight = weight[2] / power
-    chosen, step_covariance, alone, misfit = fit_step(p, grid, levels[1], step_weight)
+    chosen, step_covariance, alone, misfit = fit_step(
+        p, grid, levels[1], step_weight, setup.chirped
+    )
     together = not setup.chirped and misfit < _EXPLAINED * bins
     if together:
         # Then S_on knows the fringe as well as S_off does.

@@ -2,17 +2,17 @@
 
 One model serves both. With q = k − k_c in rad/um, κ = q over half the band, and ρ = k/k_c:
 
-    s(k) = (1 + h0 + h1 κ) (g0 + g1 κ + g2 κ²) {1 + f0 ℓ + (1 + c) (1 + f1 ℓ) b [A cos ψ − B sin ψ]}
+    s(k) = (1 + h0 + h1 κ) (1 + f ℓ) (g0 + g1 κ + g2 κ²) {1 + (1 + c) b [A cos ψ − B sin ψ]}
     ψ = z q [1 + r (ρ − 1)] + Δ e + d κ,   e = ρ Δn(λ)/Δn(λ_c),   ℓ = d ln L/dκ
 
-Without the pump h0, h1, c, d, f0, f1 and Δ are zero. A = V cos φ and B = V sin φ with the
+Without the pump h0, h1, c, d, f and Δ are zero. A = V cos φ and B = V sin φ with the
 visibility V and the phase φ at the band's centre; z is the optical path difference in um (its group
 value: 2 n_g L in common path), r the bend that comes with the group index, and b what the
 spectrometer's slit leaves of the fringes, 1 at the centre. The pump adds Δ = 4πLΔn/λ_c, which the
 material's dispersion of Δn bends over the band; pulse energy h0, tilt h1 and contrast c may change
 with it, and Δ over the band (d), because the chirped probe's colours pass the sample at different
 times. While Δ changes it moves the frequency of the light that passes the crystal by −dΔ/dt, and
-with it the ripples of the light's spectrum L: f0 in that beam's own power, f1 in the interference.
+with it the ripples of the light's spectrum L, by half of that in what both beams make together (f).
 Left out, this would shift Δ in time by up to 10 fs, each fringe phase otherwise.
 
 A plate of 1.5 um shows 1.2 fringes over the band, so no Fourier peak is clear of zero: only a fit
@@ -44,7 +44,8 @@ SLOPE_SIGMA = 0.05
 """Prior width of d, rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
 
 SHIFT_SIGMA = 3e-4
-"""Prior width of f0 and f1, in half bands of 190 rad/ps: Δ = 0.4 rad that falls by 15 % a ps."""
+"""Prior width of f, in half bands of 190 rad/ps: twice what Δ = 0.4 rad makes that falls by 15 % a
+ps."""
 
 
 @dataclass(frozen=True)
@@ -121,17 +122,17 @@ class FringeModel:
         prior, expected = np.zeros(PARAMETERS), np.zeros(PARAMETERS)
         prior[[1, 2]] = ENVELOPE_SIGMA
         prior[[5, 6]] = [path_range, CURVATURE[1]]
-        prior[10:] = CONTRAST_SIGMA, SLOPE_SIGMA, SHIFT_SIGMA, SHIFT_SIGMA
-        prior[[1, 2, 5, 6, 10, 11, 12, 13]] **= -2.0
+        prior[10:] = CONTRAST_SIGMA, SLOPE_SIGMA, SHIFT_SIGMA
+        prior[[1, 2, 5, 6, 10, 11, 12]] **= -2.0
         expected[[5, 6]] = path, CURVATURE[0]
         self.grid = Grid(axes, bases, starts, prior, expected)
 
     def derivatives(self, fringe: Fringe, delta: float | Floats = 0.0) -> tuple[Floats, Floats]:
-        """Spectrum (K,) under a phase change `delta` (rad), and its derivatives (14, K).
+        """Spectrum (K,) under a phase change `delta` (rad), and its derivatives (13, K).
 
         `delta` is one number, or one a pixel.
 
-        The derivatives are by g0 g1 g2 A B z r Δ h0 h1 c d f0 f1.
+        The derivatives are by g0 g1 g2 A B z r Δ h0 h1 c d f.
         """
         parameters = np.zeros(PARAMETERS)
         parameters[:STATIC] = fringe.parameters

@@ -1,6 +1,6 @@
 """The arithmetic of `analysis.fringe`: its model with derivatives, and its fit, compiled.
 
-Parameters are in the order g0 g1 g2 A B z r Δ h0 h1 c d f0 f1; `axes` (6, K) holds q, κ, ρ − 1,
+Parameters are in the order g0 g1 g2 A B z r Δ h0 h1 c d f; `axes` (6, K) holds q, κ, ρ − 1,
 e, b and ℓ of the pixels. All loops run along the pixels, where the processor takes eight at a time.
 """
 
@@ -15,7 +15,7 @@ from analysis.linear import dot, inverse, solve
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-PARAMETERS = 14
+PARAMETERS = 13
 
 OFF, ON, BOTH = (0, 1), (1, 2), (0, 2)
 """Which spectra to fit."""
@@ -35,7 +35,7 @@ class Grid(NamedTuple):
         A tilted envelope and a wave each: fits start from the best of them.
     starts : (n,) array
         Their paths, um.
-    prior, expected : (14,) array
+    prior, expected : (13,) array
         Inverse variances of the parameters beforehand, and their means.
     """
 
@@ -66,14 +66,14 @@ def _waves(phase: Floats, cos: Floats, sin: Floats) -> None:
 
 @compiled
 def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
-    """Fill in the model (K,) and its derivatives (14, K).
+    """Fill in the model (K,) and its derivatives (13, K).
 
     Row by row: in a loop that fills in many, the compiler cannot tell that they do not overlap.
     """
     q, tilt, offset, response, blur, light = axes[0], axes[1], axes[2], axes[3], axes[4], axes[5]
     g0, g1, g2, cos, sin, path = p[0], p[1], p[2], p[3], p[4], p[5]
     bend, delta, h0, h1, contrast, slant = p[6], p[7], p[8], p[9], 1 + p[10], p[11]
-    beam, crossed = p[12], p[13]
+    shift = p[12]
     level, gain = np.empty_like(model), np.empty_like(model)
     swing, slope = np.empty_like(model), np.empty_like(model)
     for i in range(len(model)):
@@ -86,13 +86,15 @@ def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
         swing[i] = level[i] * blur[i]
     for i in range(len(model)):
         slope[i] = swing[i] * (cos * table[3, i] - sin * table[4, i])
-        swing[i] *= gain[i] * contrast * (1 + crossed * light[i])
+        table[8, i] = level[i] + contrast * slope[i]
     for i in range(len(model)):
-        table[10, i] = slope[i] * (1 + crossed * light[i])
-        table[13, i] = slope[i] * contrast * gain[i] * light[i]
+        table[12, i] = gain[i] * light[i] * table[8, i]
+        table[8, i] *= 1 + shift * light[i]
+        model[i] = gain[i] * table[8, i]
     for i in range(len(model)):
-        table[8, i] = level[i] * (1 + beam * light[i]) + contrast * table[10, i]
-        table[12, i] = level[i] * gain[i] * light[i]
+        gain[i] *= 1 + shift * light[i]
+        table[10, i] = gain[i] * slope[i]
+        swing[i] *= gain[i] * contrast
     for i in range(len(model)):
         table[3, i] *= swing[i]
         table[4, i] *= -swing[i]
@@ -104,8 +106,6 @@ def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
         table[6, i] = slope[i] * path * q[i] * offset[i]
     _multiply(slope, response, table[7])
     _multiply(slope, tilt, table[11])
-    _multiply(gain, table[8], model)
-    _multiply(gain, table[10], table[10])
     _multiply(table[8], tilt, table[9])
     for i in range(len(model)):
         table[0, i] = model[i] / level[i]
@@ -121,7 +121,7 @@ def _multiply(one: Floats, other: Floats, out: Floats) -> None:
 
 @compiled
 def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
-    """Model (K,) and its derivatives (14, K)."""
+    """Model (K,) and its derivatives (13, K)."""
     model, table = np.empty(axes.shape[1]), np.empty((PARAMETERS, axes.shape[1]))
     evaluate(p, axes, model, table)
     return model, table
@@ -240,7 +240,7 @@ def _best_linear(bases: Floats, data: Floats, weight: Floats) -> tuple[int, Floa
 
 @compiled
 def fit_fringe(grid: Grid, data: Floats, weight: Floats) -> tuple[Floats, Floats]:
-    """Parameters (14,) of a spectrum (K,) without pump, and the covariance of the fringe's (7, 7).
+    """Parameters (13,) of a spectrum (K,) without pump, and the covariance of the fringe's (7, 7).
 
     Starts from the best linear fit of `grid.bases`.
     """

@@ -19,7 +19,7 @@ from analysis.linear import dot
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-_FIRST_EXTRA = 3  # of the pump's parameters: contrast, slope and the two of the light's frequency
+_FIRST_EXTRA = 3  # of the pump's parameters: contrast, slope and the shift of the light's frequency
 _CHEAP = 1.15  # of the variance of Δ without them
 _DOUBT = 30.0  # times its cost in variance times the chance that it is noise must be below 1
 _EXPLAINED = 0.98  # of χ²: less may be the wrong turn of the phase
@@ -30,12 +30,13 @@ _TURNS = np.arange(-10.0, 10.1, 0.5)  # rad
 
 @compiled
 def fit_step(
-    p: Floats, grid: Grid, difference: Floats, weight: Floats
+    p: Floats, grid: Grid, difference: Floats, weight: Floats, chirped: bool
 ) -> tuple[Indices, Floats, float, float]:
     """Fit the pump's parameters to S_on − S_off (K,), in place.
 
-    Contrast and slope are fitted where that hardly costs precision, or the data show them.
-    Elsewhere they would cost much of it, for a plate of half a fringe nearly all.
+    Where the probe is `chirped`, contrast, slope and frequency are always fitted: they are there.
+    Elsewhere they are where that hardly costs precision, or the data show them: they would cost
+    much of it otherwise, for a plate of half a fringe nearly all.
 
     Returns the indices (n,) of the parameters that were fitted, their covariance (n, n), the
     variance of Δ if contrast and slope were known, and χ².
@@ -56,7 +57,10 @@ def fit_step(
         # Where different colours see different phases no turn explains them: the nearest stays.
         if other_cost < min(cost, enough):
             p[:], covariance, cost = other, other_covariance, other_cost
-    chosen, alone = _affordable(p[STATIC:], covariance)
+    step = p[STATIC:].copy() if chirped else p[STATIC:]
+    chosen, alone = _affordable(step, covariance.copy())
+    if chirped:
+        return pumped, covariance, alone, cost
     if len(chosen) < len(pumped):
         covariance, cost = fit(p, chosen, ON, grid, data, weights)
     if covariance[0, 0] > _CHEAP * alone:  # so clear that they are worth it, if that is no mistake

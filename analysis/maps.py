@@ -13,10 +13,10 @@ PROBE_WAIST = 0.5
 """1/e² radius of the probe in um (stated in the paper)."""
 
 
-_FLATTENED = (0.05, 0.05)
+_FLATTENED = (0.08, 0.05)
 """Prior mean and width of the share of carriers that have recombined in the middle of a cloud: some
-per cent within picoseconds below threshold (B N t = 0.06 at 7e18 cm⁻³ and 5 ps with the paper's
-B)."""
+per cent within picoseconds below threshold (B N t = 0.09 at 1e19 cm⁻³ and 5 ps with the paper's
+B, 0.06 at 7e18 cm⁻³)."""
 
 
 @dataclass(frozen=True)

@@ -9,49 +9,25 @@ recombination flattened the cloud, and that moves D by as much as its sigma.
 """
 
 from dataclasses import dataclass, field, replace
-from math import inf, isfinite
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
-from scipy.optimize import lsq_linear
 
-from analysis.cloud_model import (
-    AMPLITUDE,
-    WAIST,
-    A,
-    B,
-    C,
-    CloudModel,
-    D,
-    Kind,
-    Scene,
-    Stimulated,
-    X,
-    Y,
-)
+from analysis.cloud_model import WAIST, A, B, C, CloudModel, D, Kind, Scene, Stimulated, X, Y
 from analysis.decay import widening
 from analysis.estimate import Estimate, not_determined
+from analysis.movie_search import UPPER95, Movie, Optimum
 
 __all__ = ["DiffusionFit", "fit_line", "fit_movie"]
 
 Floats = NDArray[np.float64]
 
-EARLIEST = 3.0
-"""ps: before it, the chirped probe overlaps the pump."""
 FIRST_NODE = 2.0
 """ps: photons build up within a few of these."""
-FRAMES, POSITIONS, LINE_POSITIONS = 4, 20, 8
-"""The fewest that are fitted."""
-VISIBLE = 5.0
-"""Standard deviations by which a movie's mean must stand out of the noise."""
-ITERATIONS, TOLERANCE = 60, 1e-3
-"""Of the search, which ends when χ² can fall by no more than the tolerance."""
-DAMPING, LEAST_DAMPING = 1e-6, 1e-12
-"""Levenberg's, of parameters in units in which χ² has second derivatives of one."""
-UPPER95 = 2.706
-"""Δχ² of a one-sided limit at 95 % confidence."""
+POSITIONS, LINE_POSITIONS = 20, 8
+"""The fewest that are fitted, of maps and of lines."""
 PROFILE, REACH = 13, 3.0
 """Points of the profile likelihood, and how many sigmas to either side it goes."""
 
@@ -90,7 +66,7 @@ class DiffusionFit:
     dof: int
     profile: xr.DataArray
     _scene: Scene = field(repr=False)
-    _best: "_Optimum" = field(repr=False)
+    _best: Optimum = field(repr=False)
     _unit: float = field(repr=False)
 
     def evaluate(self, time: ArrayLike, x: ArrayLike, y: ArrayLike = 0.0) -> Floats:
@@ -125,7 +101,8 @@ def fit_movie(
     ----------
     time, spread : (T,) arrays
         When each frame shows the sample, ps after the pump, and the standard deviation of the
-        instants in it (none without). Frames before `EARLIEST` are left out.
+        instants in it (none without). Frames before 3 ps, in which the chirped
+        probe overlaps the pump, are left out.
     x, y : (X,), (Y,) arrays
         Probe positions, um from the plate's centre.
     density, sigma : (T, Y, X) arrays
@@ -153,7 +130,7 @@ def fit_movie(
         probe_waist=probe_waist,
     )
     known = {WAIST: pump_waist, A: trapping, B: radiative, C: auger or Estimate(0, 0, "cm6/s")}
-    movie = _Movie(scene, density, sigma, known, POSITIONS)
+    movie = Movie(scene, density, sigma, known, POSITIONS)
     return _conclude(movie, ("linear", "quadratic"), len(movie.scene.time))
 
 
@@ -194,137 +171,10 @@ def fit_line(
     scene = Scene(time, 0 * time, np.asarray(x, np.float64), np.zeros(1), size, probe_waist)
     none = Estimate(0, 0, "")
     known = {WAIST: pump_waist, A: not_determined("s-1", "fitted"), B: none, C: none}
-    return _conclude(_Movie(scene, density, sigma, known, LINE_POSITIONS), ("linear",), 0)
+    return _conclude(Movie(scene, density, sigma, known, LINE_POSITIONS), ("linear",), 0)
 
 
-@dataclass(frozen=True)
-class _Optimum:
-    """Where χ² (priors included) is smallest."""
-
-    stimulated: Stimulated
-    values: Floats
-    sigmas: Floats
-    chi2: float
-
-
-class _Movie:
-    """The points to fit and what is known beforehand, and the search for the best parameters."""
-
-    def __init__(
-        self,
-        scene: Scene,
-        density: ArrayLike,
-        sigma: ArrayLike,
-        known: dict[int, Estimate],
-        positions: int,
-    ) -> None:
-        values, errors = np.asarray(density, np.float64), np.asarray(sigma, np.float64)
-        good = np.isfinite(values) & np.isfinite(errors) & (errors > 0)
-        use = good.any(axis=(1, 2)) & (scene.time >= EARLIEST)
-        self.scene = replace(scene, time=scene.time[use], spread=scene.spread[use])
-        self._good, values, errors = good[use], values[use], errors[use]
-        _check(values, errors, self._good, positions)
-        self.unit = float(values[self._good].max())
-        self._data = values[self._good] / self.unit
-        self._weight = self.unit / errors[self._good]
-        self.points = len(self._data)
-        self.start = np.zeros(8)
-        self.start[[D, AMPLITUDE]] = 1.0
-        self.free = np.ones(8, bool)
-        self.free[Y] = len(scene.y) > 1
-        self.width = np.full(8, inf)
-        factors = {WAIST: 1.0, A: 1e-12, B: 1e-12 * self.unit, C: 1e-12 * self.unit**2}
-        for place, estimate in known.items():
-            value, width = estimate.value, estimate.sigma
-            if not isfinite(value):
-                limit = estimate.upper95
-                value, width = 0.0, inf if limit is None else limit / np.sqrt(UPPER95)
-            self.start[place] = value * factors[place]
-            self.free[place] = width != 0
-            self.width[place] = width * factors[place] if 0 < width < inf else inf
-
-    def fit(
-        self, stimulated: Stimulated, start: Floats, diffusion: float | None = None
-    ) -> _Optimum:
-        """Fit by Levenberg and Marquardt within bounds; `diffusion` is held where given."""
-        model = CloudModel(self.scene, stimulated)
-        free = np.append(self.free, np.ones(len(stimulated.nodes), bool))
-        low = np.zeros(len(start))
-        low[[X, Y]], low[WAIST] = -inf, self.scene.probe_waist / 10
-        values = np.maximum(start, low)
-        if diffusion is not None:
-            values[D], free[D] = diffusion, False
-        residual, slope = self._compare(model, values)
-        damping = DAMPING
-        for _ in range(ITERATIONS):
-            chi2 = float(residual @ residual)
-            # Not by BLAS: its threads would cost ten times as much as they save at this size.
-            hessian = np.einsum("in,jn->ij", slope[free], slope[free])
-            uphill = np.einsum("in,n->i", slope[free], residual)
-            scale = np.sqrt(np.diag(hessian)) + 1e-9
-            damped = hessian / np.outer(scale, scale) + damping * np.eye(len(scale))
-            root = np.linalg.cholesky(damped)
-            wanted = np.linalg.solve(root, -uphill / scale)
-            bounds = ((low - values)[free] * scale, inf)
-            step = lsq_linear(root.T, wanted, bounds, method="bvls").x / scale
-            if -step @ (2 * uphill + hessian @ step) < TOLERANCE:
-                sigmas = _sigmas(hessian, free, values <= low)
-                return _Optimum(stimulated, values, sigmas, chi2)
-            trial = values.copy()
-            trial[free] = np.maximum(values[free] + step, low[free])
-            new_residual, new_slope = self._compare(model, trial)
-            if new_residual @ new_residual < chi2:
-                values, residual, slope = trial, new_residual, new_slope
-                damping = max(damping / 10, LEAST_DAMPING)
-            else:
-                damping *= 10
-        raise ValueError("the fit of Eq. 4 does not converge: does the movie show one cloud?")
-
-    def _compare(self, model: CloudModel, values: Floats) -> tuple[Floats, Floats]:
-        """Residuals (N,) in sigmas, priors last, and their derivatives (P, N)."""
-        density, table = model(values)
-        count = len(self.width)
-        residual = (density[self._good] - self._data) * self._weight
-        slope = table[:, self._good] * self._weight
-        priors = np.eye(len(values), count) / self.width
-        away = (values[:count] - self.start) / self.width
-        return np.append(residual, away), np.concatenate([slope, priors], axis=1)
-
-
-def _check(density: Floats, sigma: Floats, good: NDArray[np.bool_], positions: int) -> None:
-    """Raise ValueError where nothing can be fitted."""
-    if len(density) < FRAMES:
-        raise ValueError(
-            f"the movie has {len(density)} usable delays after {EARLIEST:g} ps, "
-            f"diffusion needs at least {FRAMES}: measure more delays"
-        )
-    count = int(good.any(axis=0).sum())
-    if count < positions:
-        raise ValueError(
-            f"the movie has {count} usable positions, diffusion needs at least {positions}: "
-            "measure a denser map"
-        )
-    weight = sigma[good] ** -2
-    if density[good] @ weight < VISIBLE * np.sqrt(weight.sum()):
-        raise ValueError("no carriers stand out of the movie's noise: measure longer or pump more")
-
-
-def _sigmas(hessian: Floats, free: NDArray[np.bool_], at_bound: NDArray[np.bool_]) -> Floats:
-    """Return standard deviations (P,) from half the second derivatives of χ² by what is free.
-
-    A parameter at its bound is held there, except D, of which the sigma is wanted in any case.
-    """
-    moves = free & ~at_bound
-    moves[D] = free[D]
-    part = hessian[np.ix_(moves[free], moves[free])]
-    scale = np.sqrt(np.diag(part)) + 1e-9
-    root = np.linalg.cholesky(part / np.outer(scale, scale) + LEAST_DAMPING * np.eye(len(part)))
-    sigmas = np.zeros(len(free))
-    sigmas[moves] = np.linalg.norm(np.linalg.inv(root), axis=0) / scale
-    return sigmas
-
-
-def _conclude(movie: _Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
+def _conclude(movie: Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
     """Fit each kind of stimulated emission with a number of nodes, and say what comes out."""
     first, last = float(movie.scene.time.min()), float(movie.scene.time.max())
     nodes = np.geomspace(FIRST_NODE, last, number + 1)[:-1]
@@ -364,7 +214,7 @@ def _conclude(movie: _Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionF
     )
 
 
-def _profile(movie: _Movie, best: _Optimum, wide: float) -> xr.DataArray:
+def _profile(movie: Movie, best: Optimum, wide: float) -> xr.DataArray:
     """Δχ² over D, all else fitted; far enough for the upper limit."""
     values = best.values
     for reach in best.sigmas[D] * wide * REACH * np.array([1, 2, 4]):
@@ -383,7 +233,7 @@ def _profile(movie: _Movie, best: _Optimum, wide: float) -> xr.DataArray:
     )
 
 
-def _diffusion(best: _Optimum, profile: xr.DataArray, wide: float, note: str) -> Estimate:
+def _diffusion(best: Optimum, profile: xr.DataArray, wide: float, note: str) -> Estimate:
     """D with its limits from the profile."""
     value, sigma = float(best.values[D]), float(best.sigmas[D] * wide)
     curve = CubicSpline(profile["diffusion"].values, profile.values)
@@ -399,7 +249,7 @@ def _diffusion(best: _Optimum, profile: xr.DataArray, wide: float, note: str) ->
     return Estimate(value, sigma, "cm2/s", upper95, crossings(1.0), note)
 
 
-def _stimulated(best: _Optimum, unit: float, wide: float) -> xr.Dataset:
+def _stimulated(best: Optimum, unit: float, wide: float) -> xr.Dataset:
     """Stimulated emission at its nodes."""
     factor, units = (1.0, "1/ps") if best.stimulated.kind == "linear" else (1 / unit, "cm3/ps")
     rates = {"rate": best.values[B + 1 :], "rate_sigma": best.sigmas[B + 1 :] * wide}

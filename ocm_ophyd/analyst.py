@@ -87,7 +87,7 @@ class SessionAnalyst:
         names = ("x", "y", "delta_n", "delta_n_sigma")
         spot = fit_pump_spot(*(scan[name].values for name in names))
         quality = f"chi2/dof {spot.reduced_chi2:.2f}"
-        blur = f"{quality}; the probe's {PROBE_WAIST:g} um and a flattening of 5 ± 5 % taken out"
+        blur = f"{quality}; the probe's {PROBE_WAIST:g} um and a flattening of 8 ± 5 % taken out"
         return self._keep(
             run,
             {

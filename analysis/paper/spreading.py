@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from scipy.interpolate import CubicSpline
 
 from analysis.materials import MATERIALS
-from analysis.movie import UPPER95, DiffusionFit
+from analysis.movie import DiffusionFit
+from analysis.movie_search import UPPER95
 from analysis.paper.curves import FIRST
 from analysis.paper.data import PaperData
 from analysis.paper.drawing import (

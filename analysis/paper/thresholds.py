@@ -29,6 +29,9 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+_UNLIKELY = 0.01
+"""Chance of a difference below which two ways to the threshold are said to disagree."""
+
 _VISIBLE = 5.0
 """Standard deviations by which the response must stand out of the noise."""
 
@@ -182,5 +185,6 @@ def onset_rows(
     if s_curve is None:
         return found | {"threshold_difference": not_determined("mJ/cm2", reasons["s_curve"])}
     difference, sigma, chance = agreement(s_curve.threshold, seen)
-    note = f"S-curve minus fast component; p = {chance:.2g}"
+    verdict = "the two ways agree" if chance > _UNLIKELY else "the two ways disagree"
+    note = f"S-curve minus fast component; p = {chance:.2g}: {verdict}"
     return found | {"threshold_difference": Estimate(difference, sigma, "mJ/cm2", note=note)}
