@@ -1,9 +1,10 @@
 """Where each frame is from its point's mean: in phase, energy and tilt, compiled.
 
-Two sets of three functionals look at a frame, made for the pump off and on; a frame with the open
-fraction o is seen by the mixture (1 − o, o) of both sets, and is itself the mixture (1 − o, o) of
-both spectra. Three numbers then give three unknowns, by Newton's method: to all orders, so that
-drift of a good part of a radian, noisy pulses and large effects of the pump do not mix.
+Three functionals look at a frame. They are those that see best what the pump leaves of the fringe
+at the frame's open fraction, of a few such sets: two where its effect is small, more where it is
+large. The frame itself is the mixture (1 − o, o) of the spectra without and with the pump. Three
+numbers then give three unknowns, by Newton's method: to all orders, so that drift of a good part of
+a radian, noisy pulses and large effects of the pump do not mix.
 """
 
 import numpy as np
@@ -22,6 +23,9 @@ _MOVES = (1, 0, 3)  # phase, energy and tilt among the directions
 _FURTHEST = 2.0  # rad: beyond this from the mean the series of sine and cosine end
 _NEAR = 1e-4  # rad: the next step would be its square
 _LOOKS = 5
+_SETS = 8.0  # of functionals a radian of the pump's effect: the wrong one costs 0.4 % at most
+_MOST_SETS = 25
+_BLIND = 0.01  # rad²: what a frame says less well is of no use, and beyond the series
 _BLURRED = 0.01  # loss of contrast by drift that is worth a second look
 
 
@@ -46,6 +50,7 @@ def directions(p: Floats, table: Floats, spectrum: Floats, axes: Floats) -> Floa
 def displace(
     frames: Frames,
     opened: Floats,
+    delta: float,
     ways: Floats,
     weight: Floats,
     setup: Setup,
@@ -58,6 +63,8 @@ def displace(
     frames : (F, K) array
     opened : (F,) array
         Their open fractions.
+    delta : float
+        The pump's effect, rad: the larger, the more sets of functionals.
     ways : (2, 5, B) array
         `directions` of S_off and S_on.
     weight : (2 or more, B) array
@@ -65,19 +72,30 @@ def displace(
     setup : Setup
     moved : (5, F) array
     """
-    noise, functionals = np.empty((2, 3, 3)), np.empty((2, 3, ways.shape[2]))
-    for state in range(2):
-        _functionals(ways[state], weight[state], noise[state], functionals[state])
-    seen = _seen(frames, opened, functionals, setup)
-    response = np.empty((2, 2, 5, 3))
-    for a in range(2):
+    last = int(min(1 + abs(delta) * _SETS, _MOST_SETS))
+    chosen = np.rint(opened * last).astype(np.int64)
+    noise, response = np.zeros((last + 1, 3, 3)), np.zeros((last + 1, 2, 5, 3))
+    functionals, mixed = np.empty((3, ways.shape[2])), np.empty_like(ways[0])
+    mixed_weight, seen = np.zeros(ways.shape[2]), np.empty((3, len(frames)))
+    for a in range(last + 1):
+        if not (chosen == a).any():
+            continue
+        on = a / last
+        for i in range(ways.shape[2]):
+            if weight[0, i] * weight[1, i] > 0:
+                mixed_weight[i] = 1 / ((1 - on) / weight[0, i] + on / weight[1, i])
+        for kind in range(5):
+            for i in range(ways.shape[2]):
+                mixed[kind, i] = (1 - on) * ways[0, kind, i] + on * ways[1, kind, i]
+        _functionals(mixed, mixed_weight, noise[a], functionals)
         for state in range(2):
             for kind in range(5):
                 for row in range(3):
-                    response[a, state, kind, row] = dot(functionals[a, row], ways[state, kind])
+                    response[a, state, kind, row] = dot(functionals[row], ways[state, kind])
+        _look(frames, chosen, a, functionals, setup, seen)
     contrast = 1.0
     for _ in range(_LOOKS):
-        displacements(seen, opened, response, noise, contrast, moved)
+        displacements(seen, opened, chosen, response, noise, contrast, moved)
         sharper = contrast
         if moved[0].var() > 2 * _BLURRED:
             sharper = np.hypot(np.cos(moved[0]).mean(), np.sin(moved[0]).mean())
@@ -94,6 +112,7 @@ def _functionals(ways: Floats, weight: Floats, noise: Floats, out: Floats) -> No
         row = ways[_MOVES[a]]
         for b in range(3):
             noise[a, b] = dot(row * weight, ways[_MOVES[b]])
+    noise[0, 0] += 1.0  # a fringe that the pump puts out shows no phase
     noise[:] = inverse(noise)
     for a in range(3):
         for i in range(bins):
@@ -104,41 +123,36 @@ def _functionals(ways: Floats, weight: Floats, noise: Floats, out: Floats) -> No
 
 
 @compiled
-def _seen(frames: Frames, opened: Floats, functionals: Floats, setup: Setup) -> Floats:
-    """Apply the mixtures of functionals (2, 3, B) to frames; returns (3, F)."""
+def _look(
+    frames: Frames,
+    chosen: NDArray[np.int64],
+    which: int,
+    functionals: Floats,
+    setup: Setup,
+    seen: Floats,
+) -> None:
+    """Fill in what functionals (3, B) say of those frames that have `chosen` them: `seen`."""
     bins, first = setup.bins, setup.bins.pixel[0]
     last = bins.pixel[-1] + 1
-    dark = np.zeros((2, 3))
-    matrix = np.zeros((2, 3, last - first), np.float32)
-    for state in range(2):
-        for move in range(3):
-            for i in range(len(bins.light)):
-                value = functionals[state, move, i] / bins.light[i]
-                dark[state, move] += value * bins.dark[i]
-                for j in range(bins.edge[i], bins.edge[i + 1]):
-                    matrix[state, move, bins.pixel[j] - first] = value
-    mixed, seen = np.empty_like(matrix[0]), np.empty((3, len(frames)))
-    sets = matrix[0], matrix[1]
+    dark, matrix = np.zeros(3), np.zeros((3, last - first), np.float32)
+    for move in range(3):
+        for i in range(len(bins.light)):
+            value = functionals[move, i] / bins.light[i]
+            dark[move] += value * bins.dark[i]
+            for j in range(bins.edge[i], bins.edge[i + 1]):
+                matrix[move, bins.pixel[j] - first] = value
     for f in range(len(frames)):
-        on = opened[f]
-        looking = sets[0] if on <= 0 else sets[1]
-        if 0 < on < 1:
-            part = np.float32(on)
-            looking = mixed
+        if chosen[f] == which:
+            project(frames[f, first:last], matrix, f, seen)
             for move in range(3):
-                for k in range(last - first):
-                    step = matrix[1, move, k] - matrix[0, move, k]
-                    mixed[move, k] = matrix[0, move, k] + part * step
-        project(frames[f, first:last], looking, f, seen)
-        for move in range(3):
-            seen[move, f] -= dark[0, move] + on * (dark[1, move] - dark[0, move])
-    return seen
+                seen[move, f] -= dark[move]
 
 
 @compiled
 def displacements(
     seen: Floats,
     opened: Floats,
+    chosen: NDArray[np.int64],
     response: Floats,
     noise: Floats,
     contrast: float,
@@ -149,13 +163,15 @@ def displacements(
     Parameters
     ----------
     seen : (3, F) array
-        What their mixtures of functionals say of the frames, dark subtracted.
+        What functionals say of the frames, dark subtracted.
     opened : (F,) array
         Open fractions.
-    response : (2, 2, 5, 3) array
+    chosen : (F,) array
+        Which of the sets of functionals.
+    response : (n, 2, 5, 3) array
         What a set (first axis) says of a spectrum (second axis, off and on): of itself, its
         derivative by a drift, the second one, its tilt, and its derivative by the pump's phase.
-    noise : (2, 3, 3) array
+    noise : (n, 3, 3) array
         Covariance of what a set says of one frame, from shot and read noise.
     contrast : float
         Of the mean fringe over that of a frame: the drift within a point blurs the mean.
@@ -165,13 +181,10 @@ def displacements(
     """
     mixed = np.empty((5, 3))
     for i in range(len(opened)):
-        on = opened[i]
-        off = 1 - on
+        on, look = opened[i], response[chosen[i]]
         for kind in range(5):
             for a in range(3):
-                crossed = response[0, 1, kind, a] + response[1, 0, kind, a]
-                whole = off * off * response[0, 0, kind, a] + on * on * response[1, 1, kind, a]
-                mixed[kind, a] = whole + off * on * crossed
+                mixed[kind, a] = (1 - on) * look[0, kind, a] + on * look[1, kind, a]
         itself, drift = _vector(mixed[0]), _vector(mixed[1])
         bend, tilted, pumped = _vector(mixed[2]), _vector(mixed[3]), _vector(mixed[4])
         y0, y1, y2 = seen[0, i], seen[1, i], seen[2, i]
@@ -198,10 +211,12 @@ def displacements(
         variance = 0.0
         for a in range(3):
             for b in range(3):
-                variance += row[a] * row[b] * (off * noise[0, a, b] + on * noise[1, a, b])
+                variance += row[a] * row[b] * noise[chosen[i], a, b]
         moved[0, i], moved[1, i], moved[2, i] = phase, energy - 1, tilt
         moved[3, i] = _dot(row, pumped) / contrast
         moved[4, i] = variance
+        if not variance < _BLIND:
+            moved[0, i], moved[3, i], moved[4, i] = 0.0, 0.0, 1.0
 
 
 @compiled

@@ -6,6 +6,7 @@
 3. With that fringe every frame is seen through six functionals, which say by what phase, energy and
    tilt it is away from the mean (`displacement`).
 4. The phases tell drift from white noise and give the pump's effect its best weights (`lockin`).
+5. What earlier points say of the fringe's shape corrects the effect (`fringe_memory`).
 """
 
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.compiled import compiled
 from analysis.displacement import directions, displace
 from analysis.frames import demodulate
+from analysis.fringe_memory import Memory, remembered
 from analysis.fringe_solver import (
     BOTH,
     ON,
@@ -37,6 +39,9 @@ Floats = NDArray[np.float64]
 
 _UNKNOWN_DRIFT = np.array([1.0])  # as large as the white noise, from frame to frame
 _EXPLAINED = 1.5  # χ² a bin
+_UNEXPLAINED = 1e-5  # of χ²: 0.3 % of ΔS
+_LARGE = 0.3  # rad: beyond, pulse energy in S_off mixes with the effect; a second look knows it
+_ALIKE = 0.3  # rad: beyond, S_off and S_on are different fringes
 
 
 class Estimates(NamedTuple):
@@ -49,15 +54,19 @@ class Estimates(NamedTuple):
         do not.
     suspect : (P,) bool array
         Whether pixels or frames are unlike the rest.
-    numbers : (P, 6) array
-        Δ, rad; its variance; the least variance that shot and read noise allow; what of the
-        variance is drift, and what is other noise than the detector's (the source's); and the
-        variance that is not in the scatter, as the fringe's priors make the same error in all
-        points.
+    numbers : (P, 7) array
+        Δ, rad; its variance, were the fringe's shape known; the least variance that shot and read
+        noise allow; what of the variance is drift, and what is other noise than the detector's (the
+        source's); the variance that the shape's uncertainty adds, and of that what its priors do,
+        which make the same error in all points. The last two are `remember`'s.
     parameters : (P, 13) array
         Of the fringe and the step, see `fringe_solver`.
     covariance : (P, 7, 7) array
         Of the fringe's.
+    link : (P, 7) array
+        Covariances of Δ with these.
+    contrast : (P,) array
+        Of the mean fringe over that of a frame, which does not drift.
     share : (P, B) array
         How much each bin counts in Δ.
     spectra : (P, 4, B) array
@@ -73,6 +82,8 @@ class Estimates(NamedTuple):
     numbers: Floats
     parameters: Floats
     covariance: Floats
+    link: Floats
+    contrast: Floats
     share: Floats
     spectra: Floats
     sums: Floats
@@ -88,9 +99,11 @@ def empty(points: int, frames: int, pixels: int, bins: int, spectra: bool) -> Es
     return Estimates(
         *(np.zeros(points, bool), np.zeros(points, bool)),
         *(
-            numbers(points, 6),
+            numbers(points, 7),
             numbers(points, PARAMETERS),
-            numbers(points, 7, 7),
+            numbers(points, STATIC, STATIC),
+            numbers(points, STATIC),
+            numbers(points),
             numbers(points, bins),
         ),
         *(numbers(points * spectra, 4, bins), numbers(points, 2, pixels)),
@@ -109,22 +122,28 @@ class _Fit(NamedTuple):
         Of the fringe's.
     off : (B,) array
         S_off of these.
+    seen : (2, B) array
+        S_off and S_on to compare frames with: as measured where they are much the same, as fitted
+        where not.
     by_off, by_on : (13, B) array
         Derivatives of S_off and S_on.
     share : (B,) array
         How much a bin's own phase change counts in Δ.
-    extra, common : float
-        Variances of Δ: what noise of fringe, contrast and slope adds; what the fringe's priors do.
+    link : (7,) array
+        Covariances of Δ with the fringe's parameters.
+    extra : float
+        What not to know contrast, slope and frequency adds to the variance of Δ.
     """
 
     p: Floats
     covariance: Floats
     off: Floats
+    seen: Floats
     by_off: Floats
     by_on: Floats
     share: Floats
+    link: Floats
     extra: float
-    common: float
 
 
 @compiled
@@ -162,19 +181,27 @@ def estimate(
             *(np.zeros(count), opened, time, np.ones(count), setup.exposure),
             *(_UNKNOWN_DRIFT, weights[1]),
         )
-        off_weights(weights, opened)
-        high = demodulate(frames[point], weights, sums)
-        normalise(sums, weights, open_mean, alive, setup, levels, weight)
-        found = _fitted(levels, weight, weights, setup)
-
         moved = out.moved[point]
-        ways[0] = directions(unpumped(found.p), found.by_off, levels[0], setup.grid.axes)
-        ways[0, 4] = 0.0  # where the pump is off, it has no effect
-        ways[1] = directions(found.p, found.by_on, levels[0] + levels[1], setup.grid.axes)
-        displace(frames[point], opened, ways, weight, setup, moved)
-        more, variance, shot, source = lock_in(
-            *(moved[0], moved[3], time, moved[4], setup.exposure, RATIOS, weights[1])
-        )
+        moved[:] = 0.0
+        for _ in range(2):
+            off_weights(weights, opened)
+            for f in range(count):
+                weights[0, f] /= 1 + moved[1, f]
+                weights[1, f] /= 1 + moved[1, f]
+            high = demodulate(frames[point], weights, sums)
+            normalise(sums, weights, open_mean, alive, setup, levels, weight)
+            found = _fitted(levels, weight, weights, setup)
+            off, on = found.seen[0], found.seen[1]
+            ways[0] = directions(unpumped(found.p), found.by_off, off, setup.grid.axes)
+            ways[0, 4] = 0.0  # where the pump is off, it has no effect
+            ways[1] = directions(found.p, found.by_on, on, setup.grid.axes)
+            displace(frames[point], opened, found.p[STATIC], ways, weight, setup, moved)
+            more, variance, shot, source = lock_in(
+                *(moved[0], moved[3], time, moved[4], setup.exposure, RATIOS, weights[1])
+            )
+            weights[1] /= dot(weights[1], opened)
+            if not abs(found.p[STATIC]) > _LARGE:
+                break
         out.suspect[point] = (
             high.max() >= setup.saturation
             or np.abs(moved[1]).max() > LOST
@@ -187,14 +214,15 @@ def estimate(
         numbers, limit = out.numbers[point], least_variance(moved[3], moved[4])
         numbers[0], numbers[1] = found.p[STATIC], max(variance, limit) + found.extra
         numbers[2], numbers[3] = limit, max(variance - shot - source, 0.0)
-        numbers[4], numbers[5] = source, found.common
+        numbers[4], numbers[5], numbers[6] = source, 0.0, 0.0
+        out.contrast[point] = np.hypot(np.cos(moved[0]).mean(), np.sin(moved[0]).mean())
         out.parameters[point], out.covariance[point] = found.p, found.covariance
+        out.link[point] = found.link
         out.share[point] = found.share
         out.found[point] = np.isfinite(numbers.sum())
         if len(out.spectra) == 0:
             continue
         # The same weights for the spectra, now that every frame's energy is known.
-        weights[1] /= dot(weights[1], opened)
         off_weights(weights, opened)
         for f in range(count):
             weights[0, f] /= 1 + moved[1, f]
@@ -217,7 +245,11 @@ def _fitted(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _F
     chosen, step_covariance, alone, misfit = fit_step(
         p, grid, levels[1], step_weight, setup.chirped
     )
-    together = not setup.chirped and misfit < _EXPLAINED * bins
+    seen = np.empty((2, bins))
+    seen[0], seen[1] = levels[0], levels[0] + levels[1]
+    alike = 1.0
+    enough = max(_EXPLAINED * bins, _UNEXPLAINED * dot(levels[1] * levels[1], step_weight))
+    together = not setup.chirped and misfit < enough
     if together:
         # Then S_on knows the fringe as well as S_off does.
         data, both = np.empty((2, bins)), np.empty((2, bins))
@@ -225,26 +257,41 @@ def _fitted(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _F
         both[0] = weight[0] / off_power
         both[1] = weight[1] / (off_power + 2 * dot(weights[0], weights[1]) + power)
         covariance, _ = fit(p, np.append(np.arange(STATIC), chosen), BOTH, grid, data, both)
-        # What the model misses in both spectra alike is not in their difference.
-        data[1], both[1] = derivatives(unpumped(p), grid.axes)[0] + levels[1], step_weight
+        # What the model misses in both spectra alike is not in their difference; which has more of
+        # the noise of S_off than S_on has, where the two are different fringes.
+        alike = np.exp(-((p[STATIC] / _ALIKE) ** 2))
+        off, _ = derivatives(unpumped(p), grid.axes)
+        for i in range(bins):
+            seen[0, i] += (1 - alike) * (off[i] - levels[0, i])
+            data[1, i] -= alike * (levels[0, i] - off[i])
+        both[1] = step_weight
         step_covariance, _ = fit(p, chosen, ON, grid, data, both)
     off, by_off = derivatives(unpumped(p), grid.axes)
-    _, by_on = derivatives(p, grid.axes)
+    on, by_on = derivatives(p, grid.axes)
+    if together:
+        for i in range(bins):
+            seen[1, i] += (1 - alike) * (on[i] - seen[1, i])
     functional = np.zeros(bins)
     for a in range(len(chosen)):
         functional += step_covariance[0, a] * by_on[chosen[a]] * step_weight
-    link = np.empty(STATIC)  # covariances of Δ with the fringe
-    if together:
-        link[:] = covariance[STATIC, :STATIC]
-        total = covariance[STATIC, STATIC]
-    else:
-        by_fringe = np.empty(STATIC)
-        for a in range(STATIC):
-            by_fringe[a] = dot(functional, by_off[a]) - dot(functional, by_on[a])
-        for a in range(STATIC):
-            link[a] = dot(covariance[a], by_fringe)
-        total = step_covariance[0, 0] + dot(link, by_fringe)
-    common = dot(link * grid.prior[:STATIC], link)
+    by_fringe, link = np.empty(STATIC), np.empty(STATIC)
+    for a in range(STATIC):
+        by_fringe[a] = dot(functional, by_off[a]) - dot(functional, by_on[a])
+    for a in range(STATIC):
+        link[a] = covariance[STATIC, a] if together else dot(covariance[a], by_fringe)
     fringe = covariance[:STATIC, :STATIC].copy()
-    extra = max(total - common - alone, 0.0)
-    return _Fit(p, fringe, off, by_off, by_on, functional * by_on[7], extra, common)
+    extra = max(step_covariance[0, 0] - alone, 0.0)
+    return _Fit(p, fringe, off, seen, by_off, by_on, functional * by_on[7], link, extra)
+
+
+@compiled
+def remember(out: Estimates, setup: Setup, memory: Memory) -> None:
+    """Correct points, in their order, by what those before them say of the fringe's shape."""
+    for point in range(len(out.found)):
+        if out.found[point]:
+            numbers = out.numbers[point]
+            correction, numbers[5], numbers[6] = remembered(
+                *(out.parameters[point], out.covariance[point], out.link[point]),
+                *(out.contrast[point], setup.grid.prior, memory),
+            )
+            numbers[0] += correction

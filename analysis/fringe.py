@@ -1,9 +1,9 @@
 """The fringe of a normalised interference spectrum, and its change, by weighted least squares.
 
-One model serves both. With q = k − k_c in rad/um, κ = q over half the band, and ρ = k/k_c:
+One model serves both. With q = k − k_c in rad/um, κ = λ_c − λ over half the band, and ρ = k/k_c:
 
     s(k) = (1 + h0 + h1 κ) (1 + f ℓ) (g0 + g1 κ + g2 κ²) {1 + (1 + c) b [A cos ψ − B sin ψ]}
-    ψ = z q [1 + r (ρ − 1)] + Δ e + d κ,   e = ρ Δn(λ)/Δn(λ_c),   ℓ = d ln L/dκ
+    ψ = z q [1 + r (ρ − 1)] + Δ e + d q,   e = ρ Δn(λ)/Δn(λ_c),   ℓ = d ln L/dκ
 
 Without the pump h0, h1, c, d, f and Δ are zero. A = V cos φ and B = V sin φ with the
 visibility V and the phase φ at the band's centre; z is the optical path difference in um (its group
@@ -41,7 +41,7 @@ CONTRAST_SIGMA = 0.01
 and 1.7 % (glass)."""
 
 SLOPE_SIGMA = 0.05
-"""Prior width of d, rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
+"""Prior width of d over half the band, rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
 
 SHIFT_SIGMA = 3e-4
 """Prior width of f, in half bands of 190 rad/ps: twice what Δ = 0.4 rad makes that falls by 15 % a
@@ -109,20 +109,21 @@ class FringeModel:
         k, k_centre = 2e3 * np.pi / wavelength, 2e3 * np.pi / centre
         q, half = k - k_centre, np.ptp(k) / 2
         ratio = k / k_centre
+        tilt = (centre - wavelength) / (np.ptp(wavelength) / 2)
         # A slit blurs the fringes most where they are narrow, at short wavelengths.
         blur = np.exp(-0.5 * (slit * path / centre * k_centre) ** 2 * (ratio**4 - 1))
-        axes = np.stack([q, q / half, ratio - 1, ratio * dispersion, blur, ripple * half + 0 * q])
+        axes = np.stack([q, tilt, ratio - 1, ratio * dispersion, blur, ripple * half + 0 * q])
         # Starts lie a radian apart at the band's edges, within reach of the fit.
         reach = int(path_range * half)
         starts = path + np.arange(-reach, reach + 1) / half
         phase = starts[:, np.newaxis] * q
-        flat = np.broadcast_to(np.stack([np.ones_like(q), q / half]), (len(phase), 2, len(q)))
+        flat = np.broadcast_to(np.stack([np.ones_like(q), tilt]), (len(phase), 2, len(q)))
         waves = np.stack([np.cos(phase), -np.sin(phase)], axis=1)
         bases = np.ascontiguousarray(np.concatenate([flat, waves], axis=1))
         prior, expected = np.zeros(PARAMETERS), np.zeros(PARAMETERS)
         prior[[1, 2]] = ENVELOPE_SIGMA
         prior[[5, 6]] = [path_range, CURVATURE[1]]
-        prior[10:] = CONTRAST_SIGMA, SLOPE_SIGMA, SHIFT_SIGMA
+        prior[10:] = CONTRAST_SIGMA, SLOPE_SIGMA / half, SHIFT_SIGMA
         prior[[1, 2, 5, 6, 10, 11, 12]] **= -2.0
         expected[[5, 6]] = path, CURVATURE[0]
         self.grid = Grid(axes, bases, starts, prior, expected)

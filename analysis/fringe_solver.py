@@ -78,7 +78,7 @@ def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
     swing, slope = np.empty_like(model), np.empty_like(model)
     for i in range(len(model)):
         phase = path * q[i] * (1 + bend * offset[i]) + delta * response[i]
-        model[i] = phase + slant * tilt[i]
+        model[i] = phase + slant * q[i]
     _waves(model, table[3], table[4])
     for i in range(len(model)):
         level[i] = g0 + tilt[i] * (g1 + tilt[i] * g2)
@@ -105,7 +105,7 @@ def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
     for i in range(len(model)):
         table[6, i] = slope[i] * path * q[i] * offset[i]
     _multiply(slope, response, table[7])
-    _multiply(slope, tilt, table[11])
+    _multiply(slope, q, table[11])
     _multiply(table[8], tilt, table[9])
     for i in range(len(model)):
         table[0, i] = model[i] / level[i]

@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 _FIRST_EXTRA = 3  # of the pump's parameters: contrast, slope and the shift of the light's frequency
-_CHEAP = 1.15  # of the variance of Δ without them
-_DOUBT = 30.0  # times its cost in variance times the chance that it is noise must be below 1
+_CHEAP = 1.07  # of the variance of Δ without them
+_DOUBT = 1000.0  # times its cost in variance times the chance that it is noise must be below 1
 _EXPLAINED = 0.98  # of χ²: less may be the wrong turn of the phase
 _GOOD = 2.0  # χ² a bin of the fit: a wrong turn has more
 _STRANGE = 100.0  # χ² of the priors of contrast, slope and frequency: so is more than this
@@ -76,8 +76,8 @@ def fit_step(
 def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
     """Leave out what may change beside the phase where it costs much and is not clear to see.
 
-    The dearer, the clearer it must be: what is noise after all would add to the scatter. The least
-    clear one first; its value in `step` (n,) becomes 0, the others and their covariance (n, n) what
+    The dearer, the clearer it must be: what is noise after all would add to the scatter. The
+    dearest one first, whatever the noise makes of it; its value in `step` (n,) becomes 0, the others and their covariance (n, n) what
     they are if it is known. Returns the parameters that stay, and the variance of Δ if all of
     contrast, slope and frequency are known.
     """
@@ -89,18 +89,18 @@ def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
     for _ in range(_FIRST_EXTRA, count):
         if covariance[0, 0] < _CHEAP * known[0, 0]:
             break
-        dimmest, clearest = -1, 0.0
+        dearest, least = -1, covariance[0, 0]
         for extra in range(_FIRST_EXTRA, count):
             if kept[extra]:
                 own = covariance[extra, extra]
                 rest = covariance[0, 0] - covariance[0, extra] ** 2 / own
                 clear = step[extra] ** 2 / own - 2 * np.log(_DOUBT * covariance[0, 0] / rest)
-                if clear < clearest:
-                    dimmest, clearest = extra, clear
-        if dimmest < 0:
+                if clear < 0 and rest < least:
+                    dearest, least = extra, rest
+        if dearest < 0:
             break
-        kept[dimmest] = False
-        _condition(step, covariance, dimmest)
+        kept[dearest] = False
+        _condition(step, covariance, dearest)
     return STATIC + np.flatnonzero(kept), known[0, 0]
 
 

@@ -14,8 +14,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH, ProbeBand
-from analysis.estimator import Estimates, empty, estimate
+from analysis.estimator import Estimates, empty, estimate, remember
 from analysis.fringe import Fringe, FringeModel
+from analysis.fringe_memory import nothing
 from analysis.health import Health, healthy, mend
 from analysis.layout import SATURATION
 from analysis.materials import MATERIALS
@@ -40,7 +41,9 @@ _DENSITY = 1e19  # cm⁻³, of the dispersion of Δn, which hardly depends on it
 
 
 class Reducer:
-    """Everything that is fixed during a run; `points` reduces points.
+    """Everything that is fixed during a run; `points` reduces points, in their order.
+
+    What a run's points say of the fringe's shape is used in those that follow (`fringe_memory`).
 
     Parameters
     ----------
@@ -121,6 +124,7 @@ class Reducer:
             *(self.band.bins, self.model.grid, float(exposure), float(saturation)),
             chirped=self.pixel_delay is not None,
         )
+        self._memory = nothing()
         self.delta_n_per_phase = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * thickness)
 
     @classmethod
@@ -184,15 +188,17 @@ class Reducer:
         for i in np.flatnonzero(estimates.suspect):
             mended, health[i] = mend(frames[i], frame_time[i], pump_open[i], self._setup)
             mended.sums[0, 1, health[i].blind] = np.nan
-            for name in ("found", "numbers", "parameters", "covariance", "share", "sums"):
+            for name in set(Estimates._fields) - {"suspect", "spectra", "moved"}:
                 getattr(estimates, name)[i] = getattr(mended, name)[0]
             if spectra:
                 estimates.spectra[i] = mended.spectra[0]
+        remember(estimates, self._setup, self._memory)
         return estimates, health
 
     def _results(self, estimates: Estimates, health: list[Health]) -> list[PointResult]:
         numbers = np.where(estimates.found, estimates.numbers.T, np.nan)
-        delta, variance, least, drift, source, common = numbers
+        delta, alone, least, drift, source, shape, common = numbers
+        variance = alone + shape
         sigma, scale = np.sqrt(variance), self.delta_n_per_phase
         density = np.full((3, len(delta)), np.nan)
         if self._material is not None:

@@ -26,7 +26,7 @@ class PointResult:
         Standard deviation of Δn that shot and read noise alone would leave, RIU.
     delta_n_systematic : float
         Standard deviation of the error of Δn that all points with this fringe share, RIU: what
-        reference, group index and thickness leave open of its scale. Not in `delta_n_sigma`.
+        reference, group index and thickness leave open of its scale. Part of `delta_n_sigma`.
     drift_share, source_share : float
         Parts of the variance of Δn that are drift of the path, and noise of the light beyond pulse
         energy, tilt and shot noise. The rest is shot and read noise.

@@ -69,7 +69,7 @@ def effects(
     variance : float
         Of either part of `found`, the larger.
     """
-    found, scaled = np.empty(len(edges), np.complex128), np.empty(len(edges), np.complex128)
+    found, scaled = np.zeros(len(edges), np.complex128), np.zeros(len(edges), np.complex128)
     white, size = np.zeros(2), 0.0
     for period in range(len(edges)):
         begin, end = edges[period]
@@ -89,8 +89,11 @@ def effects(
             caused += wave * moved[3, f]
             white[0] += wave.real**2 * moved[4, f] / len(edges)
             white[1] += wave.imag**2 * moved[4, f] / len(edges)
-        found[period], scaled[period] = seen / caused, seen
-        size += (caused.real**2 + caused.imag**2) / len(edges)
+        power = caused.real**2 + caused.imag**2
+        if power > 0:  # or nothing can be seen
+            found[period] = seen * np.conj(caused) / power
+        scaled[period] = seen
+        size += power / len(edges)
     steps = np.diff(scaled)
     cosine, sine = max(_variance(steps.real), white[0]), max(_variance(steps.imag), white[1])
     for period in range(len(edges)):
