@@ -41,7 +41,8 @@ CONTRAST_SIGMA = 0.01
 and 1.7 % (glass)."""
 
 SLOPE_SIGMA = 0.05
-"""Prior width of d over half the band, rad: the probe's colours pass 5 ps apart, in which lasing takes 30 % of Δn."""
+"""Prior width of d over half the band, rad: the probe's colours pass 5 ps apart, in which lasing
+takes 30 % of Δn."""
 
 SHIFT_SIGMA = 3e-4
 """Prior width of f, in half bands of 190 rad/ps: twice what Δ = 0.4 rad makes that falls by 15 % a

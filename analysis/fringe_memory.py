@@ -1,8 +1,9 @@
 """What the earlier points of a run say of the fringe's shape, compiled.
 
 A point of a large effect knows the pump's phase no better than the shape of the fringe: the bend of
-its envelope, visibility, path and the path's bend. Unlike the interferometer's phase and the light's
-energy and tilt, the shape is the sample's and the same in the next point; so each point leaves what its spectra say of it, and is corrected by what
+its envelope, visibility, path and the path's bend. Unlike the interferometer's phase and the
+light's energy and tilt, the shape is the sample's and the same in the next point; so each leaves
+what its spectra say of it, and is corrected by what
 the points before it have left. What the priors say counts once.
 
 Only earlier points count, so that a point's number is final as soon as it is measured. Old ones
@@ -100,20 +101,8 @@ def remembered(
     before = np.zeros(_SHAPE)
     before[0], before[2], before[3] = prior[2], prior[5], prior[6]
 
-    if memory.information[1, 1] > 0:
-        other = memory.information.copy()
-        for a in range(_SHAPE):
-            other[a, a] += before[a]
-        other = _scaled_inverse(other)
-        away = shape - memory.about
-        for a in range(_SHAPE):
-            away[a] -= dot(other[a], memory.said)
-        both = _scaled_inverse(spread + other)
-        unlike = 0.0
-        for a in range(_SHAPE):
-            unlike += away[a] * dot(both[a], away)
-        if not unlike < _UNLIKE:
-            memory.information[:] = 0.0
+    if memory.information[1, 1] > 0 and _unlike(shape, spread, before, memory):
+        memory.information[:] = 0.0
     if memory.information[1, 1] == 0:
         memory.said[:] = 0.0
         memory.about[:] = shape
@@ -137,6 +126,22 @@ def remembered(
     for a in range(_SHAPE):
         memory.said[a] -= dot(own[a], away)
     return correction, variance, common
+
+
+@compiled
+def _unlike(shape: Floats, spread: Floats, before: Floats, memory: Memory) -> bool:
+    """Whether a shape (4,) with its covariance is not the one that is remembered."""
+    other = memory.information.copy()
+    for a in range(_SHAPE):
+        other[a, a] += before[a]
+    other = _scaled_inverse(other)
+    away = shape - memory.about
+    for a in range(_SHAPE):
+        away[a] -= dot(other[a], memory.said)
+    both, size = _scaled_inverse(spread + other), 0.0
+    for a in range(_SHAPE):
+        size += away[a] * dot(both[a], away)
+    return not size < _UNLIKE
 
 
 @compiled

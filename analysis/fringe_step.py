@@ -77,9 +77,9 @@ def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
     """Leave out what may change beside the phase where it costs much and is not clear to see.
 
     The dearer, the clearer it must be: what is noise after all would add to the scatter. The
-    dearest one first, whatever the noise makes of it; its value in `step` (n,) becomes 0, the others and their covariance (n, n) what
-    they are if it is known. Returns the parameters that stay, and the variance of Δ if all of
-    contrast, slope and frequency are known.
+    dearest one first, whatever the noise makes of it; its value in `step` (n,) becomes 0, the
+    others and their covariance (n, n) what they are if it is known. Returns the parameters that
+    stay, and the variance of Δ if all of contrast, slope and frequency are known.
     """
     count = len(step)
     kept = np.ones(count, np.bool_)
