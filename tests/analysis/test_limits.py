@@ -94,6 +94,9 @@ POINTS = 200  # whose scatter has a standard deviation of 5 %
         (1.5, 3e-3, 2.2, 1.15),
         (5.0, 1e-3, 4.0, 1.15),
         (25.5, 1e-3, 0.7, 1.15),
+        (1.5, 1e-2, 2.2, 1.15),  # one point alone, its fringe's shape unknown: 1.6
+        (5.0, 3e-2, 0.7, 1.15),
+        (25.5, 1e-2, 0.7, 1.15),  # half a turn: partly open frames hardly show a fringe
     ],
 )
 def test_scatter_is_that_of_the_bound_and_sigma_says_so(thickness, delta_n, phase, loss):
