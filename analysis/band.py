@@ -67,6 +67,8 @@ class ProbeBand:
         Mean wavelength of the bins' light, nm.
     ripple : (B,) array
         d ln L/dk of the light L, um/rad.
+    spread : (B,) array
+        Variance of the bins' k, (rad/um)².
 
     Raises
     ------
@@ -110,7 +112,11 @@ class ProbeBand:
             float(gain),
             self._binned(np.full(len(light), (read_noise / gain) ** 2 + 1 / 12)),
         )
-        self.wavelength: Floats = 2e3 * np.pi * light_of_bins / self._binned(k * light)
+        mean = self._binned(k * light) / light_of_bins
+        self.wavelength: Floats = 2e3 * np.pi / mean
+        around = k.copy()
+        around[self._index] -= np.repeat(mean, np.diff(edge))
+        self.spread: Floats = self._binned(around**2 * light) / light_of_bins
         sizes = np.diff(self.bins.edge)
         brightness = np.log(light_of_bins / sizes)
         self.ripple: Floats = np.gradient(brightness, self._binned(k) / sizes)

@@ -20,6 +20,7 @@ from analysis.frames import demodulate
 from analysis.fringe_memory import Memory, remembered
 from analysis.fringe_solver import (
     BOTH,
+    OFF,
     ON,
     PARAMETERS,
     STATIC,
@@ -111,8 +112,40 @@ def empty(points: int, frames: int, pixels: int, bins: int, spectra: bool) -> Es
     )
 
 
+class _First(NamedTuple):
+    """What a point's spectra say at first, frames still drifting in them.
+
+    Attributes
+    ----------
+    p : (13,) array
+        Parameters of fringe and step.
+    chosen : (n,) array
+        Which of the pump's are fitted.
+    alone : float
+        The variance of Δ if contrast, slope and frequency were known.
+    together : bool
+        Whether S_off and S_on are two fringes of one shape.
+    alike : float
+        How much they are the same fringe: 1 where the effect is small.
+    seen : (2, B) array
+        S_off and S_on to compare frames with: as measured where they are much the same, as fitted
+        where not.
+    by_off, by_on : (13, B) array
+        Derivatives of S_off and S_on.
+    """
+
+    p: Floats
+    chosen: NDArray[np.int64]
+    alone: float
+    together: bool
+    alike: float
+    seen: Floats
+    by_off: Floats
+    by_on: Floats
+
+
 class _Fit(NamedTuple):
-    """What a point's spectra say.
+    """What a point's spectra say, drift taken out.
 
     Attributes
     ----------
@@ -122,11 +155,6 @@ class _Fit(NamedTuple):
         Of the fringe's.
     off : (B,) array
         S_off of these.
-    seen : (2, B) array
-        S_off and S_on to compare frames with: as measured where they are much the same, as fitted
-        where not.
-    by_off, by_on : (13, B) array
-        Derivatives of S_off and S_on.
     share : (B,) array
         How much a bin's own phase change counts in Δ.
     link : (7,) array
@@ -138,9 +166,6 @@ class _Fit(NamedTuple):
     p: Floats
     covariance: Floats
     off: Floats
-    seen: Floats
-    by_off: Floats
-    by_on: Floats
     share: Floats
     link: Floats
     extra: float
@@ -190,12 +215,14 @@ def estimate(
                 weights[1, f] /= 1 + moved[1, f]
             high = demodulate(frames[point], weights, sums)
             normalise(sums, weights, open_mean, alive, setup, levels, weight)
-            found = _fitted(levels, weight, weights, setup)
-            off, on = found.seen[0], found.seen[1]
-            ways[0] = directions(unpumped(found.p), found.by_off, off, setup.grid.axes)
+            first = _first(levels, weight, weights, setup)
+            off, on = first.seen[0], first.seen[1]
+            ways[0] = directions(unpumped(first.p), first.by_off, off, setup.grid.axes)
             ways[0, 4] = 0.0  # where the pump is off, it has no effect
-            ways[1] = directions(found.p, found.by_on, on, setup.grid.axes)
-            displace(frames[point], opened, found.p[STATIC], ways, weight, setup, moved)
+            ways[1] = directions(first.p, first.by_on, on, setup.grid.axes)
+            displace(frames[point], opened, first.p[STATIC], ways, weight, setup, moved)
+            _steady(levels, ways, moved[0], opened, weights)
+            found = _fitted(first, levels, weight, weights, setup)
             more, variance, shot, source = lock_in(
                 *(moved[0], moved[3], time, moved[4], setup.exposure, RATIOS, weights[1])
             )
@@ -236,52 +263,77 @@ def estimate(
 
 
 @compiled
-def _fitted(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _Fit:
-    """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`."""
+def _steady(levels: Floats, ways: Floats, phase: Floats, opened: Floats, weights: Floats) -> None:
+    """Take out of S_off and ΔS (2, B) what the phases of the frames (F,) have added to them."""
+    added = np.zeros((2, 2, 2))  # to which of both, by frames with the pump off or on, first order
+    for f in range(len(phase)):
+        sine, cosine = np.sin(phase[f]), 1 - np.cos(phase[f])
+        for state in range(2):
+            on = weights[state, f] * opened[f]
+            off = weights[state, f] - on
+            added[state, 0, 0] += off * sine
+            added[state, 0, 1] += off * cosine
+            added[state, 1, 0] += on * sine
+            added[state, 1, 1] += on * cosine
+    for state in range(2):
+        for on in range(2):
+            for order in range(2):
+                part = added[state, on, order]
+                for i in range(levels.shape[1]):
+                    levels[state, i] -= part * ways[on, 1 + order, i]
+
+
+@compiled
+def _first(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _First:
+    """Look at normalised spectra S_off and ΔS (2, B) first; see `normalise`."""
     grid, bins = setup.grid, levels.shape[1]
-    off_power, power = dot(weights[0], weights[0]), dot(weights[1], weights[1])
-    p, covariance = fit_fringe(grid, levels[0], weight[0] / off_power)
-    step_weight = weight[2] / power
-    chosen, step_covariance, alone, misfit = fit_step(
-        p, grid, levels[1], step_weight, setup.chirped
-    )
-    seen = np.empty((2, bins))
-    seen[0], seen[1] = levels[0], levels[0] + levels[1]
-    alike = 1.0
+    p, _ = fit_fringe(grid, levels[0], weight[0] / dot(weights[0], weights[0]))
+    step_weight = weight[2] / dot(weights[1], weights[1])
+    chosen, _, alone, misfit = fit_step(p, grid, levels[1], step_weight, setup.chirped)
     enough = max(_EXPLAINED * bins, _UNEXPLAINED * dot(levels[1] * levels[1], step_weight))
     together = not setup.chirped and misfit < enough
-    if together:
-        # Then S_on knows the fringe as well as S_off does.
-        data, both = np.empty((2, bins)), np.empty((2, bins))
-        data[0], data[1] = levels[0], levels[0] + levels[1]
-        both[0] = weight[0] / off_power
-        both[1] = weight[1] / (off_power + 2 * dot(weights[0], weights[1]) + power)
-        covariance, _ = fit(p, np.append(np.arange(STATIC), chosen), BOTH, grid, data, both)
-        # What the model misses in both spectra alike is not in their difference; which has more of
-        # the noise of S_off than S_on has, where the two are different fringes.
-        alike = np.exp(-((p[STATIC] / _ALIKE) ** 2))
-        off, _ = derivatives(unpumped(p), grid.axes)
-        for i in range(bins):
-            seen[0, i] += (1 - alike) * (off[i] - levels[0, i])
-            data[1, i] -= alike * (levels[0, i] - off[i])
-        both[1] = step_weight
-        step_covariance, _ = fit(p, chosen, ON, grid, data, both)
+    alike = np.exp(-((p[STATIC] / _ALIKE) ** 2)) if together else 1.0
     off, by_off = derivatives(unpumped(p), grid.axes)
     on, by_on = derivatives(p, grid.axes)
-    if together:
-        for i in range(bins):
-            seen[1, i] += (1 - alike) * (on[i] - seen[1, i])
+    seen = np.empty((2, bins))
+    for i in range(bins):
+        seen[0, i] = alike * levels[0, i] + (1 - alike) * off[i]
+        seen[1, i] = alike * (levels[0, i] + levels[1, i]) + (1 - alike) * on[i]
+    return _First(p, chosen, alone, together, alike, seen, by_off, by_on)
+
+
+@compiled
+def _fitted(first: _First, levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _Fit:
+    """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`."""
+    grid, bins, p, chosen = setup.grid, levels.shape[1], first.p.copy(), first.chosen
+    off_power, power = dot(weights[0], weights[0]), dot(weights[1], weights[1])
+    data, both = np.empty((2, bins)), np.empty((2, bins))
+    data[0], data[1] = levels[0], levels[0] + levels[1]
+    both[0] = weight[0] / off_power
+    both[1] = weight[1] / (off_power + 2 * dot(weights[0], weights[1]) + power)
+    states, fitted = OFF, np.arange(STATIC)
+    if first.together:  # then S_on knows the fringe as well as S_off does
+        states, fitted = BOTH, np.append(fitted, chosen)
+    covariance, _ = fit(p, fitted, states, grid, data, both)
+    # What the model misses in both spectra alike is not in their difference; which has more of the
+    # noise of S_off than S_on has, where the two are different fringes.
+    off, by_off = derivatives(unpumped(p), grid.axes)
+    for i in range(bins):
+        data[1, i] -= first.alike * (levels[0, i] - off[i])
+    both[1] = weight[2] / power
+    step_covariance, _ = fit(p, chosen, ON, grid, data, both)
+    _, by_on = derivatives(p, grid.axes)
     functional = np.zeros(bins)
     for a in range(len(chosen)):
-        functional += step_covariance[0, a] * by_on[chosen[a]] * step_weight
+        functional += step_covariance[0, a] * by_on[chosen[a]] * both[1]
     by_fringe, link = np.empty(STATIC), np.empty(STATIC)
     for a in range(STATIC):
         by_fringe[a] = dot(functional, by_off[a]) - dot(functional, by_on[a])
     for a in range(STATIC):
-        link[a] = covariance[STATIC, a] if together else dot(covariance[a], by_fringe)
+        link[a] = covariance[STATIC, a] if first.together else dot(covariance[a], by_fringe)
     fringe = covariance[:STATIC, :STATIC].copy()
-    extra = max(step_covariance[0, 0] - alone, 0.0)
-    return _Fit(p, fringe, off, seen, by_off, by_on, functional * by_on[7], link, extra)
+    extra = max(step_covariance[0, 0] - first.alone, 0.0)
+    return _Fit(p, fringe, off, functional * by_on[STATIC], link, extra)
 
 
 @compiled

@@ -8,7 +8,7 @@ One model serves both. With q = k − k_c in rad/um, κ = λ_c − λ over half 
 Without the pump h0, h1, c, d, f and Δ are zero. A = V cos φ and B = V sin φ with the
 visibility V and the phase φ at the band's centre; z is the optical path difference in um (its group
 value: 2 n_g L in common path), r the bend that comes with the group index, and b what the
-spectrometer's slit leaves of the fringes, 1 at the centre. The pump adds Δ = 4πLΔn/λ_c, which the
+spectrometer's slit leaves of the fringes, against the centre, and its bins. The pump adds Δ = 4πLΔn/λ_c, which the
 material's dispersion of Δn bends over the band; pulse energy h0, tilt h1 and contrast c may change
 with it, and Δ over the band (d), because the chirped probe's colours pass the sample at different
 times. While Δ changes it moves the frequency of the light that passes the crystal by −dΔ/dt, and
@@ -91,6 +91,8 @@ class FringeModel:
         d ln L/dk of the light's spectrum L, um/rad; 0 where it is not known.
     slit : float
         Standard deviation of the wavelengths in a pixel, nm.
+    spread : (K,) array or float
+        Variance of k among pixels that are added, (rad/um)².
 
     Attributes
     ----------
@@ -106,13 +108,15 @@ class FringeModel:
         dispersion: Floats | float = 1.0,
         ripple: Floats | float = 0.0,
         slit: float = 0.0,
+        spread: Floats | float = 0.0,
     ) -> None:
         k, k_centre = 2e3 * np.pi / wavelength, 2e3 * np.pi / centre
         q, half = k - k_centre, np.ptp(k) / 2
         ratio = k / k_centre
         tilt = (centre - wavelength) / (np.ptp(wavelength) / 2)
-        # A slit blurs the fringes most where they are narrow, at short wavelengths.
-        blur = np.exp(-0.5 * (slit * path / centre * k_centre) ** 2 * (ratio**4 - 1))
+        # Slit and bins blur the fringes most where they are narrow, at short wavelengths.
+        slit_spread = (slit / centre * k_centre) ** 2 * (ratio**4 - 1)
+        blur = np.exp(-0.5 * path**2 * (slit_spread + spread))
         axes = np.stack([q, tilt, ratio - 1, ratio * dispersion, blur, ripple * half + 0 * q])
         # Starts lie a radian apart at the band's edges, within reach of the fit.
         reach = int(path_range * half)

@@ -113,7 +113,7 @@ class Reducer:
             dispersion = change[:-1] / change[-1]
         self.model = FringeModel(
             *(self.band.wavelength, CENTRE_WAVELENGTH, path, path_range, dispersion),
-            *(self.band.ripple, SLIT / _FWHM),
+            *(self.band.ripple, SLIT / _FWHM, self.band.spread),
         )
         self.pixel_delay: Floats | None = None
         if chirp_wavelength is not None and chirp_delay is not None:
