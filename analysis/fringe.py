@@ -7,8 +7,8 @@ One model serves both. With q = k − k_c in rad/um, κ = λ_c − λ over half 
 
 Without the pump h0, h1, c, d, f and Δ are zero. A = V cos φ and B = V sin φ with the
 visibility V and the phase φ at the band's centre; z is the optical path difference in um (its group
-value: 2 n_g L in common path), r the bend that comes with the group index, and b what the
-spectrometer's slit leaves of the fringes, against the centre, and its bins. The pump adds Δ = 4πLΔn/λ_c, which the
+value: 2 n_g L in common path), r the bend that comes with the group index, and b what bins, and the
+spectrometer's slit against the centre, leave of the fringes. The pump adds Δ = 4πLΔn/λ_c, which the
 material's dispersion of Δn bends over the band; pulse energy h0, tilt h1 and contrast c may change
 with it, and Δ over the band (d), because the chirped probe's colours pass the sample at different
 times. While Δ changes it moves the frequency of the light that passes the crystal by −dΔ/dt, and
