@@ -224,14 +224,9 @@ def test_the_table_says_what_keeps_a_point_from_its_limit(tmp_path, reduction, d
     """Drift of 0.3 rad/√s is a hundred times the shot noise of a frame from frame to frame."""
     lines = []
     reduction.subscribe(ReductionTable(["delay"], lines.append))
-    noisy = Plate(
-        np.full(3, 5e-3),
-        delay=np.arange(3.0),
-        shot_noise=True,
-        drift=drift,
-        attrs={"material": "glass"},  # whose Δn has no dispersion, as that of the frames
-    )
-    scan = Scan(noisy, tmp_path)
+    noisy = Plate(np.full(3, 5e-3), delay=np.arange(3.0), shot_noise=True, drift=drift)
+    # Δn of these frames has no dispersion: in CsPbBr3 that would be a step that differs by colour.
+    scan = Scan(noisy, tmp_path, sample=START["sample"] | {"material": "glass"})
     feed(reduction, scan.opening, *(scan.point(i) for i in range(3)), scan.end())
     live = reduction.reduced[scan.uid]
     titles, *_ = (line for line in lines if "limited_by" in line)
