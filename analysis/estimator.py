@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compiled import compiled
+from analysis.compiled import compiled, compiled_within
 from analysis.displacement import directions, displace
 from analysis.frames import demodulate
 from analysis.fringe_memory import Memory, remembered
@@ -235,7 +235,7 @@ def estimate(
         spectra[3] = weight[2] / dot(weights[1], weights[1])
 
 
-@compiled
+@compiled_within
 def _fitted(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _Fit:
     """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`."""
     grid, bins = setup.grid, levels.shape[1]
@@ -256,7 +256,9 @@ def _fitted(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _F
         data[0], data[1] = levels[0], levels[0] + levels[1]
         both[0] = weight[0] / off_power
         both[1] = weight[1] / (off_power + 2 * dot(weights[0], weights[1]) + power)
-        covariance, _ = fit(p, np.append(np.arange(STATIC), chosen), BOTH, grid, data, both)
+        every = np.arange(STATIC + len(chosen))
+        every[STATIC:] = chosen
+        covariance, _ = fit(p, every, BOTH, grid, data, both)
         # What the model misses in both spectra alike is not in their difference; which has more of
         # the noise of S_off than S_on has, where the two are different fringes.
         alike = np.exp(-((p[STATIC] / _ALIKE) ** 2))
@@ -291,7 +293,11 @@ def remember(out: Estimates, setup: Setup, memory: Memory) -> None:
         if out.found[point]:
             numbers = out.numbers[point]
             correction, numbers[5], numbers[6] = remembered(
-                *(out.parameters[point], out.covariance[point], out.link[point]),
-                *(out.contrast[point], setup.grid.prior, memory),
+                out.parameters[point],
+                out.covariance[point],
+                out.link[point],
+                out.contrast[point],
+                setup.grid.prior,
+                memory,
             )
             numbers[0] += correction
