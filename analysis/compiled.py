@@ -8,11 +8,11 @@ contents of all files that this package compiles from.
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numba
 
-__all__ = ["compiled"]
+__all__ = ["compiled", "compiled_within"]
 
 _HERE = Path(__file__).parent
 _config: Any = numba.config
@@ -34,8 +34,26 @@ def compiled(function: Callable[..., Any]) -> Any:
 
     Numbers that are not finite are as in numpy: damaged data make them, and they must be seen.
     """
+    return _compiled(function, inline="never")
+
+
+def compiled_within(function: Callable[..., Any]) -> Any:
+    """`compiled` as a part of each function that calls it, for long ones with one caller.
+
+    Compiled by itself it would be a second time within the caller, a third in the caller's caller.
+    """
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[..., Any], inline: Literal["never", "always"]) -> Any:
     before, _config.CACHE_DIR = _config.CACHE_DIR, _PLACE
     try:
-        return numba.njit(cache=True, fastmath=_MATHS, nogil=True, error_model="numpy")(function)
+        return numba.njit(
+            cache=True,
+            fastmath=_MATHS,
+            nogil=True,
+            error_model="numpy",
+            inline=inline,
+        )(function)
     finally:
         _config.CACHE_DIR = before

@@ -10,7 +10,7 @@ a radian, noisy pulses and large effects of the pump do not mix.
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compiled import compiled
+from analysis.compiled import compiled, compiled_within
 from analysis.frames import project
 from analysis.linear import dot, inverse
 from analysis.spectra import Setup
@@ -46,7 +46,7 @@ def directions(p: Floats, table: Floats, spectrum: Floats, axes: Floats) -> Floa
     return result
 
 
-@compiled
+@compiled_within
 def displace(
     frames: Frames,
     opened: Floats,
@@ -122,7 +122,7 @@ def _functionals(ways: Floats, weight: Floats, noise: Floats, out: Floats) -> No
             out[a, i] = total * weight[i]
 
 
-@compiled
+@compiled_within
 def _look(
     frames: Frames,
     chosen: NDArray[np.int64],

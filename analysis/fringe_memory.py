@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compiled import compiled
+from analysis.compiled import compiled, compiled_within
 from analysis.fringe_solver import STATIC
 from analysis.linear import dot, inverse
 
@@ -63,7 +63,7 @@ def shape_of(p: Floats, blurred: float) -> tuple[Floats, Floats]:
     return shape, table
 
 
-@compiled
+@compiled_within
 def remembered(
     p: Floats, covariance: Floats, link: Floats, blurred: float, prior: Floats, memory: Memory
 ) -> tuple[float, float, float]:
@@ -121,14 +121,14 @@ def remembered(
         common += reach * reach * before[a]
     for a in range(_SHAPE):
         own[a, a] -= before[a]
-    memory.information[:] = (1 - _FADES) * memory.information + own
-    memory.said[:] *= 1 - _FADES
     for a in range(_SHAPE):
-        memory.said[a] -= dot(own[a], away)
+        memory.said[a] = (1 - _FADES) * memory.said[a] - dot(own[a], away)
+        for b in range(_SHAPE):
+            memory.information[a, b] = (1 - _FADES) * memory.information[a, b] + own[a, b]
     return correction, variance, common
 
 
-@compiled
+@compiled_within
 def _unlike(shape: Floats, spread: Floats, before: Floats, memory: Memory) -> bool:
     """Whether a shape (4,) with its covariance is not the one that is remembered."""
     other = memory.information.copy()

@@ -17,8 +17,8 @@ Indices = NDArray[np.int64]
 
 PARAMETERS = 13
 
-OFF, ON, BOTH = (0, 1), (1, 2), (0, 2)
-"""Which spectra to fit."""
+OFF, ON, BOTH = np.array([[0, 1], [1, 2], [0, 2]])
+"""Which spectra to fit; arrays, as for each tuple of constants `fit` would be compiled anew."""
 
 STATIC = 7
 """Parameters of a spectrum without pump; the others are the pump's."""
@@ -139,7 +139,7 @@ def unpumped(p: Floats) -> Floats:
 def _normal_equations(
     p: Floats,
     chosen: Indices,
-    states: tuple[int, int],
+    states: Indices,
     grid: Grid,
     data: Floats,
     weight: Floats,
@@ -181,7 +181,7 @@ def _normal_equations(
 
 @compiled
 def fit(
-    p: Floats, chosen: Indices, states: tuple[int, int], grid: Grid, data: Floats, weight: Floats
+    p: Floats, chosen: Indices, states: Indices, grid: Grid, data: Floats, weight: Floats
 ) -> tuple[Floats, float]:
     """Levenberg–Marquardt on p[chosen], in place; returns the covariance (n, n) and χ².
 

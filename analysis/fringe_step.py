@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compiled import compiled
+from analysis.compiled import compiled, compiled_within
 from analysis.fringe_solver import (
     ON,
     PARAMETERS,
@@ -28,7 +28,7 @@ _STRANGE = 100.0  # χ² of the priors of contrast, slope and frequency: so is m
 _TURNS = np.arange(-10.0, 10.1, 0.5)  # rad
 
 
-@compiled
+@compiled_within
 def fit_step(
     p: Floats, grid: Grid, difference: Floats, weight: Floats, chirped: bool
 ) -> tuple[Indices, Floats, float, float]:
@@ -72,7 +72,7 @@ def fit_step(
     return chosen, covariance, alone, cost
 
 
-@compiled
+@compiled_within
 def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
     """Leave out what may change beside the phase where it costs much and is not clear to see.
 
@@ -89,7 +89,7 @@ def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
     for _ in range(_FIRST_EXTRA, count):
         if covariance[0, 0] < _CHEAP * known[0, 0]:
             break
-        dearest, least = -1, covariance[0, 0]
+        dearest, least = count, covariance[0, 0]
         for extra in range(_FIRST_EXTRA, count):
             if kept[extra]:
                 own = covariance[extra, extra]
@@ -97,7 +97,7 @@ def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
                 clear = step[extra] ** 2 / own - 2 * np.log(_DOUBT * covariance[0, 0] / rest)
                 if clear < 0 and rest < least:
                     dearest, least = extra, rest
-        if dearest < 0:
+        if dearest == count:
             break
         kept[dearest] = False
         _condition(step, covariance, dearest)
@@ -116,7 +116,7 @@ def _condition(values: Floats, covariance: Floats, zero: int) -> None:
                 covariance[a, b] -= link[a] * covariance[zero, b]
 
 
-@compiled
+@compiled_within
 def _right_turn(p: Floats, grid: Grid, data: Floats, weight: Floats) -> float:
     """Phase step of a grid over several turns that fits best, energy and tilt free."""
     trial = p.copy()

@@ -14,22 +14,20 @@ Floats = NDArray[np.float64]
 @compiled
 def inverse(matrix: Floats) -> Floats:
     """Inverse (n, n) of a positive definite matrix, by Gauss and Jordan: no pivots needed."""
-    n = len(matrix)
-    left, right = matrix.copy(), np.zeros((n, n))
+    result = matrix.copy()
+    n = len(result)
     for i in range(n):
-        right[i, i] = 1.0
-    for i in range(n):
-        pivot = 1 / left[i, i]
+        pivot = 1 / result[i, i]
+        result[i, i] = 1.0
         for k in range(n):
-            left[i, k] *= pivot
-            right[i, k] *= pivot
+            result[i, k] *= pivot
         for j in range(n):
-            factor = left[j, i]
             if j != i:
+                factor = result[j, i]
+                result[j, i] = 0.0
                 for k in range(n):
-                    left[j, k] -= factor * left[i, k]
-                    right[j, k] -= factor * right[i, k]
-    return right
+                    result[j, k] -= factor * result[i, k]
+    return result
 
 
 @compiled

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compiled import compiled
+from analysis.compiled import compiled, compiled_within
 from analysis.spectra import Setup
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool
     return odd
 
 
-@compiled
+@compiled_within
 def pixel_stands_out(
     high: Singles,
     sums: Floats,

@@ -9,7 +9,7 @@ of the point behind it. Slow drift goes with the mean and the slope of each peri
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.compiled import compiled
+from analysis.compiled import compiled, compiled_within
 
 Floats = NDArray[np.float64]
 Effects = NDArray[np.complex128]
@@ -37,7 +37,7 @@ def periods(opened: Floats, time: Floats) -> NDArray[np.int64]:
     result, whole = np.empty((max(count - 1, 0), 2), np.int64), 0
     if count < 2:
         return result
-    usual = np.median(np.diff(time[rises[:count]]))
+    usual = np.sort(time[rises[1:count]] - time[rises[: count - 1]])[(count - 1) // 2]
     for i in range(count - 1):
         begin, end = rises[i], rises[i + 1]
         if end - begin >= _SHORTEST and time[end] - time[begin] < _LONGEST * usual:
@@ -70,21 +70,22 @@ def effects(
         Of either part of `found`, the larger.
     """
     found, scaled = np.zeros(len(edges), np.complex128), np.zeros(len(edges), np.complex128)
-    white, size = np.zeros(2), 0.0
+    waves, white, size = np.empty(len(time), np.complex128), np.zeros(2), 0.0
     for period in range(len(edges)):
         begin, end = edges[period]
         count, turn = end - begin, 2 * np.pi / (time[end] - time[begin])
-        middle, mean = time[begin:end].mean(), 0.0j
-        for f in range(begin, end):
-            mean += np.exp(-1j * turn * (time[f] - middle)) / count
-        slope, square = 0.0j, 0.0
-        for f in range(begin, end):
-            slope += (time[f] - middle) * np.exp(-1j * turn * (time[f] - middle))
-            square += (time[f] - middle) ** 2
-        seen, caused = 0.0j, 0.0j
+        middle = time[begin:end].mean()
+        mean, slope, square = 0.0j, 0.0j, 0.0
         for f in range(begin, end):
             away = time[f] - middle
-            wave = np.exp(-1j * turn * away) - mean - away * slope / square
+            waves[f] = complex(np.cos(turn * away), -np.sin(turn * away))
+            mean += waves[f] / count
+            slope += away * waves[f]
+            square += away * away
+        slope /= square
+        seen, caused = 0.0j, 0.0j
+        for f in range(begin, end):
+            wave = waves[f] - mean - (time[f] - middle) * slope
             seen += wave * moved[0, f]
             caused += wave * moved[3, f]
             white[0] += wave.real**2 * moved[4, f] / len(edges)
@@ -94,7 +95,7 @@ def effects(
             found[period] = seen * np.conj(caused) / power
         scaled[period] = seen
         size += power / len(edges)
-    steps = np.diff(scaled)
+    steps = scaled[1:] - scaled[:-1]
     cosine, sine = max(_variance(steps.real), white[0]), max(_variance(steps.imag), white[1])
     for period in range(len(edges)):
         parts = scaled[period].real / np.sqrt(cosine), scaled[period].imag / np.sqrt(sine)
@@ -132,7 +133,7 @@ def _turned(effect: complex, variance: float) -> bool:
     return effect.imag**2 > max(_SURE * variance, (_TURNED * effect.real) ** 2)
 
 
-@compiled
+@compiled_within
 def slipped(moved: Floats, time: Floats, opened: Floats, known: float) -> bool:
     """Whether the chopper seems to have slipped within a point or before it.
 

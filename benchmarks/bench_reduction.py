@@ -9,7 +9,10 @@ timed in turn in one run, on all cores that the process may use.
   of phase, energy and tilt with the pump off and on that the estimator takes of every frame, on as
   many threads. It neither demodulates nor fits nor checks anything.
 - reading: all frames of the same HDF5 file through h5py, which decompresses them (gzip and
-  shuffle, a chunk a point), and nothing else.
+  shuffle, a chunk a point), and nothing else. The file is a line of positions; a delay scan is
+  inverted besides, once its points are reduced (`analysis.chirp`), which takes as long for points
+  of any number of frames: its time is a line of its own.
+- first reduction: a process that finds nothing compiled; later ones load what it has compiled.
 - memory: peak resident set of a process that reduces a file, for two numbers of points.
 """
 
@@ -47,8 +50,8 @@ print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 """
 
 
-def acquisition(points):
-    """Raw dataset of a 1.5 um plate with shot noise and drift."""
+def acquisition(points, along="x"):
+    """Raw dataset of a 1.5 um plate with shot noise and drift, a scan along one coordinate."""
     rng = np.random.default_rng(1)
     wavelength = np.linspace(400, 1150, PIXELS)
     light = 60e3 * np.exp(-(((wavelength - 1025) / 88) ** 6))
@@ -72,8 +75,8 @@ def acquisition(points):
             "pump_open": (("point", "frame"), np.broadcast_to(opened, (points, FRAMES))),
             "dark": ("wavelength", dark),
             "reference": ("wavelength", light + dark),
-            "delay": ("point", np.arange(points, dtype=float)),
-            **dict.fromkeys(("x", "y", "fluence"), zero),
+            **dict.fromkeys(("delay", "x", "y", "fluence"), zero),
+            along: ("point", np.arange(points, dtype=float)),
         },
         coords={"wavelength": wavelength},
         attrs={
@@ -141,12 +144,13 @@ def in_memory():
 
 
 def from_disk(directory):
-    """Frames/s of a file's reduction, and of reading it."""
-    path = Path(directory) / "scan.h5"
-    write_raw(acquisition(ON_DISK), path)
+    """Frames/s of a file's reduction and of reading it; s that a delay scan takes longer."""
+    path, delays = (Path(directory) / f"{along}.h5" for along in ("x", "delay"))
+    for each in (path, delays):
+        write_raw(acquisition(ON_DISK, each.stem), each)
 
-    def reduction():
-        with open_raw(path) as raw:
+    def reduction(file=path):
+        with open_raw(file) as raw:
             reduce_scan(raw)
 
     def reading():
@@ -155,7 +159,22 @@ def from_disk(directory):
             for i in range(len(frames)):
                 frames[i]
 
-    return ON_DISK * FRAMES / timed(reduction, reading, repeats=5)
+    one, bare, scan = timed(reduction, reading, lambda: reduction(delays), repeats=5)
+    return ON_DISK * FRAMES / one, ON_DISK * FRAMES / bare, scan - one
+
+
+def first_reduction(directory):
+    """Seconds of a process that compiles and reduces two points, and of the next one."""
+    path = Path(directory) / "first.h5"
+    write_raw(acquisition(2), path)
+    command = [sys.executable, "-c", PEAK, str(path)]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(Path(directory) / "compiled")}
+    taken = []
+    for _ in range(2):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+        taken.append(time.perf_counter() - start)
+    return taken
 
 
 def peak_memory(directory, points):
@@ -170,7 +189,8 @@ def main():
     """Measure, and return the lines of the table."""
     reduction, plain, product = in_memory()
     with tempfile.TemporaryDirectory() as directory:
-        disk, reading = from_disk(directory)
+        disk, reading, inversion = from_disk(directory)
+        first, second = first_reduction(directory)
         few, many = (peak_memory(directory, points) for points in (100, 400))
 
     def line(name, speed, ratio="", target=""):
@@ -186,6 +206,8 @@ def main():
         ),
         line("from disk: reduce_scan", f"{disk:.0f}"),
         line("  over reading alone", f"{reading:.0f}", f"{disk / reading:.2f}", ">= 0.7"),
+        f"delay scan of {ON_DISK} points: its inversion takes {inversion:.2f} s more",
+        f"first reduction {first:.0f} s, the next {second:.1f} s, of two points, imports included",
         f"peak memory: {few:.0f} MB for 100 points (50 MB of frames), {many:.0f} MB for 400 (200)",
     ]
 
