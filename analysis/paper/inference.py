@@ -116,7 +116,7 @@ def infer(data: PaperData) -> Results:
     s_curve = parts.make(
         "s_curve",
         lambda: fit_s_curve(
-            sweep["fluence"].values, line.line, line.line_sigma, known.fluence_scatter
+            sweep["fluence"].values, line.line, line.line_sigma, plate, known.fluence_scatter
         ),
         "line",
     )

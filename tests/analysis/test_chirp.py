@@ -1,5 +1,7 @@
 """Δn against time through a chirped probe: spectra built by hand from fields, and hostile ones."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -97,7 +99,7 @@ def test_the_chirp_found_from_the_scan_is_right_and_says_how_sure_it_is():
 
 def test_a_decay_behind_the_rise_is_unbiased():
     """13.4 ps, the paper's lasing: Δn falls by 7 % a picosecond."""
-    truth = lambda t: step(t, 1e-2, decay=13.4)  # noqa: E731
+    truth = partial(step, height=1e-2, decay=13.4)
     (time, delta_n, sigma, _), _ = resolved(scan(truth, **NOISE))
     late = (time > ZERO + 0.4) & (time < DELAY[-1] + 1)
     assert np.abs(delta_n[late] / truth(time[late]) - 1).max() < 0.01
@@ -106,7 +108,7 @@ def test_a_decay_behind_the_rise_is_unbiased():
 
 def test_sigma_is_the_scatter():
     """Over repeated scans, behind and before the rise, of the mean over a picosecond and of all."""
-    truth = lambda t: step(t, 1e-2, decay=50)  # noqa: E731
+    truth = partial(step, height=1e-2, decay=50)
     delay = np.arange(-4.0, 5.0, 0.5)
     pulls = []
     for seed in range(6):
@@ -141,7 +143,7 @@ def test_colours_that_follow_one_another_are_told_from_a_pulse():
 
 def test_uneven_delays_repeats_and_gaps(tmp_path):
     """A gap longer than the pulse is a time without result; both its sides are right."""
-    truth = lambda t: step(t, 1e-2, decay=60)  # noqa: E731
+    truth = partial(step, height=1e-2, decay=60)
     rng = np.random.default_rng(4)
     near = np.sort(rng.uniform(-5, 8, 50))
     delay = rng.permutation(np.concatenate([near, near[:5], [30.0, 31.0, 32.0, 60.0]]))
