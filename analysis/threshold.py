@@ -27,6 +27,7 @@ DEFINITION = 0.02
 with β, B, v_gγ and threshold within ±30 % of this sample's puts the ratio between 0.995 and
 1.045."""
 
+
 @dataclass(frozen=True)
 class SCurve:
     """Fitted S-curve of the laser line.
@@ -198,9 +199,7 @@ def _values(parameters: lmfit.Parameters) -> Parameters:
     return amplitude, float(threshold), float(loss), float(coupling)
 
 
-def _misfit(
-    parameters: lmfit.Parameters, f: Floats, y: Floats, s: Floats, plate: Plate
-) -> Floats:
+def _misfit(parameters: lmfit.Parameters, f: Floats, y: Floats, s: Floats, plate: Plate) -> Floats:
     return (y - _line(f, _values(parameters), plate)) / s
 
 
