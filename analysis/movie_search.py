@@ -1,7 +1,7 @@
 """Search for the parameters of Eq. 4 that fit the points of a movie best: χ² with priors."""
 
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,8 @@ from analysis.cloud_model import (
     X,
     Y,
 )
-from analysis.estimate import Estimate
+from analysis.estimate import ONE_SIDED, Estimate
+from analysis.rate_data import RateConstants
 
 __all__ = ["UPPER95", "Movie", "Optimum"]
 
@@ -36,7 +37,7 @@ ITERATIONS, TOLERANCE = 60, 1e-3
 """Of the search, which ends when χ² can fall by no more than the tolerance."""
 DAMPING, LEAST_DAMPING = 1e-6, 1e-12
 """Levenberg's, of parameters in units in which χ² has second derivatives of one."""
-UPPER95 = 2.706
+UPPER95 = ONE_SIDED**2
 """Δχ² of a one-sided limit at 95 % confidence."""
 
 
@@ -58,7 +59,8 @@ class Movie:
         scene: Scene,
         density: ArrayLike,
         sigma: ArrayLike,
-        known: dict[int, Estimate],
+        pump_waist: Estimate,
+        rates: RateConstants | None,
         positions: int,
     ) -> None:
         values, errors = np.asarray(density, np.float64), np.asarray(sigma, np.float64)
@@ -75,16 +77,32 @@ class Movie:
         self.start[[D, AMPLITUDE]] = 1.0
         self.free = np.ones(8, bool)
         self.free[Y] = len(scene.y) > 1
-        self.width = np.full(8, inf)
-        factors = {WAIST: 1.0, A: 1e-12, B: 1e-12 * self.unit, C: 1e-12 * self.unit**2}
-        for place, estimate in known.items():
-            value, width = estimate.value, estimate.sigma
-            if not isfinite(value):
-                limit = estimate.upper95
-                value, width = 0.0, inf if limit is None else limit / np.sqrt(UPPER95)
-            self.start[place] = value * factors[place]
-            self.free[place] = width != 0
-            self.width[place] = width * factors[place] if 0 < width < inf else inf
+        row = np.eye(1, 8, WAIST) / (pump_waist.sigma or inf)
+        self._prior, self._target = row, row[:, WAIST] * pump_waist.value
+        self.start[WAIST], self.free[WAIST] = pump_waist.value, pump_waist.sigma > 0
+        if rates is None:
+            self.free[[B, C]] = False
+        else:
+            self._know(rates)
+
+    def _know(self, rates: RateConstants) -> None:
+        """Add the prior of the rates, one row of residuals an axis of the Gaussian."""
+        factors = np.array([1e-12, 1e-12 * self.unit, 1e-12 * self.unit**2, 1.0])
+        values = factors * rates.values
+        information = rates.information / np.outer(factors, factors)
+        scale = np.sqrt(np.diag(information))
+        scale[scale == 0] = 1.0
+        strength, axes = np.linalg.eigh(information / np.outer(scale, scale))
+        rows = np.zeros((4, 8))
+        rows[:, [A, B, C, D]] = np.sqrt(np.maximum(strength, 0))[:, np.newaxis] * axes.T * scale
+        self._prior = np.concatenate([self._prior, rows])
+        self._target = np.append(self._target, rows[:, [A, B, C, D]] @ values)
+        self.start[[A, B, C]] = values[:3]
+
+    @property
+    def priors(self) -> int:
+        """How many numbers are known beforehand."""
+        return int(self._prior.any(axis=1).sum())
 
     def fit(self, stimulated: Stimulated, start: Floats, diffusion: float | None = None) -> Optimum:
         """Fit by Levenberg and Marquardt within bounds; `diffusion` is held where given."""
@@ -124,11 +142,11 @@ class Movie:
     def _compare(self, model: CloudModel, values: Floats) -> tuple[Floats, Floats]:
         """Residuals (N,) in sigmas, priors last, and their derivatives (P, N)."""
         density, table = model(values)
-        count = len(self.width)
         residual = (density[self._good] - self._data) * self._weight
         slope = table[:, self._good] * self._weight
-        priors = np.eye(len(values), count) / self.width
-        away = (values[:count] - self.start) / self.width
+        away = self._prior @ values[:8] - self._target
+        priors = np.zeros((len(values), len(away)))
+        priors[:8] = self._prior.T
         return np.append(residual, away), np.concatenate([slope, priors], axis=1)
 
 

@@ -92,9 +92,9 @@ class Results:
 def infer(data: PaperData) -> Results:
     """Fit everything that the data allow.
 
-    The diffusion constant and the rate constants need each other: the movie is fitted with the
-    rates that follow from the kinetics for any diffusion up to 1 cm²/s, then the kinetics with the
-    diffusion that follows from the movie.
+    The diffusion constant and the rate constants need each other: the movie is fitted with what
+    the kinetics say of the rates for any diffusion, then the kinetics with the diffusion that
+    follows from the movie, in which the kinetics have a small part.
     """
     parts, known = _Parts(), data.known
     plate = Plate(known.size, known.pump_waist.value, known.probe_waist)
@@ -219,9 +219,7 @@ def _movie(data: PaperData, rates: RateFit) -> DiffusionFit:
         size=data.known.size,
         probe_waist=data.known.probe_waist,
         pump_waist=data.known.pump_waist,
-        trapping=rates.estimates["A"],
-        radiative=rates.estimates["B"],
-        auger=rates.estimates["C"],
+        rates=rates.constants,
         spread=spread[late],
     )
 

@@ -84,8 +84,9 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     return found
 
 
-LIGHT = 2e-3
-"""Relative error of the light beyond its noise: how well luminescence and lines are told apart."""
+LIGHT = 1e-3
+"""Relative error of the light beyond its noise: how well luminescence and lines are told apart, and
+how much of either lies in the band."""
 
 SCALE = 0.02
 """Relative error that the densities of the light share: the sweep's are carried back to the pump by

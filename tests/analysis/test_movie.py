@@ -8,6 +8,7 @@ import pytest
 from analysis.diffusion import solve_diffusion
 from analysis.estimate import Estimate, not_determined
 from analysis.movie import fit_line, fit_movie
+from analysis.rate_data import RateConstants
 from ocm_ophyd.twin.sample import Sample, Spot
 from ocm_ophyd.twin.scenario import load_scenario
 
@@ -51,9 +52,9 @@ def fit(sample, density, rng=None, **given):
         "size": SIZE,
         "probe_waist": PROBE,
         "pump_waist": known(PUMP, 0.01),
-        "trapping": known(sample.trapping, 0.1),
-        "radiative": known(sample.radiative, 0.01),
-        "auger": known(sample.auger, 0.3),
+        "rates": RateConstants.independent(
+            known(sample.trapping, 0.1), known(sample.radiative, 0.01), known(sample.auger, 0.3)
+        ),
         **given,
     }
     return fit_movie(**arguments)
@@ -150,7 +151,12 @@ def test_the_likelihood_tells_how_stimulated_emission_enters(kind):
     light = np.exp(-2 * ((PLACES[:, np.newaxis] - x) / PROBE) ** 2)
     light /= light.sum(axis=1, keepdims=True)
     sample, _ = sample_movie()
-    found = fit(sample, light @ cloud[1:] @ light.T, auger=None)
+    no_auger = RateConstants.independent(
+        Estimate(sample.trapping, 0.1 * sample.trapping, "s-1"),
+        Estimate(sample.radiative, 0.01 * sample.radiative, "cm3/s"),
+        Estimate(0.0, 1e-33, "cm6/s"),
+    )
+    found = fit(sample, light @ cloud[1:] @ light.T, rates=no_auger)
     assert found.model == kind
     assert found.diffusion.value == pytest.approx(8.0, abs=0.3 * found.diffusion.sigma)
     assert "D = " in found.diffusion.note  # of the other
@@ -189,8 +195,11 @@ def test_unknown_rates_are_fitted_and_upper_limits_used():
     found = fit(
         sample,
         density,
-        trapping=not_determined("s-1", "no kinetics"),
-        auger=Estimate(np.nan, np.nan, "cm6/s", upper95=1e-29),
+        rates=RateConstants.independent(
+            not_determined("s-1", "no kinetics"),
+            Estimate(sample.radiative, 0.01 * sample.radiative, "cm3/s"),
+            Estimate(np.nan, np.nan, "cm6/s", upper95=1e-29),
+        ),
     )
     assert abs(found.diffusion.value - 0.8) < found.diffusion.sigma
     assert found.trapping.value == pytest.approx(sample.trapping, abs=found.trapping.sigma)

@@ -84,6 +84,27 @@ def test_pulls_are_standard_normal_for_varied_microlasers():
     check_statistics(np.array(table), covered, ratios)
 
 
+def test_constants_do_not_know_the_prior_on_diffusion(laboratory):
+    """What two priors made of the same curves differs, what the curves say does not."""
+    curves = laboratory.curves(np.random.default_rng(3))
+    known = [Estimate(value, 0.2, "cm2/s") for value in (0.5, 0.9)]
+    low, high = (fit_rate_equations(curves, laboratory.plate, None, d, False) for d in known)
+    assert high.diffusion.value - low.diffusion.value > 1.5 * low.diffusion.sigma
+    sigma = np.sqrt(np.diag(np.linalg.inv(low.constants.information)))
+    assert (np.abs(high.constants.values - low.constants.values) < 0.2 * sigma).all()
+    scale = np.sqrt(np.diag(low.constants.information))
+    change = high.constants.information - low.constants.information
+    assert np.abs(change / np.outer(scale, scale)).max() < 0.1
+    truth = [
+        laboratory.truth["A"],
+        laboratory.truth["B"],
+        laboratory.truth["C"],
+        laboratory.diffusion,
+    ]
+    away = low.constants.values - truth
+    assert away @ low.constants.information @ away < 18  # χ² of four: one in a thousand
+
+
 @pytest.fixture(scope="module")
 def fitted(laboratory):
     curves = laboratory.curves(np.random.default_rng(3))
