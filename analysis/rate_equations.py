@@ -95,6 +95,14 @@ class RateFit:
     plate: Plate
     rates: Floats
 
+    @property
+    def losses(self) -> tuple[float, float]:
+        """What a fresh cloud at threshold loses by A and by C, in units of what it loses by B."""
+        trapping, radiative, auger = self.rates[:3]
+        cloud = self.estimates["threshold_density"].value * self.plate.profile
+        mean, pairs, triples = (float(self.plate.disc.area @ cloud**n) for n in (1, 2, 3))
+        return trapping * mean / (radiative * pairs), auger * triples / (radiative * pairs)
+
     def density(self, initial: float, time: ArrayLike) -> Floats:
         """Density (cm⁻³) that the probe sees at `time` (ps); 0 before the pump."""
         return self._evaluate(initial, time)[0]

@@ -20,7 +20,7 @@ from analysis.rate_data import Plate
 __all__ = ["DEFINITION", "SCurve", "agreement", "fit_s_curve"]
 
 Floats = NDArray[np.float64]
-Parameters = tuple[float, float, float, float]
+Parameters = tuple[float, float, float, float, float, float]
 
 DEFINITION = 0.02
 """Relative standard deviation of the inflection about the fluence where gain equals loss: Eq. 3
@@ -42,8 +42,9 @@ class SCurve:
         Of the fit; above 1 it has widened the sigma.
     parameters : tuple of float
         ln(amplitude), fluence at which gain equals loss (mJ/cm²), photon loss in units of the
-        rate at which a fresh cloud of that fluence recombines, β. They draw the curve; the
-        constants of Eq. 3 follow from a fit to the relaxation, with A, C and D.
+        rate at which pairs of a fresh cloud of that fluence recombine, β, and what is taken by
+        trapping and by Auger recombination in units of that rate. They draw the curve; the
+        constants of Eq. 3 follow from a fit to the relaxation.
     plate : Plate
         Where.
     """
@@ -66,18 +67,28 @@ _CLOCK = np.concatenate([np.linspace(0.0, 0.6, 151), np.geomspace(0.6, 40.0, 61)
 
 @njit(cache=True)
 def _output(
-    pump: Floats, loss: float, coupling: float, shape: Floats, area: Floats, clock: Floats
+    pump: Floats,
+    loss: float,
+    coupling: float,
+    trapping: float,
+    auger: float,
+    shape: Floats,
+    area: Floats,
+    clock: Floats,
 ) -> Floats:
     """Coherent photons that leave the mode after a pulse of `pump` thresholds, any unit.
 
-    Eq. 3 with A = C = D = 0 for the densities x (n,), in thresholds, of a cloud of `shape` (n,) and
-    mean 1 over the plate's shares `area` (n,). A cloud at threshold emits pairs at a rate that is
-    the unit of time: with w = <shape²>, x' = −x²/w − μ x, μ' = loss (<x> − 1) μ + loss β <x²>/w,
-    split into parts that are solved exactly. Light is coherent from 1/√β photons on: its share is
-    1/(1 + 1/(β n²)), n = μ <x> w/(β <x²>) (Rice and Carmichael, Phys. Rev. A 50, 4318, 1994).
+    Eq. 3 with D = 0 for the densities x (n,), in thresholds, of a cloud of `shape` (n,) and mean 1
+    over the plate's shares `area` (n,). The share of its pairs that a cloud at threshold loses in
+    the unit of time is 1: with w = <shape²> and a = trapping, c = auger/<shape³>,
+    x' = −a x − x²/w − c x³ − μ x, μ' = loss (<x> − 1) μ + loss β <x²>/w, split into parts that are
+    solved exactly (Auger recombination with the density at a step's begin). Light is coherent from
+    1/√β photons on: its share is 1/(1 + 1/(β n²)), n = μ <x> w/(β <x²>) (Rice and Carmichael,
+    Phys. Rev. A 50, 4318, 1994).
     """
     total = np.zeros_like(pump)
     w = (area * shape**2).sum()
+    third = auger / (area * shape**3).sum()
     for i in range(pump.size):
         x, mu = pump[i] * shape, 0.0
         for k in range(1, clock.size):
@@ -95,18 +106,19 @@ def _output(
                 number = middle * mean / (coupling * square)
                 total[i] += middle * step / 2 / (1 + 1 / (coupling * number**2))
                 if half == 0:
-                    left = np.exp(-mu * step)
-                    burnt = -np.expm1(-mu * step) / mu if mu > 1e-12 else step
+                    rate = mu + trapping
+                    left = np.exp(-rate * step)
+                    burnt = -np.expm1(-rate * step) / rate if abs(rate) > 1e-12 else step
                     for j in range(x.size):
-                        x[j] *= left / (1 + x[j] * burnt / w)
+                        x[j] *= left / (1 + x[j] * (1 / w + third * x[j]) * burnt)
     return loss * total
 
 
 def _line(fluence: Floats, parameters: Parameters, plate: Plate) -> Floats:
-    amplitude, threshold, loss, coupling = parameters
-    light = _output(
-        fluence / threshold, loss, coupling, plate.profile / plate.share, plate.disc.area, _CLOCK
-    )
+    amplitude, threshold, loss, coupling, trapping, auger = parameters
+    shape, area = plate.profile / plate.share, plate.disc.area
+    pump = fluence / threshold
+    light = _output(pump, loss, coupling, trapping, auger, shape, area, _CLOCK)
     return np.asarray(np.exp(amplitude) * light)
 
 
@@ -116,13 +128,14 @@ def fit_s_curve(
     sigma: ArrayLike,
     plate: Plate,
     fluence_scatter: float = 0.0,
+    losses: tuple[float, float] = (0.0, 0.0),
 ) -> SCurve:
     """Find the inflection of the laser line's S-curve: the largest d ln I / d ln F.
 
     The curve is that of the rate equations for a Gaussian cloud and one mode that fills the plate
-    (four parameters), fitted to the intensities themselves, so that points below the noise count as
-    what they are. A fluence off by `fluence_scatter` moves a point along the curve by its slope
-    times that.
+    (four parameters are free), fitted to the intensities themselves, so that points below the noise
+    count as what they are. A fluence off by `fluence_scatter` moves a point along the curve by its
+    slope times that.
 
     Parameters
     ----------
@@ -132,6 +145,10 @@ def fit_s_curve(
         With the pump at its centre.
     fluence_scatter : float
         Relative standard deviation of each fluence by itself.
+    losses : tuple of float
+        What a fresh cloud at threshold loses by trapping and by Auger recombination, in units of
+        what it loses by recombination of pairs, where known (`RateFit.losses`): a few per cent,
+        which move the inflection by 0.1 %.
 
     Raises
     ------
@@ -149,7 +166,7 @@ def fit_s_curve(
             f"the laser line stands out of the noise at {len(seen)} fluences, an S-curve needs "
             "six: extend the sweep above the lasing threshold"
         )
-    start = _start(f, y, s, plate)
+    start = _start(f, y, s, plate, losses)
     local = np.gradient(np.log(np.maximum(y, s)), np.log(f))
     weighed = np.hypot(s, fluence_scatter * np.clip(local, 1, 10) * np.maximum(y, 0))
     for _ in range(3):  # the errors of the fluences follow from the curve
@@ -173,7 +190,7 @@ def fit_s_curve(
         )
     if result.covar is None:
         raise ValueError("the S-curve is not determined by these fluences: take more of them")
-    gradient = np.zeros(len(values))
+    gradient = np.zeros(len(result.var_names))
     for i, name in enumerate(result.var_names):
         step = 0.1 * np.sqrt(result.covar[i, i])
         ends = []
@@ -193,17 +210,19 @@ def fit_s_curve(
 
 
 def _values(parameters: lmfit.Parameters) -> Parameters:
-    """Parameters of `_line`; all are fitted as logarithms."""
-    amplitude, *rest = (float(p.value) for p in parameters.values())
-    threshold, loss, coupling = np.exp(rest)
-    return amplitude, float(threshold), float(loss), float(coupling)
+    """Parameters of `_line`; those that are fitted are so as logarithms."""
+    amplitude, *logarithms, trapping, auger = (float(p.value) for p in parameters.values())
+    threshold, loss, coupling = np.exp(logarithms)
+    return amplitude, float(threshold), float(loss), float(coupling), trapping, auger
 
 
 def _misfit(parameters: lmfit.Parameters, f: Floats, y: Floats, s: Floats, plate: Plate) -> Floats:
     return (y - _line(f, _values(parameters), plate)) / s
 
 
-def _start(f: Floats, y: Floats, s: Floats, plate: Plate) -> lmfit.Parameters:
+def _start(
+    f: Floats, y: Floats, s: Floats, plate: Plate, losses: tuple[float, float]
+) -> lmfit.Parameters:
     """Start from the best of a coarse grid, compared as logarithms."""
     best, least = (0.0, 0.0, 0.0, 0.0), np.inf
     seen = y > 3 * s
@@ -211,7 +230,9 @@ def _start(f: Floats, y: Floats, s: Floats, plate: Plate) -> lmfit.Parameters:
     for threshold in f[1:]:
         for loss in (20.0, 80.0, 320.0):
             for coupling in (0.003, 0.03, 0.1):
-                rest = measured - np.log(_line(f[seen], (0.0, threshold, loss, coupling), plate))
+                rest = measured - np.log(
+                    _line(f[seen], (0.0, threshold, loss, coupling, *losses), plate)
+                )
                 if np.var(rest) < least:
                     least = float(np.var(rest))
                     best = (float(np.mean(rest)), threshold, loss, coupling)
@@ -220,6 +241,8 @@ def _start(f: Floats, y: Floats, s: Floats, plate: Plate) -> lmfit.Parameters:
     parameters.add("threshold", np.log(best[1]), min=np.log(f[0] / 2), max=np.log(f[-1] * 3))
     parameters.add("loss", np.log(best[2]), min=0.0, max=np.log(3000.0))
     parameters.add("coupling", np.log(best[3]), min=np.log(1e-5), max=0.0)
+    for name, value in zip(("trapping", "auger"), losses, strict=True):
+        parameters.add(name, value, vary=False)
     return parameters
 
 

@@ -116,7 +116,12 @@ def infer(data: PaperData) -> Results:
     s_curve = parts.make(
         "s_curve",
         lambda: fit_s_curve(
-            sweep["fluence"].values, line.line, line.line_sigma, plate, known.fluence_scatter
+            sweep["fluence"].values,
+            line.line,
+            line.line_sigma,
+            plate,
+            known.fluence_scatter,
+            dark.losses if dark and dark.estimates["threshold_density"].determined else (0.0, 0.0),
         ),
         "line",
     )

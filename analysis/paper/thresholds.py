@@ -88,9 +88,9 @@ LIGHT = 1e-3
 """Relative error of the light beyond its noise: how well luminescence and lines are told apart, and
 how much of either lies in the band."""
 
-SCALE = 0.02
-"""Relative error that the densities of the light share: the sweep's are carried back to the pump by
-rates that know nothing of the light, and the pump may drift between sweep and kinetics."""
+SCALE = 5e-3
+"""Relative error that the densities of the light share: 0.2 % of the sweep's response, and `_LOST`
+of the tenth that lasing takes before the probe comes."""
 
 _LOST = 0.03
 """Relative error of what the rates say was lost before the probe came, where lasing takes most."""

@@ -169,8 +169,9 @@ def test_luminescence_without_lines_is_refused():
 
 def test_the_curve_is_the_rate_equations():
     """Against an adaptive stiff solver, on Gauss's nodes of a quarter of the plate."""
-    threshold, loss, coupling = 0.556, 76.0, 0.0287
-    curve = SCurve(Estimate(0.57, 0.01, ""), 9.8, 1.0, (0.0, threshold, loss, coupling), PLATE)
+    threshold, loss, coupling, trapping, auger = 0.556, 76.0, 0.0287, 0.02, 0.03
+    parameters = (0.0, threshold, loss, coupling, trapping, auger)
+    curve = SCurve(Estimate(0.57, 0.01, ""), 9.8, 1.0, parameters, PLATE)
     at, weight = np.polynomial.legendre.leggauss(8)
     across = np.exp(-2 * (PLATE.size[0] / 2 * (at + 1) / 2 / PLATE.pump_waist) ** 2)
     share = np.outer(weight, weight).ravel() / 4
@@ -180,10 +181,11 @@ def test_the_curve_is_the_rate_equations():
     def change(_, state):
         x, mu = state[:-2], state[-2]
         pairs = share @ x**2 / (share @ shape**2)
+        lost = trapping * x + x**2 / (share @ shape**2) + auger * x**3 / (share @ shape**3)
         number = max(mu, 1e-30) * (share @ x) / (coupling * pairs)
         coherent = 1 / (1 + 1 / (coupling * number**2))
         growth = loss * (share @ x - 1) * mu + loss * coupling * pairs
-        return [*(-(x**2) / (share @ shape**2) - mu * x), growth, loss * mu * coherent]
+        return [*(-lost - mu * x), growth, loss * mu * coherent]
 
     def light(fluence):
         start = [*(fluence / threshold * shape), 0.0, 0.0]
