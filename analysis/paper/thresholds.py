@@ -84,9 +84,8 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     return found
 
 
-LIGHT = 1e-3
-"""Relative error of the light beyond its noise: how well luminescence and lines are told apart, and
-how much of either lies in the band."""
+LIGHT = 5e-4
+"""Relative error of the light beyond its noise: what lies outside the band, or beneath the pump."""
 
 SCALE = 5e-3
 """Relative error that the densities of the light share: 0.2 % of the sweep's response, and `_LOST`
@@ -105,7 +104,7 @@ def light_curve(
     return LightCurve(
         fluence[good],
         intensity[good],
-        np.hypot(np.hypot(line.line_sigma, line.broad_sigma), LIGHT * intensity)[good],
+        np.hypot(line.total_sigma, LIGHT * intensity)[good],
         response.slope * fluence[good],
         scatter,
         SCALE,

@@ -139,6 +139,19 @@ def test_the_luminescence_keeps_its_amplified_part_and_its_light_under_the_pump(
     assert np.sqrt(np.mean((spread / sigma) ** 2)) == pytest.approx(1, abs=0.25)
 
 
+def test_all_light_together_is_known_better_than_its_parts():
+    measured, wavelength, line, broad = spectra()
+    found = [separate_line(counts, wavelength) for counts in measured]
+    inside = (wavelength >= 505) & (wavelength <= 560)
+    band = Pixels(load_scenario().detector).line(530.0, 18.0)[inside].sum()
+    totals = np.array([result.line + result.broad for result in found])
+    sigma = np.mean([result.total_sigma for result in found], axis=0)
+    truth = line + band * broad
+    assert (np.abs(totals.mean(axis=0) - truth) < 4 * sigma / np.sqrt(12) + 5e-4 * truth).all()
+    assert np.sqrt(np.mean((totals.std(axis=0) / sigma) ** 2)) == pytest.approx(1, abs=0.2)
+    assert (sigma[:6] < 0.7 * np.mean([result.broad_sigma for result in found], axis=0)[:6]).all()
+
+
 def test_lines_are_found_wherever_they_are():
     modes = (547.3, 550.1)
     measured, wavelength, line, _ = spectra(modes=modes, seeds=2)
