@@ -156,7 +156,7 @@ def infer(data: PaperData) -> Results:
         "D": movie.diffusion if movie else not_determined("cm2/s", reasons["movie"]),
         **threshold_rows(known, reasons, response, s_curve),
         **onset_rows(known, reasons, s_curve, onset),
-        **relaxation_rows(relaxation, reasons.get("relaxation", "")),
+        **relaxation_rows(known, relaxation, reasons.get("relaxation", "")),
         "D_silicon": silicon.diffusion if silicon else not_determined("cm2/s", reasons["silicon"]),
     }
     order = ["A", "B", "C", "beta", "tau_lasing", "tau_fluor", "D"]
