@@ -99,7 +99,9 @@ def _output(
                     mean += area[j] * x[j]
                     square += area[j] * x[j] * x[j] / w
                 growth, before = loss * (mean - 1), mu
-                up = np.expm1(growth * step / 2)
+                # wild trials of a fit may neither overflow nor leave no carriers to divide by
+                up = np.expm1(min(growth * step / 2, 100.0))
+                square = max(square, 1e-200)
                 source = up / growth if abs(growth) > 1e-9 else step / 2
                 mu += mu * up + loss * coupling * square * source
                 middle = (before + mu) / 2
