@@ -99,7 +99,7 @@ def _output(
                     mean += area[j] * x[j]
                     square += area[j] * x[j] * x[j] / w
                 growth, before = loss * (mean - 1), mu
-                # wild trials of a fit may neither overflow nor leave no carriers to divide by
+                # a fit's wild trials may neither overflow nor leave no carriers to divide by
                 up = np.expm1(min(growth * step / 2, 100.0))
                 square = max(square, 1e-200)
                 source = up / growth if abs(growth) > 1e-9 else step / 2
@@ -239,7 +239,7 @@ def _start(
                     least = float(np.var(rest))
                     best = (float(np.mean(rest)), threshold, loss, coupling)
     parameters = lmfit.Parameters()
-    parameters.add("amplitude", best[0])
+    parameters.add("amplitude", best[0], min=best[0] - 30.0, max=best[0] + 30.0)
     parameters.add("threshold", np.log(best[1]), min=np.log(f[0] / 2), max=np.log(f[-1] * 3))
     parameters.add("loss", np.log(best[2]), min=0.0, max=np.log(3000.0))
     parameters.add("coupling", np.log(best[3]), min=np.log(1e-5), max=0.0)
