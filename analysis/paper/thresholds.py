@@ -37,28 +37,46 @@ _VISIBLE = 5.0
 
 
 def density_after_pump(sweep: xr.Dataset, rates: RateFit) -> xr.Dataset:
-    """Density of the sweep right after the pump: the rates add what had recombined by then."""
+    """Density of the sweep right after the pump: the rates add what had recombined by then.
+
+    NaN where lasing has taken so much that what was seen hardly tells what there was, and at all
+    higher fluences: there less may be left than of fewer carriers.
+    """
     density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
-    left = _left(rates, density, *probe_time(sweep))
-    sigma = np.hypot(sigma, _LOST * (1 - left) / left * density) / left
+    fluence = sweep["fluence"].values
+    before, slope = _before(rates, density, *probe_time(sweep))
+    lost_track = np.isfinite(density) & np.isnan(before)
+    before[fluence > np.min(fluence[lost_track], initial=np.inf)] = np.nan
+    lost = np.log(before / density)
+    relative = np.hypot(sigma / density, _LOST * lost) / slope
     return xr.Dataset(
-        {"density": ("point", density / left), "sigma": ("point", sigma)},
-        coords={"fluence": ("point", sweep["fluence"].values)},
+        {"density": ("point", before), "sigma": ("point", np.abs(before * relative))},
+        coords={"fluence": ("point", fluence)},
     )
 
 
-def _left(rates: RateFit, density: Floats, time: Floats, spread: Floats) -> Floats:
-    """Share (P,) of the carriers that is left where the probe sees `density` (P,).
+def _before(rates: RateFit, density: Floats, time: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """Density (P,) right after the pump, where `density` (P,) is left at `time` ± `spread` (P,) ps.
 
-    It looks at `time` ± `spread` (P,) ps.
+    And d ln(left)/d ln(before) (P,). Above the threshold the less is left the more there was, so
+    that only the rising branch can be followed back.
     """
-    left = np.ones_like(density)
-    nodes = np.stack([time - spread, time + spread], axis=1)
-    for _ in range(6):  # each brings a factor of five: at 5 ps a fifth may be gone
-        for i, initial in enumerate(density / left):
-            if initial > 0:
-                left[i] = rates.density(initial, nodes[i]).mean() / initial
-    return left
+    highest = np.nanmax(density, initial=0.0)
+    if not highest > 0:
+        return np.full_like(density, np.nan), np.ones_like(density)
+    grid = highest * np.geomspace(0.02, 3.0, 120)
+    nodes = np.stack([time - spread, time + spread])
+    left = np.array([rates.density(initial, nodes).mean(axis=0) for initial in grid])
+    slopes = np.gradient(np.log(left), np.log(grid), axis=0)
+    before, slope = density / left[0] * grid[0], np.ones_like(density)  # what is too thin to lase
+    for p in np.flatnonzero(density > left[0]):
+        rising = int(np.argmin(np.append(slopes[:, p] > _TELLING, False)))
+        seen = left[:rising, p]
+        before[p] = np.exp(
+            np.interp(np.log(density[p]), np.log(seen), np.log(grid[:rising]), right=np.nan)
+        )
+        slope[p] = np.interp(before[p], grid[:rising], slopes[:rising, p])
+    return before, slope
 
 
 def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: float) -> Response:
@@ -93,6 +111,9 @@ of the tenth that lasing takes before the probe comes."""
 
 _LOST = 0.03
 """Relative error of what the rates say was lost before the probe came, where lasing takes most."""
+
+_TELLING = 0.5
+"""Least d ln(left)/d ln(before) at which what is left tells what there was before."""
 
 
 def light_curve(
