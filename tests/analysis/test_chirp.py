@@ -1,5 +1,6 @@
 """Δn against time through a chirped probe: spectra built by hand from fields, and hostile ones."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -7,8 +8,11 @@ import pytest
 import xarray as xr
 from chirped_pulse import CHIRP, PulsedPlate, ThroughPulse, group_delay, step
 from handmade import WAVELENGTH
+from typer.testing import CliRunner
 
+from analysis.raw import write_raw
 from analysis.reduction import read_reduced, reduce_scan, write_reduced
+from ocm_ophyd.cli import app
 
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
 DELAY = np.arange(-5.0, 8.0, 0.25)  # ps
@@ -231,3 +235,19 @@ def test_delays_that_stand_alone():
     assert np.isnan(result["chirp_resolved_delta_n"].values).sum() == 9
     late = time > 10
     assert np.abs((delta_n - step(time, decay=500)) / sigma)[late].max() < 5
+
+
+def test_the_command_says_what_became_of_the_chirp(tmp_path):
+    """Chirp and its uncertainty where it is the scan's own; why not, where there is none."""
+    chirped, short = tmp_path / "chirped.h5", tmp_path / "short.h5"
+    write_raw(scan(known=False, **NOISE), chirped)
+    write_raw(scan(delay=np.arange(5.0, 20.0, 1.0), known=False, **NOISE), short)
+    ocm = partial(CliRunner().invoke, app)
+    found = json.loads(ocm(["reduce", str(chirped), "--json"]).stdout)["chirp"]
+    assert found["source"] == "this scan"
+    assert found["resolution"] < 0.2
+    assert (np.abs(np.subtract(found["chirp"], CHIRP)) < 4 * np.array(found["chirp_sigma"])).all()
+    assert "chirp of this scan, ps/(100 rad/ps)^k" in ocm(["reduce", str(chirped)]).stdout
+    said = ocm(["reduce", str(short)]).stdout.splitlines()[-1]
+    assert said.startswith("delta_n against time without the chirp: ")
+    assert "no rise" in said
