@@ -14,7 +14,8 @@ from analysis.decay import DecayFit
 from analysis.estimate import Estimate, not_determined
 from analysis.fluence import Response
 from analysis.laser_line import LineIntensity, separate_line
-from analysis.movie import DiffusionFit, fit_line, fit_movie
+from analysis.materials import MATERIALS
+from analysis.movie import DiffusionFit, fit_movie, fit_waveguide
 from analysis.paper.curves import FIRST, kinetics_curves, movie_grid, taken
 from analysis.paper.data import PaperData
 from analysis.paper.decays import (
@@ -232,13 +233,14 @@ def _movie(data: PaperData, rates: RateFit) -> DiffusionFit:
 def _silicon(data: PaperData) -> DiffusionFit:
     if data.known.waveguide is None:
         raise ValueError("the size of the waveguide is not known")
-    time, x, _, density, sigma, _ = movie_grid(taken(data.silicon, "silicon scan"))
+    time, x, _, delta_n, sigma, _ = movie_grid(taken(data.silicon, "silicon scan"), "delta_n")
     late = time >= FIRST
-    return fit_line(
+    return fit_waveguide(
         time[late],
         x,
-        density[late, 0],
+        delta_n[late, 0],
         sigma[late, 0],
+        material=MATERIALS["Si"],
         length=data.known.waveguide[0],
         width=data.known.waveguide[1],
         probe_waist=data.known.probe_waist,
