@@ -15,25 +15,20 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from analysis.band import CENTRE_WAVELENGTH
 from analysis.cloud_model import WAIST, A, B, CloudModel, D, Kind, Scene, Stimulated, X, Y
 from analysis.decay import widening
 from analysis.estimate import Estimate
-from analysis.materials import Material
 from analysis.movie_search import UPPER95, Movie, Optimum
 from analysis.rate_data import RateConstants
 
-__all__ = ["DiffusionFit", "fit_line", "fit_movie", "fit_waveguide"]
+__all__ = ["DiffusionFit", "conclude", "fit_movie"]
 
 Floats = NDArray[np.float64]
 
 FIRST_NODE = 2.0
 """ps: photons build up within a few of these."""
-POSITIONS, LINE_POSITIONS = 20, 8
-"""The fewest that are fitted, of maps and of lines."""
-ROUNDS, LEAST = 4, 1e-3
-"""How often Δn is made linear about the cloud of the fit before, and the thinnest cloud for that,
-as a share of the densest."""
+POSITIONS = 20
+"""The fewest that are fitted."""
 PROFILE, REACH = 13, 3.0
 """Points of the profile likelihood, and how many sigmas to either side it goes."""
 
@@ -134,105 +129,10 @@ def fit_movie(
         probe_waist=probe_waist,
     )
     movie = Movie(scene, density, sigma, pump_waist, rates, POSITIONS)
-    return _conclude(movie, ("linear", "quadratic"), len(movie.scene.time))
+    return conclude(movie, ("linear", "quadratic"), len(movie.scene.time))
 
 
-def fit_line(
-    time: ArrayLike,
-    x: ArrayLike,
-    density: ArrayLike,
-    sigma: ArrayLike,
-    *,
-    length: float,
-    width: float,
-    probe_waist: float,
-    pump_waist: Estimate,
-) -> DiffusionFit:
-    """Fit Eq. 4 to scans along the middle of a waveguide at several delays.
-
-    Trapping is fitted freely; recombination of pairs and stimulated emission are neglected.
-
-    Parameters
-    ----------
-    time, x
-        As in `fit_movie`; (T,) and (X,) arrays.
-    density, sigma : (T, X) arrays
-        cm⁻³.
-    length, width
-        Of the waveguide, um, along x and across.
-    probe_waist, pump_waist
-        As in `fit_movie`.
-
-    Raises
-    ------
-    ValueError
-        As `fit_movie`.
-    """
-    time = np.asarray(time, np.float64)
-    density, sigma = (np.asarray(v, np.float64)[:, np.newaxis] for v in (density, sigma))
-    size = (length, width)
-    scene = Scene(time, 0 * time, np.asarray(x, np.float64), np.zeros(1), size, probe_waist)
-    movie = Movie(scene, density, sigma, pump_waist, None, LINE_POSITIONS)
-    return _conclude(movie, ("linear",), 0)
-
-
-def fit_waveguide(
-    time: ArrayLike,
-    x: ArrayLike,
-    delta_n: ArrayLike,
-    sigma: ArrayLike,
-    *,
-    material: Material,
-    length: float,
-    width: float,
-    probe_waist: float,
-    pump_waist: Estimate,
-) -> DiffusionFit:
-    """Fit Eq. 4 to the Δn of scans along a waveguide whose Δn is not linear in the density.
-
-    The noise is Δn's. Turned into a density it would be least where the density is, and the cloud's
-    edges would weigh too much: D of silicon came out 4 % low. So Δn is compared with that of the
-    fitted cloud, about which it is nearly linear.
-
-    Parameters
-    ----------
-    time, x
-        As in `fit_movie`; (T,) and (X,) arrays.
-    delta_n, sigma : (T, X) arrays
-        At the probe band's centre.
-    material : Material
-        Gives Δn of a density.
-    length, width, probe_waist, pump_waist
-        As in `fit_line`.
-
-    Raises
-    ------
-    ValueError
-        As `fit_movie`.
-    """
-    delta_n, sigma = np.asarray(delta_n, np.float64), np.asarray(sigma, np.float64)
-    density = material.carrier_density(delta_n, CENTRE_WAVELENGTH)
-    cloud = np.full(delta_n.shape, np.nanmax(np.abs(density), initial=1.0) / 2)
-    for _ in range(ROUNDS):
-        step = 1e-3 * cloud
-        near = [material.delta_n(cloud + sign * step, CENTRE_WAVELENGTH) for sign in (-1, 0, 1)]
-        slope = (near[2] - near[0]) / (2 * step)
-        found = fit_line(
-            time,
-            x,
-            cloud + (delta_n - near[1]) / slope,
-            np.abs(sigma / slope),
-            length=length,
-            width=width,
-            probe_waist=probe_waist,
-            pump_waist=pump_waist,
-        )
-        cloud = found.evaluate(time, x)[:, 0]
-        cloud = np.maximum(cloud, LEAST * cloud.max())
-    return found
-
-
-def _conclude(movie: Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
+def conclude(movie: Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
     """Fit each kind of stimulated emission with a number of nodes, and say what comes out."""
     first, last = float(movie.scene.time.min()), float(movie.scene.time.max())
     nodes = np.geomspace(FIRST_NODE, last, number + 1)[:-1]

@@ -1,7 +1,7 @@
 """Search for the parameters of Eq. 4 that fit the points of a movie best: χ² with priors."""
 
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,9 +77,12 @@ class Movie:
         self.start[[D, AMPLITUDE]] = 1.0
         self.free = np.ones(8, bool)
         self.free[Y] = len(scene.y) > 1
-        row = np.eye(1, 8, WAIST) / (pump_waist.sigma or inf)
+        if not isfinite(pump_waist.value):
+            raise ValueError("the pump's waist is not known: run overlap_pump, which measures it")
+        known = isfinite(pump_waist.sigma) and pump_waist.sigma > 0
+        row = np.eye(1, 8, WAIST) / (pump_waist.sigma if known else inf)
         self._prior, self._target = row, row[:, WAIST] * pump_waist.value
-        self.start[WAIST], self.free[WAIST] = pump_waist.value, pump_waist.sigma > 0
+        self.start[WAIST], self.free[WAIST] = pump_waist.value, pump_waist.sigma != 0
         if rates is None:
             self.free[[B, C]] = False
         else:
@@ -93,8 +96,9 @@ class Movie:
         scale = np.sqrt(np.diag(information))
         scale[scale == 0] = 1.0
         strength, axes = np.linalg.eigh(information / np.outer(scale, scale))
-        rows = np.zeros((4, 8))
-        rows[:, [A, B, C, D]] = np.sqrt(np.maximum(strength, 0))[:, np.newaxis] * axes.T * scale
+        told = strength > 1e-9
+        rows = np.zeros((int(told.sum()), 8))
+        rows[:, [A, B, C, D]] = np.sqrt(strength[told])[:, np.newaxis] * axes.T[told] * scale
         self._prior = np.concatenate([self._prior, rows])
         self._target = np.append(self._target, rows[:, [A, B, C, D]] @ values)
         self.start[[A, B, C]] = values[:3]

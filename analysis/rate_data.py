@@ -116,9 +116,16 @@ class RateConstants:
         """Known one by one, in the order of `values`; nothing is known of those left out.
 
         Of one with an upper limit only, 0 with the sigma of that limit.
+
+        Raises
+        ------
+        ValueError
+            A sigma of 0: nothing is known so well.
         """
         values, information = np.zeros((2, 4))
         for place, one in enumerate(known):
+            if one.sigma == 0:
+                raise ValueError(f"{one.value:g} {one.unit} has a sigma of 0: give one above it")
             if np.isfinite(one.value) and one.sigma > 0:
                 values[place], information[place] = one.value, one.sigma**-2
             elif one.upper95 is not None:

@@ -97,7 +97,12 @@ class RateFit:
 
     @property
     def losses(self) -> tuple[float, float]:
-        """What a fresh cloud at threshold loses by A and by C, in units of what it loses by B."""
+        """What a fresh cloud at threshold loses by A and by C, in units of what it loses by B.
+
+        0 where there is no threshold.
+        """
+        if not self.estimates["threshold_density"].determined:
+            return 0.0, 0.0
         trapping, radiative, auger = self.rates[:3]
         cloud = self.estimates["threshold_density"].value * self.plate.profile
         mean, pairs, triples = (float(self.plate.disc.area @ cloud**n) for n in (1, 2, 3))

@@ -99,14 +99,13 @@ def _output(
                     mean += area[j] * x[j]
                     square += area[j] * x[j] * x[j] / w
                 growth, before = loss * (mean - 1), mu
-                # a fit's wild trials may neither overflow nor leave no carriers to divide by
-                up = np.expm1(min(growth * step / 2, 100.0))
-                square = max(square, 1e-200)
+                up = np.expm1(min(growth * step / 2, 100.0))  # a fit's wild trials overflow
                 source = up / growth if abs(growth) > 1e-9 else step / 2
                 mu += mu * up + loss * coupling * square * source
                 middle = (before + mu) / 2
-                number = middle * mean / (coupling * square)
-                total[i] += middle * step / 2 / (1 + 1 / (coupling * number**2))
+                # β n² as a ratio of two numbers, of which either may have died out
+                lit, dark = (middle * mean) ** 2, coupling * square**2
+                total[i] += middle * step / 2 * lit / (lit + dark + 1e-300)
                 if half == 0:
                     rate = mu + trapping
                     left = np.exp(-rate * step)

@@ -15,7 +15,7 @@ from analysis.estimate import Estimate, not_determined
 from analysis.fluence import Response
 from analysis.laser_line import LineIntensity, separate_line
 from analysis.materials import MATERIALS
-from analysis.movie import DiffusionFit, fit_movie, fit_waveguide
+from analysis.movie import DiffusionFit, fit_movie
 from analysis.paper.curves import FIRST, kinetics_curves, movie_grid, taken
 from analysis.paper.data import PaperData
 from analysis.paper.decays import (
@@ -37,6 +37,7 @@ from analysis.paper.thresholds import (
 from analysis.rate_equations import Plate, RateFit, fit_rate_equations
 from analysis.rate_parameters import PARAMETERS
 from analysis.threshold import SCurve, fit_s_curve
+from analysis.waveguide import fit_waveguide
 
 __all__ = ["Results", "infer"]
 
@@ -122,13 +123,15 @@ def infer(data: PaperData) -> Results:
             line.line_sigma,
             plate,
             known.fluence_scatter,
-            dark.losses if dark and dark.estimates["threshold_density"].determined else (0.0, 0.0),
+            dark.losses if dark else (0.0, 0.0),
         ),
         "line",
     )
     light = parts.make(
         "light",
-        lambda: light_curve(sweep["fluence"].values, line, response, known.fluence_scatter),
+        lambda: light_curve(
+            sweep["fluence"].values, line, response, arrival, known.fluence_scatter
+        ),
         "line",
         "response",
     )

@@ -35,48 +35,83 @@ _UNLIKELY = 0.01
 _VISIBLE = 5.0
 """Standard deviations by which the response must stand out of the noise."""
 
+LIGHT = 5e-4
+"""Relative error of the light beyond its noise: its band changes shape beneath the pump's line, and
+at its ends, as it grows."""
+
+_LOST = 0.03
+"""Relative error of what the rates say was lost before the probe came, where lasing takes most."""
+
+_TELLING = 0.5
+"""Least d ln(left)/d ln(created) at which what is left tells what there was."""
+
+_ROUNDS = 8
+"""Of the density in proportion to the fluence; each brings a factor of five or more."""
+
 
 def density_after_pump(sweep: xr.Dataset, rates: RateFit) -> xr.Dataset:
     """Density of the sweep right after the pump: the rates add what had recombined by then.
 
-    NaN where lasing has taken so much that what was seen hardly tells what there was, and at all
-    higher fluences: there less may be left than of fewer carriers.
+    It is made linear about that of a density in proportion to the fluence. Above the threshold the
+    less is left the more there was: at fluences where what is left tells little of what there was,
+    by this proportion and not by the noise of the point, it is NaN.
+
+    Returns
+    -------
+    xr.Dataset
+        Over `point`, with the coordinate `fluence` (mJ/cm²): `density` and `sigma` (cm⁻³), and
+        `lost`, the logarithm of the ratio between what there was and what was left.
+
+    Raises
+    ------
+    ValueError
+        No carriers, or the probe came before the pump or too late to tell.
     """
-    density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
-    fluence = sweep["fluence"].values
-    before, slope = _before(rates, density, *probe_time(sweep))
-    lost_track = np.isfinite(density) & np.isnan(before)
-    before[fluence > np.min(fluence[lost_track], initial=np.inf)] = np.nan
-    lost = np.log(before / density)
-    relative = np.hypot(sigma / density, _LOST * lost) / slope
+    seen, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
+    fluence = np.where(sweep["fluence"].values > 0, sweep["fluence"].values, np.nan)
+    time, spread = probe_time(sweep)
+    if not (time - spread > 0).all():
+        raise ValueError(
+            f"the fluence sweep looked {time.min():.2g} ps after the pump, while it was still "
+            "arriving: take it some ps later"
+        )
+    nodes = np.stack([time - spread, time + spread])
+    per_fluence = float(np.nanmedian((seen / fluence)[fluence <= np.nanmedian(fluence)]))
+    for _ in range(_ROUNDS):
+        if not per_fluence > 0:
+            raise ValueError("no carriers stand out of the noise of the fluence sweep")
+        created = per_fluence * fluence
+        left, slope = _left(rates, created, nodes)
+        telling = slope * created > _TELLING * left
+        if not telling.any():
+            raise ValueError(
+                f"of the carriers too few are left {np.median(time):.3g} ps after the pump to tell "
+                "how many there were: take the fluence sweep earlier"
+            )
+        before = np.where(telling, created + (seen - left) / slope, np.nan)
+        per_fluence = float(np.nanmedian(before / fluence))
+    lost = np.log(created / left)
+    error = np.hypot(sigma, _LOST * lost * left) / slope
     return xr.Dataset(
-        {"density": ("point", before), "sigma": ("point", np.abs(before * relative))},
-        coords={"fluence": ("point", fluence)},
+        {
+            "density": ("point", before),
+            "sigma": ("point", np.where(telling, error, np.nan)),
+            "lost": ("point", np.where(telling, lost, np.nan)),
+        },
+        coords={"fluence": sweep["fluence"]},
     )
 
 
-def _before(rates: RateFit, density: Floats, time: Floats, spread: Floats) -> tuple[Floats, Floats]:
-    """Density (P,) right after the pump, where `density` (P,) is left at `time` ± `spread` (P,) ps.
-
-    And d ln(left)/d ln(before) (P,). Above the threshold the less is left the more there was, so
-    that only the rising branch can be followed back.
-    """
-    highest = np.nanmax(density, initial=0.0)
-    if not highest > 0:
-        return np.full_like(density, np.nan), np.ones_like(density)
-    grid = highest * np.geomspace(0.02, 3.0, 120)
-    nodes = np.stack([time - spread, time + spread])
-    left = np.array([rates.density(initial, nodes).mean(axis=0) for initial in grid])
-    slopes = np.gradient(np.log(left), np.log(grid), axis=0)
-    before, slope = density / left[0] * grid[0], np.ones_like(density)  # what is too thin to lase
-    for p in np.flatnonzero(density > left[0]):
-        rising = int(np.argmin(np.append(slopes[:, p] > _TELLING, False)))
-        seen = left[:rising, p]
-        before[p] = np.exp(
-            np.interp(np.log(density[p]), np.log(seen), np.log(grid[:rising]), right=np.nan)
+def _left(rates: RateFit, created: Floats, nodes: Floats) -> tuple[Floats, Floats]:
+    """Density (P,) that is left of `created` (P,), mean of two `nodes` (2, P) in ps; its slope."""
+    step = 0.01
+    low, middle, high = (
+        np.array(
+            [rates.density(n * factor, t).mean() for n, t in zip(created, nodes.T, strict=True)]
         )
-        slope[p] = np.interp(before[p], grid[:rising], slopes[:rising, p])
-    return before, slope
+        for factor in (1 - step, 1.0, 1 + step)
+    )
+    return middle, (high - low) / (2 * step * created)
 
 
 def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: float) -> Response:
@@ -102,24 +137,18 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     return found
 
 
-LIGHT = 5e-4
-"""Relative error of the light beyond its noise: what lies outside the band, or beneath the pump."""
-
-SCALE = 5e-3
-"""Relative error that the densities of the light share: 0.2 % of the sweep's response, and `_LOST`
-of the tenth that lasing takes before the probe comes."""
-
-_LOST = 0.03
-"""Relative error of what the rates say was lost before the probe came, where lasing takes most."""
-
-_TELLING = 0.5
-"""Least d ln(left)/d ln(before) at which what is left tells what there was before."""
-
-
 def light_curve(
-    fluence: Floats, line: LineIntensity, response: Response, scatter: float
+    fluence: Floats,
+    line: LineIntensity,
+    response: Response,
+    arrival: xr.Dataset | None,
+    scatter: float,
 ) -> LightCurve:
-    """All light against the density right after the pump."""
+    """All light against the density right after the pump.
+
+    The densities share the error of the response and that of what was lost on average.
+    """
+    lost = 0.0 if arrival is None else float(arrival["lost"].mean())
     intensity = line.line + line.broad
     good = np.flatnonzero(np.isfinite(intensity))
     return LightCurve(
@@ -128,7 +157,7 @@ def light_curve(
         np.hypot(line.total_sigma, LIGHT * intensity)[good],
         response.slope * fluence[good],
         scatter,
-        SCALE,
+        float(np.hypot(response.relative_sigma, _LOST * lost)),
     )
 
 

@@ -74,7 +74,7 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
     wide_console().print(table)
     left_out = int(reduced["frames_saturated"].sum())
     typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
-    for line in _about_chirp(_chirp(reduced)):
+    for line in _about_chirp(_chirp(reduced), out):
         typer.echo(line)
     if kept:
         typer.echo(f"kept as run {kept}")
@@ -95,14 +95,14 @@ def _chirp(reduced: "xr.Dataset") -> dict[str, Any]:
     return found
 
 
-def _about_chirp(chirp: dict[str, Any]) -> list[str]:
+def _about_chirp(chirp: dict[str, Any], out: Path | None) -> list[str]:
     if "not_undone" in chirp:
         return [f"delta_n against time without the chirp: {chirp['not_undone']}"]
     if not chirp:
         return []
     lines = [
-        f"chirp undone with that of {chirp['source']}: chirp_resolved_delta_n in the file, "
-        f"resolution {chirp['resolution']:.2f} ps where it is finest"
+        f"chirp undone with that of {chirp['source']}: resolution {chirp['resolution']:.2f} ps "
+        f"where it is finest; /chirp_resolved in {out or 'the file that -o writes'}"
     ]
     if "chirp" in chirp:
         terms = zip(chirp["chirp"], chirp["chirp_sigma"], strict=True)

@@ -212,6 +212,19 @@ def test_the_curve_is_the_rate_equations():
     assert np.abs(slope).max() < 2e-3
 
 
+def test_a_sweep_far_above_the_threshold_has_its_inflection_too():
+    """Seven thresholds: the pulse is over before the clock's first steps."""
+    fluence = np.linspace(0.1, 3.0, 30)
+    true = (0.0, 0.45, 76.0, 0.0287, 0.0, 0.0)
+    shown = SCurve(Estimate(0.45, 0.01, ""), 9.8, 1.0, true, PLATE)
+    line = 1e5 * shown.evaluate(fluence)
+    found = fit_s_curve(fluence, line, np.hypot(20, 0.01 * line), PLATE)
+    near = np.linspace(0.4, 0.55, 400)
+    slope = np.gradient(np.log(shown.evaluate(near)), np.log(near))
+    assert abs(found.threshold.value - near[np.argmax(slope)]) < 2 * found.threshold.sigma
+    assert found.threshold.sigma < 0.02
+
+
 @pytest.mark.parametrize("factors", [DEFAULT, SLOW, FAST])
 def test_the_inflection_is_that_of_the_noise_free_plate(factors):
     line = line_counts(factors, SWEEP)
