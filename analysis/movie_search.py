@@ -35,8 +35,13 @@ VISIBLE = 5.0
 """Standard deviations by which a movie's mean must stand out of the noise."""
 ITERATIONS, TOLERANCE = 60, 1e-3
 """Of the search, which ends when χ² can fall by no more than the tolerance."""
+CRAWL, PATIENCE = 1e-2, 12
+"""Or when it has not fallen by this in so many steps: k(t) before the first frames hardly shows,
+and what the search may still gain there moves D by a hundredth of its sigma."""
 DAMPING, LEAST_DAMPING = 1e-6, 1e-12
 """Levenberg's, of parameters in units in which χ² has second derivatives of one."""
+TRUSTED, DOUBTED = 0.5, 0.1
+"""Shares of the expected fall of χ² above which it is damped less and below which more."""
 UPPER95 = ONE_SIDED**2
 """Δχ² of a one-sided limit at 95 % confidence."""
 
@@ -118,7 +123,7 @@ class Movie:
         if diffusion is not None:
             values[D], free[D] = diffusion, False
         residual, slope = self._compare(model, values)
-        damping = DAMPING
+        damping, slow, stalled = DAMPING, inf, 0
         for _ in range(ITERATIONS):
             chi2 = float(residual @ residual)
             # Not by BLAS: its threads would cost ten times as much as they save at this size.
@@ -130,16 +135,21 @@ class Movie:
             wanted = np.linalg.solve(root, -uphill / scale)
             bounds = ((low - values)[free] * scale, inf)
             step = lsq_linear(root.T, wanted, bounds, method="bvls").x / scale
-            if -step @ (2 * uphill + hessian @ step) < TOLERANCE:
+            expected = float(-step @ (2 * uphill + hessian @ step))
+            stalled = 0 if chi2 < slow - CRAWL else stalled + 1
+            slow = chi2 if stalled == 0 else slow
+            if expected < TOLERANCE or stalled == PATIENCE:
                 sigmas = _sigmas(hessian, free, values <= low)
                 return Optimum(stimulated, values, sigmas, chi2)
             trial = values.copy()
             trial[free] = np.maximum(values[free] + step, low[free])
             new_residual, new_slope = self._compare(model, trial)
-            if new_residual @ new_residual < chi2:
+            share = (chi2 - float(new_residual @ new_residual)) / expected
+            if share > 0:
                 values, residual, slope = trial, new_residual, new_slope
+            if share > TRUSTED:
                 damping = max(damping / 10, LEAST_DAMPING)
-            else:
+            elif share < DOUBTED:
                 damping *= 10
         raise ValueError("the fit of Eq. 4 does not converge: does the movie show one cloud?")
 
