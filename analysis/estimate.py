@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from math import isfinite, nan
 
-__all__ = ["Estimate", "not_determined"]
+from scipy.stats import norm
+
+__all__ = ["ONE_SIDED", "Estimate", "not_determined"]
+
+ONE_SIDED = float(norm.ppf(0.95))
+"""Standard deviations from a value to its one-sided limit at 95 % confidence."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class LineIntensity:
         What is narrow. NaN where a pixel is saturated.
     broad, broad_sigma : (P,) array
         What is broad, amplified spontaneous emission included, also beneath the lines and the pump.
+    total_sigma : (P,) array
+        Of their sum: what is taken for the one instead of the other does not change it.
     region : tuple of float
         Wavelengths between which narrow lines stand out at some fluence, nm.
     """
@@ -38,6 +40,7 @@ class LineIntensity:
     line_sigma: Floats
     broad: Floats
     broad_sigma: Floats
+    total_sigma: Floats
     region: tuple[float, float]
 
 
@@ -108,12 +111,17 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
         every[usable] = values
         return every
 
-    variance = shot[:, line].sum(axis=1) + beneath @ covariance @ beneath
+    in_lines = shot[:, line].sum(axis=1)
+
+    def error(variance: Floats) -> Floats:
+        return spread(scale * np.sqrt(variance))
+
     return LineIntensity(
         line=spread((s - smooth)[:, line].sum(axis=1)),
-        line_sigma=spread(scale * np.sqrt(variance)),
+        line_sigma=error(in_lines + beneath @ covariance @ beneath),
         broad=spread(smooth.sum(axis=1)),
-        broad_sigma=spread(scale * np.sqrt(whole @ covariance @ whole)),
+        broad_sigma=error(whole @ covariance @ whole),
+        total_sigma=error(in_lines + (whole - beneath) @ covariance @ (whole - beneath)),
         region=(float(x[line][0]), float(x[line][-1])),
     )
 

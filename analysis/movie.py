@@ -15,19 +15,20 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
-from analysis.cloud_model import WAIST, A, B, C, CloudModel, D, Kind, Scene, Stimulated, X, Y
+from analysis.cloud_model import WAIST, A, B, CloudModel, D, Kind, Scene, Stimulated, X, Y
 from analysis.decay import widening
-from analysis.estimate import Estimate, not_determined
+from analysis.estimate import Estimate
 from analysis.movie_search import UPPER95, Movie, Optimum
+from analysis.rate_data import RateConstants
 
-__all__ = ["DiffusionFit", "fit_line", "fit_movie"]
+__all__ = ["DiffusionFit", "conclude", "fit_movie"]
 
 Floats = NDArray[np.float64]
 
 FIRST_NODE = 2.0
 """ps: photons build up within a few of these."""
-POSITIONS, LINE_POSITIONS = 20, 8
-"""The fewest that are fitted, of maps and of lines."""
+POSITIONS = 20
+"""The fewest that are fitted."""
 PROFILE, REACH = 13, 3.0
 """Points of the profile likelihood, and how many sigmas to either side it goes."""
 
@@ -90,9 +91,7 @@ def fit_movie(
     size: tuple[float, float],
     probe_waist: float,
     pump_waist: Estimate,
-    trapping: Estimate,
-    radiative: Estimate,
-    auger: Estimate | None = None,
+    rates: RateConstants,
     spread: ArrayLike | None = None,
 ) -> DiffusionFit:
     """Fit Eq. 4 to maps of the density at several delays.
@@ -109,11 +108,11 @@ def fit_movie(
         cm⁻³; points that are not finite are left out.
     size, probe_waist
         Sides of the plate along x and y, and 1/e² radius of the probe, um.
-    pump_waist, trapping, radiative, auger
-        What is known: 1/e² radius of the pump in um, A in 1/s, B in cm³/s, C in cm⁶/s. They are
-        fitted with their sigmas as priors. One with sigma 0 is held; one with an upper limit only
-        is 0 with the sigma of that limit, one with neither is fitted freely. Eq. 4 leaves C out:
-        without it here, C = 0.
+    pump_waist
+        1/e² radius of the pump, um; held where its sigma is 0.
+    rates
+        What is known of A, B, C (which Eq. 4 leaves out) and D without the movie. How they hang
+        together counts: what the kinetics take for trapping is, in part, diffusion.
 
     Raises
     ------
@@ -129,59 +128,18 @@ def fit_movie(
         size=size,
         probe_waist=probe_waist,
     )
-    known = {WAIST: pump_waist, A: trapping, B: radiative, C: auger or Estimate(0, 0, "cm6/s")}
-    movie = Movie(scene, density, sigma, known, POSITIONS)
-    return _conclude(movie, ("linear", "quadratic"), len(movie.scene.time))
+    movie = Movie(scene, density, sigma, pump_waist, rates, POSITIONS)
+    return conclude(movie, ("linear", "quadratic"), len(movie.scene.time))
 
 
-def fit_line(
-    time: ArrayLike,
-    x: ArrayLike,
-    density: ArrayLike,
-    sigma: ArrayLike,
-    *,
-    length: float,
-    width: float,
-    probe_waist: float,
-    pump_waist: Estimate,
-) -> DiffusionFit:
-    """Fit Eq. 4 to scans along the middle of a waveguide at several delays.
-
-    Trapping is fitted freely; recombination of pairs and stimulated emission are neglected.
-
-    Parameters
-    ----------
-    time, x
-        As in `fit_movie`; (T,) and (X,) arrays.
-    density, sigma : (T, X) arrays
-        cm⁻³.
-    length, width
-        Of the waveguide, um, along x and across.
-    probe_waist, pump_waist
-        As in `fit_movie`.
-
-    Raises
-    ------
-    ValueError
-        As `fit_movie`.
-    """
-    time = np.asarray(time, np.float64)
-    density, sigma = (np.asarray(v, np.float64)[:, np.newaxis] for v in (density, sigma))
-    size = (length, width)
-    scene = Scene(time, 0 * time, np.asarray(x, np.float64), np.zeros(1), size, probe_waist)
-    none = Estimate(0, 0, "")
-    known = {WAIST: pump_waist, A: not_determined("s-1", "fitted"), B: none, C: none}
-    return _conclude(Movie(scene, density, sigma, known, LINE_POSITIONS), ("linear",), 0)
-
-
-def _conclude(movie: Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
+def conclude(movie: Movie, kinds: tuple[Kind, ...], number: int) -> DiffusionFit:
     """Fit each kind of stimulated emission with a number of nodes, and say what comes out."""
     first, last = float(movie.scene.time.min()), float(movie.scene.time.max())
     nodes = np.geomspace(FIRST_NODE, last, number + 1)[:-1]
     start = np.append(movie.start, np.full(number, 0.02))
     fits = [movie.fit(Stimulated(kind, nodes, first, last), start) for kind in kinds]
     best, *others = sorted(fits, key=lambda fit: fit.chi2)
-    dof = movie.points + int(np.isfinite(movie.width).sum()) - int((best.sigmas > 0).sum())
+    dof = movie.points + movie.priors - int((best.sigmas > 0).sum())
     wide = widening(best.chi2 / dof)
     note = f"Eq. 4, {len(movie.scene.time)} delays, reduced χ² {best.chi2 / dof:.2f}"
     for other in others:

@@ -20,7 +20,8 @@ from analysis.cloud_model import (
     X,
     Y,
 )
-from analysis.estimate import Estimate
+from analysis.estimate import ONE_SIDED, Estimate
+from analysis.rate_data import RateConstants
 
 __all__ = ["UPPER95", "Movie", "Optimum"]
 
@@ -34,9 +35,14 @@ VISIBLE = 5.0
 """Standard deviations by which a movie's mean must stand out of the noise."""
 ITERATIONS, TOLERANCE = 60, 1e-3
 """Of the search, which ends when χ² can fall by no more than the tolerance."""
+CRAWL, PATIENCE = 1e-2, 12
+"""Or when it has not fallen by this in so many steps: k(t) before the first frames hardly shows,
+and what the search may still gain there moves D by a hundredth of its sigma."""
 DAMPING, LEAST_DAMPING = 1e-6, 1e-12
 """Levenberg's, of parameters in units in which χ² has second derivatives of one."""
-UPPER95 = 2.706
+TRUSTED, DOUBTED = 0.5, 0.1
+"""Shares of the expected fall of χ² above which it is damped less and below which more."""
+UPPER95 = ONE_SIDED**2
 """Δχ² of a one-sided limit at 95 % confidence."""
 
 
@@ -58,7 +64,8 @@ class Movie:
         scene: Scene,
         density: ArrayLike,
         sigma: ArrayLike,
-        known: dict[int, Estimate],
+        pump_waist: Estimate,
+        rates: RateConstants | None,
         positions: int,
     ) -> None:
         values, errors = np.asarray(density, np.float64), np.asarray(sigma, np.float64)
@@ -75,16 +82,36 @@ class Movie:
         self.start[[D, AMPLITUDE]] = 1.0
         self.free = np.ones(8, bool)
         self.free[Y] = len(scene.y) > 1
-        self.width = np.full(8, inf)
-        factors = {WAIST: 1.0, A: 1e-12, B: 1e-12 * self.unit, C: 1e-12 * self.unit**2}
-        for place, estimate in known.items():
-            value, width = estimate.value, estimate.sigma
-            if not isfinite(value):
-                limit = estimate.upper95
-                value, width = 0.0, inf if limit is None else limit / np.sqrt(UPPER95)
-            self.start[place] = value * factors[place]
-            self.free[place] = width != 0
-            self.width[place] = width * factors[place] if 0 < width < inf else inf
+        if not isfinite(pump_waist.value):
+            raise ValueError("the pump's waist is not known: run overlap_pump, which measures it")
+        known = isfinite(pump_waist.sigma) and pump_waist.sigma > 0
+        row = np.eye(1, 8, WAIST) / (pump_waist.sigma if known else inf)
+        self._prior, self._target = row, row[:, WAIST] * pump_waist.value
+        self.start[WAIST], self.free[WAIST] = pump_waist.value, pump_waist.sigma != 0
+        if rates is None:
+            self.free[[B, C]] = False
+        else:
+            self._know(rates)
+
+    def _know(self, rates: RateConstants) -> None:
+        """Add the prior of the rates, one row of residuals an axis of the Gaussian."""
+        factors = np.array([1e-12, 1e-12 * self.unit, 1e-12 * self.unit**2, 1.0])
+        values = factors * rates.values
+        information = rates.information / np.outer(factors, factors)
+        scale = np.sqrt(np.diag(information))
+        scale[scale == 0] = 1.0
+        strength, axes = np.linalg.eigh(information / np.outer(scale, scale))
+        told = strength > 1e-9
+        rows = np.zeros((int(told.sum()), 8))
+        rows[:, [A, B, C, D]] = np.sqrt(strength[told])[:, np.newaxis] * axes.T[told] * scale
+        self._prior = np.concatenate([self._prior, rows])
+        self._target = np.append(self._target, rows[:, [A, B, C, D]] @ values)
+        self.start[[A, B, C]] = values[:3]
+
+    @property
+    def priors(self) -> int:
+        """How many numbers are known beforehand."""
+        return int(self._prior.any(axis=1).sum())
 
     def fit(self, stimulated: Stimulated, start: Floats, diffusion: float | None = None) -> Optimum:
         """Fit by Levenberg and Marquardt within bounds; `diffusion` is held where given."""
@@ -96,7 +123,7 @@ class Movie:
         if diffusion is not None:
             values[D], free[D] = diffusion, False
         residual, slope = self._compare(model, values)
-        damping = DAMPING
+        damping, slow, stalled = DAMPING, inf, 0
         for _ in range(ITERATIONS):
             chi2 = float(residual @ residual)
             # Not by BLAS: its threads would cost ten times as much as they save at this size.
@@ -108,27 +135,32 @@ class Movie:
             wanted = np.linalg.solve(root, -uphill / scale)
             bounds = ((low - values)[free] * scale, inf)
             step = lsq_linear(root.T, wanted, bounds, method="bvls").x / scale
-            if -step @ (2 * uphill + hessian @ step) < TOLERANCE:
+            expected = float(-step @ (2 * uphill + hessian @ step))
+            stalled = 0 if chi2 < slow - CRAWL else stalled + 1
+            slow = chi2 if stalled == 0 else slow
+            if expected < TOLERANCE or stalled == PATIENCE:
                 sigmas = _sigmas(hessian, free, values <= low)
                 return Optimum(stimulated, values, sigmas, chi2)
             trial = values.copy()
             trial[free] = np.maximum(values[free] + step, low[free])
             new_residual, new_slope = self._compare(model, trial)
-            if new_residual @ new_residual < chi2:
+            share = (chi2 - float(new_residual @ new_residual)) / expected
+            if share > 0:
                 values, residual, slope = trial, new_residual, new_slope
+            if share > TRUSTED:
                 damping = max(damping / 10, LEAST_DAMPING)
-            else:
+            elif share < DOUBTED:
                 damping *= 10
         raise ValueError("the fit of Eq. 4 does not converge: does the movie show one cloud?")
 
     def _compare(self, model: CloudModel, values: Floats) -> tuple[Floats, Floats]:
         """Residuals (N,) in sigmas, priors last, and their derivatives (P, N)."""
         density, table = model(values)
-        count = len(self.width)
         residual = (density[self._good] - self._data) * self._weight
         slope = table[:, self._good] * self._weight
-        priors = np.eye(len(values), count) / self.width
-        away = (values[:count] - self.start) / self.width
+        away = self._prior @ values[:8] - self._target
+        priors = np.zeros((len(values), len(away)))
+        priors[:8] = self._prior.T
         return np.append(residual, away), np.concatenate([slope, priors], axis=1)
 
 

@@ -1,14 +1,23 @@
-"""What a fit of the rate equations is given: plate, relaxation curves, light–light curve and D."""
+"""What a fit of the rate equations is given, and what it tells of the constants together."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.disc import Disc, disc
-from analysis.estimate import Estimate
+from analysis.estimate import ONE_SIDED, Estimate
 
-__all__ = ["Curve", "LightCurve", "Plate", "curve_table", "diffusion_prior", "light_table"]
+__all__ = [
+    "Curve",
+    "LightCurve",
+    "Plate",
+    "RateConstants",
+    "curve_table",
+    "diffusion_prior",
+    "light_table",
+]
 
 Floats = NDArray[np.float64]
 
@@ -85,6 +94,43 @@ class LightCurve:
     density: ArrayLike
     scatter: float = 0.0
     scale: float = 0.0
+
+
+@dataclass(frozen=True)
+class RateConstants:
+    """What is known of A, B, C and D together: a Gaussian.
+
+    Attributes
+    ----------
+    values : (4,) array
+        1/s, cm³/s, cm⁶/s, cm²/s.
+    information : (4, 4) array
+        Inverse of their covariance; rows of zeros for what nothing is known of.
+    """
+
+    values: Floats
+    information: Floats
+
+    @classmethod
+    def independent(cls, *known: Estimate) -> Self:
+        """Known one by one, in the order of `values`; nothing is known of those left out.
+
+        Of one with an upper limit only, 0 with the sigma of that limit.
+
+        Raises
+        ------
+        ValueError
+            A sigma of 0: nothing is known so well.
+        """
+        values, information = np.zeros((2, 4))
+        for place, one in enumerate(known):
+            if one.sigma == 0:
+                raise ValueError(f"{one.value:g} {one.unit} has a sigma of 0: give one above it")
+            if np.isfinite(one.value) and one.sigma > 0:
+                values[place], information[place] = one.value, one.sigma**-2
+            elif one.upper95 is not None:
+                information[place] = (one.upper95 / ONE_SIDED) ** -2
+        return cls(values, np.diag(information))
 
 
 def curve_table(curve: Curve) -> Floats:

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis import rate_solver as solver
 from analysis.estimate import Estimate, not_determined
-from analysis.rate_data import Curve, LightCurve, Plate, diffusion_prior
+from analysis.rate_data import Curve, LightCurve, Plate, RateConstants, diffusion_prior
 from analysis.rate_fit import Minimum, lasing_start, minimise, no_lasing
 from analysis.rate_parameters import MODE, PARAMETERS, SHARED, rates
 from analysis.rate_problem import EMITTED, Problem
@@ -62,6 +62,8 @@ class RateFit:
         makes gain equal loss.
     diffusion : Estimate
         What the data made of the prior, cm²/s.
+    constants : RateConstants
+        What the data say of A, B, C and D together, without the prior on D.
     initial, initial_sigma : (K,) arrays
         Density that the probe sees right after the pump, cm⁻³; NaN for a curve left out.
     chi2, dof : float, int
@@ -82,6 +84,7 @@ class RateFit:
 
     estimates: dict[str, Estimate]
     diffusion: Estimate
+    constants: RateConstants
     initial: Floats
     initial_sigma: Floats
     chi2: float
@@ -91,6 +94,19 @@ class RateFit:
     not_identified: Mapping[str, str]
     plate: Plate
     rates: Floats
+
+    @property
+    def losses(self) -> tuple[float, float]:
+        """What a fresh cloud at threshold loses by A and by C, in units of what it loses by B.
+
+        0 where there is no threshold.
+        """
+        if not self.estimates["threshold_density"].determined:
+            return 0.0, 0.0
+        trapping, radiative, auger = self.rates[:3]
+        cloud = self.estimates["threshold_density"].value * self.plate.profile
+        mean, pairs, triples = (float(self.plate.disc.area @ cloud**n) for n in (1, 2, 3))
+        return trapping * mean / (radiative * pairs), auger * triples / (radiative * pairs)
 
     def density(self, initial: float, time: ArrayLike) -> Floats:
         """Density (cm⁻³) that the probe sees at `time` (ps); 0 before the pump."""
@@ -172,6 +188,22 @@ def fit_rate_equations(
     return _summary(problem, fit, reason, warnings, profiles)
 
 
+def _constants(problem: Problem, best: Minimum) -> RateConstants:
+    """Take the prior on D out of what A, B, C and D have become."""
+    shown = [solver.A, solver.B, solver.C, solver.D]
+    values = np.array([PARAMETERS[i].published(best.theta[i]) for i in shown])
+    slope = np.array([PARAMETERS[i].slope(best.theta[i]) for i in shown])
+    prior, sigma = problem.prior
+    information = np.linalg.pinv(best.covariance[np.ix_(shown, shown)], hermitian=True)
+    by_data = information.copy()
+    by_data[-1, -1] -= (best.width * sigma / slope[-1]) ** -2
+    # the Gaussian that the prior turned into the posterior has its middle elsewhere
+    pull = np.zeros(len(shown))
+    pull[-1] = (information - by_data)[-1, -1] * (prior - values[-1]) / slope[-1]
+    values -= slope * (np.linalg.pinv(by_data, hermitian=True) @ pull)
+    return RateConstants(values, by_data / np.outer(slope, slope))
+
+
 def _summary(
     problem: Problem, best: Minimum, reason: str, warnings: tuple[str, ...], profiles: bool
 ) -> RateFit:
@@ -200,6 +232,7 @@ def _summary(
     return RateFit(
         estimates=estimates,
         diffusion=diffusion,
+        constants=_constants(problem, best),
         initial=initial,
         initial_sigma=initial_sigma,
         chi2=best.chi2,

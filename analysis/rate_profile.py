@@ -7,10 +7,9 @@ alike: an interval ends where χ² has risen by χ²/dof instead of by 1.
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import norm
 
 from analysis import rate_solver as solver
-from analysis.estimate import Estimate, not_determined
+from analysis.estimate import ONE_SIDED, Estimate, not_determined
 from analysis.rate_fit import Minimum, minimise
 from analysis.rate_parameters import PARAMETERS
 from analysis.rate_problem import Problem
@@ -20,7 +19,6 @@ __all__ = ["RESOLVED", "estimate"]
 RESOLVED = 3.0
 """Sigmas from zero from which on a value stands beside a limit."""
 
-_ONE_SIDED = float(norm.ppf(0.95))
 _UNRESOLVED = "not resolved from zero"
 _PROFILED = "interval by profile likelihood"
 
@@ -50,7 +48,7 @@ def estimate(problem: Problem, best: Minimum, index: int, profiles: bool) -> Est
 
 def _limit(problem: Problem, best: Minimum, index: int, profiles: bool) -> float:
     """Upper limit of a parameter that cannot be negative, at 95 %: χ² is counted from zero on."""
-    rise, theta, sigma = _ONE_SIDED**2, best.theta[index], best.sigma[index]
+    rise, theta, sigma = ONE_SIDED**2, best.theta[index], best.sigma[index]
     below = min(theta, 0.0) / sigma
     if not profiles:
         return float(theta + sigma * np.sqrt(rise + below**2))

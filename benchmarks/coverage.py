@@ -20,13 +20,14 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from analysis.band import CENTRE_WAVELENGTH
 from analysis.estimate import Estimate
@@ -136,12 +137,10 @@ def experiment(laboratory: Laboratory, size: tuple[float, float]) -> PaperData:
     )
 
 
-def truth(
-    scenario: Scenario, x: float, y: float, delay: Sequence[float] = DELAYS
-) -> dict[str, float]:
+def truth(scenario: Scenario, x: float, y: float, kinetics: xr.Dataset) -> dict[str, float]:
     """Return what the estimates should be, with the pump at (x, y) um on the plate.
 
-    Decay times are those of the sample at `delay` (ps), where the kinetics looked.
+    Decay times are those of the sample at the times (ps) when the kinetics looked.
     """
     sample, spec, actuators = Sample(scenario), scenario.sample, scenario.actuators
     # the steering lens stays at z = 0, not quite in focus
@@ -157,8 +156,8 @@ def truth(
         density = 2 * float(sample.density(0.0, cloud, x, y))  # at 0 half of the pulse has come
         return density, float(sample.index_change(density))
 
-    delay = np.asarray(delay, float)
-    decay = fit_biexponential(delay, delta_n(delay, ABOVE), window=WINDOW)
+    above, below = (_looked(kinetics, fluence) for fluence in (ABOVE, BELOW))
+    decay = fit_biexponential(above, delta_n(above, ABOVE), window=WINDOW)
     onset = spec.lasing.threshold_fluence / widening**2  # as many carriers, in a wider spot
     threshold = _steepest(lambda fluence: sample.carriers(fluence, spot).coherent, onset)
     at_threshold, at_onset = created(threshold), created(onset)
@@ -178,10 +177,16 @@ def truth(
         "fluence_onset": onset,
         "threshold_difference": threshold - onset,
         "photon_loss": spec.lasing.photon_loss,
-        "relaxation_below": _relaxation(delay, delta_n(delay, BELOW)),
+        "relaxation_below": _relaxation(below, delta_n(below, BELOW)),
         "pump_waist": spot.waist,
         "time_zero": actuators.time_zero / MM_PER_PS,
     }
+
+
+def _looked(kinetics: xr.Dataset, fluence: float) -> np.ndarray:
+    """Times (ps) when the delay scan at a fluence looked at the sample."""
+    near = np.abs(kinetics["fluence"].values - fluence) < 0.02 * fluence
+    return probe_time(kinetics.isel(point=near))[0]
 
 
 def _steepest(intensity: Callable[[float], float], near: float) -> float:
@@ -214,8 +219,7 @@ def measured(seed: int) -> dict[str, Any]:
     estimates["time_zero"] = Estimate(zero, data.known.time_zero_sigma, "ps")
     estimates["pump_waist"] = data.known.pump_waist
     assert data.kinetics is not None
-    looked = probe_time(data.kinetics.isel(point=slice(len(DELAYS))))[0]
-    true = truth(scenario, *laboratory.pump_position(), looked)
+    true = truth(scenario, *laboratory.pump_position(), data.kinetics)
     return {
         "seed": seed,
         "seconds": [taken - begin, inferred - taken],

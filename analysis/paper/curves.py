@@ -67,15 +67,17 @@ def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
     return curves
 
 
-def movie_grid(movie: xr.Dataset) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-    """Put the points of maps at several delays into a grid.
+def movie_grid(
+    movie: xr.Dataset, name: str = "carrier_density"
+) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
+    """Put the points of maps at several delays into a grid, of `name` and its sigma.
 
     Returns
     -------
     time, x, y : (T,), (X,), (Y,) arrays
         ps after the pump, mean over the points of a frame; um.
-    density, sigma : (T, Y, X) arrays
-        cm⁻³; NaN where there is no point.
+    values, sigma : (T, Y, X) arrays
+        NaN where there is no point.
     spread : (T,) array
         ps.
     """
@@ -83,12 +85,12 @@ def movie_grid(movie: xr.Dataset) -> tuple[Floats, Floats, Floats, Floats, Float
     x, column = levels(movie["x"].values, _PLACE)
     y, row = levels(movie["y"].values, _PLACE)
     shape = (int(frame.max()) + 1, len(y), len(x))
-    density, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
-    density[frame, row, column] = movie["carrier_density"].values
-    sigma[frame, row, column] = movie["carrier_density_sigma"].values
+    values, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+    values[frame, row, column] = movie[name].values
+    sigma[frame, row, column] = movie[f"{name}_sigma"].values
     count = np.bincount(frame)
-    time, spread = (np.bincount(frame, values) / count for values in probe_time(movie))
-    return time, x, y, density, sigma, spread
+    time, spread = (np.bincount(frame, moment) / count for moment in probe_time(movie))
+    return time, x, y, values, sigma, spread
 
 
 def probe_time(scan: xr.Dataset) -> tuple[Floats, Floats]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.decay import DecayFit
 from analysis.estimate import Estimate, not_determined
@@ -79,8 +79,6 @@ def decay_times(
         raise ValueError(fit.warnings[0])
     fluences = sorted(decays)
     here = fluences.index(round(curve.fluence, 2))
-    around = fluences[max(here - 1, 0) : here + 2]
-    scale = float(np.hypot(known.fluence_scale, known.fluence_scatter)) * curve.fluence
     note = (
         f"window {fit.window[0]:g} to {fit.window[1]:g} ps, {curve.fluence:.2g} mJ/cm2; "
         f"chi2/dof {fit.reduced_chi2:.1f}"
@@ -89,13 +87,21 @@ def decay_times(
     for name in ("tau_lasing", "tau_fluor"):
         if not fit.sigmas[name] < fit.values[name]:
             raise ValueError("the data do not determine two decay times")
-        slope = 0.0
-        if len(around) > 1:
-            change = decays[around[-1]].values[name] - decays[around[0]].values[name]
-            slope = change / (around[-1] - around[0])
-        sigma = float(np.hypot(fit.sigmas[name], slope * scale))
+        change = _off(known, fluences, [decays[f].values[name] for f in fluences], here)
+        sigma = float(np.hypot(fit.sigmas[name], change))
         found[name] = Estimate(fit.values[name], sigma, "ps", note=note)
     return found
+
+
+def _off(known: Known, fluence: ArrayLike, time: ArrayLike, here: int) -> float:
+    """By how much a decay time may be off because its fluence is: by the slope about it."""
+    fluence, time = np.asarray(fluence, np.float64), np.asarray(time, np.float64)
+    first, last = max(here - 1, 0), min(here + 1, len(fluence) - 1)
+    if first == last:
+        return 0.0
+    slope = (time[last] - time[first]) / (fluence[last] - fluence[first])
+    scale = np.hypot(known.fluence_scale, known.fluence_scatter)
+    return float(abs(slope) * scale * fluence[here])
 
 
 def decay_windows(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
@@ -132,12 +138,17 @@ def relaxation_times(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
     )
 
 
-def relaxation_rows(relaxation: xr.Dataset | None, reason: str) -> dict[str, Estimate]:
-    """1/e times at `BELOW`, and at the largest fluence from `ABOVE` on."""
+def relaxation_rows(
+    known: Known, relaxation: xr.Dataset | None, reason: str
+) -> dict[str, Estimate]:
+    """1/e times at `BELOW`, and at the largest fluence from `ABOVE` on.
+
+    To the noise comes how far the fluence may be from what it is said to be.
+    """
     if relaxation is None:
         missing = not_determined("ps", reason)
         return {"relaxation_below": missing, "relaxation_above": missing}
-    fluence = relaxation["fluence"].values
+    fluence, time, noise = (relaxation[name].values for name in ("fluence", "time", "sigma"))
     chosen = {
         "relaxation_below": (np.abs(fluence / BELOW - 1) <= _SAME, f"at {BELOW:g} mJ/cm2"),
         "relaxation_above": (fluence >= (1 - _SAME) * ABOVE, f"from {ABOVE:g} mJ/cm2 on"),
@@ -147,7 +158,7 @@ def relaxation_rows(relaxation: xr.Dataset | None, reason: str) -> dict[str, Est
         if not there.any():
             rows[name] = not_determined("ps", f"no relaxation to 1/e is seen {where}")
             continue
-        one = relaxation.isel(fluence=int(np.flatnonzero(there)[np.argmax(fluence[there])]))
-        note = f"{float(one['fluence']):.2f} mJ/cm2"
-        rows[name] = Estimate(float(one["time"]), float(one["sigma"]), "ps", note=note)
+        here = int(np.flatnonzero(there)[np.argmax(fluence[there])])
+        sigma = float(np.hypot(noise[here], _off(known, fluence, time, here)))
+        rows[name] = Estimate(float(time[here]), sigma, "ps", note=f"{fluence[here]:.2f} mJ/cm2")
     return rows

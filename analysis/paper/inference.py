@@ -14,7 +14,8 @@ from analysis.decay import DecayFit
 from analysis.estimate import Estimate, not_determined
 from analysis.fluence import Response
 from analysis.laser_line import LineIntensity, separate_line
-from analysis.movie import DiffusionFit, fit_line, fit_movie
+from analysis.materials import MATERIALS
+from analysis.movie import DiffusionFit, fit_movie
 from analysis.paper.curves import FIRST, kinetics_curves, movie_grid, taken
 from analysis.paper.data import PaperData
 from analysis.paper.decays import (
@@ -36,6 +37,7 @@ from analysis.paper.thresholds import (
 from analysis.rate_equations import Plate, RateFit, fit_rate_equations
 from analysis.rate_parameters import PARAMETERS
 from analysis.threshold import SCurve, fit_s_curve
+from analysis.waveguide import fit_waveguide
 
 __all__ = ["Results", "infer"]
 
@@ -92,9 +94,9 @@ class Results:
 def infer(data: PaperData) -> Results:
     """Fit everything that the data allow.
 
-    The diffusion constant and the rate constants need each other: the movie is fitted with the
-    rates that follow from the kinetics for any diffusion up to 1 cm²/s, then the kinetics with the
-    diffusion that follows from the movie.
+    The diffusion constant and the rate constants need each other: the movie is fitted with what
+    the kinetics say of the rates for any diffusion, then the kinetics with the diffusion that
+    follows from the movie, in which the kinetics have a small part.
     """
     parts, known = _Parts(), data.known
     plate = Plate(known.size, known.pump_waist.value, known.probe_waist)
@@ -116,13 +118,20 @@ def infer(data: PaperData) -> Results:
     s_curve = parts.make(
         "s_curve",
         lambda: fit_s_curve(
-            sweep["fluence"].values, line.line, line.line_sigma, known.fluence_scatter
+            sweep["fluence"].values,
+            line.line,
+            line.line_sigma,
+            plate,
+            known.fluence_scatter,
+            dark.losses if dark else (0.0, 0.0),
         ),
         "line",
     )
     light = parts.make(
         "light",
-        lambda: light_curve(sweep["fluence"].values, line, response, known.fluence_scatter),
+        lambda: light_curve(
+            sweep["fluence"].values, line, response, arrival, known.fluence_scatter
+        ),
         "line",
         "response",
     )
@@ -151,7 +160,7 @@ def infer(data: PaperData) -> Results:
         "D": movie.diffusion if movie else not_determined("cm2/s", reasons["movie"]),
         **threshold_rows(known, reasons, response, s_curve),
         **onset_rows(known, reasons, s_curve, onset),
-        **relaxation_rows(relaxation, reasons.get("relaxation", "")),
+        **relaxation_rows(known, relaxation, reasons.get("relaxation", "")),
         "D_silicon": silicon.diffusion if silicon else not_determined("cm2/s", reasons["silicon"]),
     }
     order = ["A", "B", "C", "beta", "tau_lasing", "tau_fluor", "D"]
@@ -219,9 +228,7 @@ def _movie(data: PaperData, rates: RateFit) -> DiffusionFit:
         size=data.known.size,
         probe_waist=data.known.probe_waist,
         pump_waist=data.known.pump_waist,
-        trapping=rates.estimates["A"],
-        radiative=rates.estimates["B"],
-        auger=rates.estimates["C"],
+        rates=rates.constants,
         spread=spread[late],
     )
 
@@ -229,13 +236,14 @@ def _movie(data: PaperData, rates: RateFit) -> DiffusionFit:
 def _silicon(data: PaperData) -> DiffusionFit:
     if data.known.waveguide is None:
         raise ValueError("the size of the waveguide is not known")
-    time, x, _, density, sigma, _ = movie_grid(taken(data.silicon, "silicon scan"))
+    time, x, _, delta_n, sigma, _ = movie_grid(taken(data.silicon, "silicon scan"), "delta_n")
     late = time >= FIRST
-    return fit_line(
+    return fit_waveguide(
         time[late],
         x,
-        density[late, 0],
+        delta_n[late, 0],
         sigma[late, 0],
+        material=MATERIALS["Si"],
         length=data.known.waveguide[0],
         width=data.known.waveguide[1],
         probe_waist=data.known.probe_waist,

@@ -35,30 +35,83 @@ _UNLIKELY = 0.01
 _VISIBLE = 5.0
 """Standard deviations by which the response must stand out of the noise."""
 
+LIGHT = 5e-4
+"""Relative error of the light beyond its noise: its band changes shape beneath the pump's line, and
+at its ends, as it grows."""
+
+_LOST = 0.03
+"""Relative error of what the rates say was lost before the probe came, where lasing takes most."""
+
+_TELLING = 0.5
+"""Least d ln(left)/d ln(created) at which what is left tells what there was."""
+
+_ROUNDS = 8
+"""Of the density in proportion to the fluence; each brings a factor of five or more."""
+
 
 def density_after_pump(sweep: xr.Dataset, rates: RateFit) -> xr.Dataset:
-    """Density of the sweep right after the pump: the rates add what had recombined by then."""
-    density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
-    left = _left(rates, density, *probe_time(sweep))
-    sigma = np.hypot(sigma, _LOST * (1 - left) / left * density) / left
+    """Density of the sweep right after the pump: the rates add what had recombined by then.
+
+    It is made linear about that of a density in proportion to the fluence. Above the threshold the
+    less is left the more there was: at fluences where what is left tells little of what there was,
+    by this proportion and not by the noise of the point, it is NaN.
+
+    Returns
+    -------
+    xr.Dataset
+        Over `point`, with the coordinate `fluence` (mJ/cm²): `density` and `sigma` (cm⁻³), and
+        `lost`, the logarithm of the ratio between what there was and what was left.
+
+    Raises
+    ------
+    ValueError
+        No carriers, or the probe came before the pump or too late to tell.
+    """
+    seen, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
+    fluence = np.where(sweep["fluence"].values > 0, sweep["fluence"].values, np.nan)
+    time, spread = probe_time(sweep)
+    if not (time - spread > 0).all():
+        raise ValueError(
+            f"the fluence sweep looked {time.min():.2g} ps after the pump, while it was still "
+            "arriving: take it some ps later"
+        )
+    nodes = np.stack([time - spread, time + spread])
+    per_fluence = float(np.nanmedian((seen / fluence)[fluence <= np.nanmedian(fluence)]))
+    for _ in range(_ROUNDS):
+        if not per_fluence > 0:
+            raise ValueError("no carriers stand out of the noise of the fluence sweep")
+        created = per_fluence * fluence
+        left, slope = _left(rates, created, nodes)
+        telling = slope * created > _TELLING * left
+        if not telling.any():
+            raise ValueError(
+                f"of the carriers too few are left {np.median(time):.3g} ps after the pump to tell "
+                "how many there were: take the fluence sweep earlier"
+            )
+        before = np.where(telling, created + (seen - left) / slope, np.nan)
+        per_fluence = float(np.nanmedian(before / fluence))
+    lost = np.log(created / left)
+    error = np.hypot(sigma, _LOST * lost * left) / slope
     return xr.Dataset(
-        {"density": ("point", density / left), "sigma": ("point", sigma)},
-        coords={"fluence": ("point", sweep["fluence"].values)},
+        {
+            "density": ("point", before),
+            "sigma": ("point", np.where(telling, error, np.nan)),
+            "lost": ("point", np.where(telling, lost, np.nan)),
+        },
+        coords={"fluence": sweep["fluence"]},
     )
 
 
-def _left(rates: RateFit, density: Floats, time: Floats, spread: Floats) -> Floats:
-    """Share (P,) of the carriers that is left where the probe sees `density` (P,).
-
-    It looks at `time` ± `spread` (P,) ps.
-    """
-    left = np.ones_like(density)
-    nodes = np.stack([time - spread, time + spread], axis=1)
-    for _ in range(6):  # each brings a factor of five: at 5 ps a fifth may be gone
-        for i, initial in enumerate(density / left):
-            if initial > 0:
-                left[i] = rates.density(initial, nodes[i]).mean() / initial
-    return left
+def _left(rates: RateFit, created: Floats, nodes: Floats) -> tuple[Floats, Floats]:
+    """Density (P,) that is left of `created` (P,), mean of two `nodes` (2, P) in ps; its slope."""
+    step = 0.01
+    low, middle, high = (
+        np.array(
+            [rates.density(n * factor, t).mean() for n, t in zip(created, nodes.T, strict=True)]
+        )
+        for factor in (1 - step, 1.0, 1 + step)
+    )
+    return middle, (high - low) / (2 * step * created)
 
 
 def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: float) -> Response:
@@ -84,30 +137,27 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     return found
 
 
-LIGHT = 2e-3
-"""Relative error of the light beyond its noise: how well luminescence and lines are told apart."""
-
-SCALE = 0.02
-"""Relative error that the densities of the light share: the sweep's are carried back to the pump by
-rates that know nothing of the light, and the pump may drift between sweep and kinetics."""
-
-_LOST = 0.03
-"""Relative error of what the rates say was lost before the probe came, where lasing takes most."""
-
-
 def light_curve(
-    fluence: Floats, line: LineIntensity, response: Response, scatter: float
+    fluence: Floats,
+    line: LineIntensity,
+    response: Response,
+    arrival: xr.Dataset | None,
+    scatter: float,
 ) -> LightCurve:
-    """All light against the density right after the pump."""
+    """All light against the density right after the pump.
+
+    The densities share the error of the response and that of what was lost on average.
+    """
+    lost = 0.0 if arrival is None else float(arrival["lost"].mean())
     intensity = line.line + line.broad
     good = np.flatnonzero(np.isfinite(intensity))
     return LightCurve(
         fluence[good],
         intensity[good],
-        np.hypot(np.hypot(line.line_sigma, line.broad_sigma), LIGHT * intensity)[good],
+        np.hypot(line.total_sigma, LIGHT * intensity)[good],
         response.slope * fluence[good],
         scatter,
-        SCALE,
+        float(np.hypot(response.relative_sigma, _LOST * lost)),
     )
 
 

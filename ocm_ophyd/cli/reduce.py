@@ -64,7 +64,7 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
     names = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
     columns = {name: reduced[name].values.tolist() for name in names}
     if as_json:
-        typer.echo(to_json({"reduced_run": kept, **columns}))
+        typer.echo(to_json({"reduced_run": kept, **columns, "chirp": _chirp(reduced)}))
         return
     from rich.table import Table
 
@@ -74,8 +74,41 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
     wide_console().print(table)
     left_out = int(reduced["frames_saturated"].sum())
     typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
+    for line in _about_chirp(_chirp(reduced), out):
+        typer.echo(line)
     if kept:
         typer.echo(f"kept as run {kept}")
+
+
+def _chirp(reduced: "xr.Dataset") -> dict[str, Any]:
+    """Return what became of the probe's chirp in a delay scan; empty for other scans."""
+    if "chirp_resolved_note" in reduced.attrs:
+        return {"not_undone": reduced.attrs["chirp_resolved_note"]}
+    if "chirp_resolved_delay" not in reduced:
+        return {}
+    about = reduced["chirp_resolved_delay"].attrs
+    finest = float(reduced["chirp_resolved_resolution"].min())
+    found: dict[str, Any] = {"source": about["chirp_source"], "resolution": finest}
+    if "chirp" in about:
+        found |= {name: about[name].tolist() for name in ("chirp", "chirp_sigma")}
+        found["units"] = about["chirp_units"]
+    return found
+
+
+def _about_chirp(chirp: dict[str, Any], out: Path | None) -> list[str]:
+    if "not_undone" in chirp:
+        return [f"delta_n against time without the chirp: {chirp['not_undone']}"]
+    if not chirp:
+        return []
+    lines = [
+        f"chirp undone with that of {chirp['source']}: resolution {chirp['resolution']:.2f} ps "
+        f"where it is finest; /chirp_resolved in {out or 'the file that -o writes'}"
+    ]
+    if "chirp" in chirp:
+        terms = zip(chirp["chirp"], chirp["chirp_sigma"], strict=True)
+        shown = ", ".join(f"{value:.4f} ± {sigma:.4f}" for value, sigma in terms)
+        lines.append(f"chirp of this scan, {chirp['units']}: {shown}")
+    return lines
 
 
 def _reduce_file(path: Path, scheduler: str | None) -> "xr.Dataset":

@@ -1,12 +1,18 @@
 """Δn against time through a chirped probe: spectra built by hand from fields, and hostile ones."""
 
+import json
+from functools import partial
+
 import numpy as np
 import pytest
 import xarray as xr
 from chirped_pulse import CHIRP, PulsedPlate, ThroughPulse, group_delay, step
 from handmade import WAVELENGTH
+from typer.testing import CliRunner
 
+from analysis.raw import write_raw
 from analysis.reduction import read_reduced, reduce_scan, write_reduced
+from ocm_ophyd.cli import app
 
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
 DELAY = np.arange(-5.0, 8.0, 0.25)  # ps
@@ -97,7 +103,7 @@ def test_the_chirp_found_from_the_scan_is_right_and_says_how_sure_it_is():
 
 def test_a_decay_behind_the_rise_is_unbiased():
     """13.4 ps, the paper's lasing: Δn falls by 7 % a picosecond."""
-    truth = lambda t: step(t, 1e-2, decay=13.4)  # noqa: E731
+    truth = partial(step, height=1e-2, decay=13.4)
     (time, delta_n, sigma, _), _ = resolved(scan(truth, **NOISE))
     late = (time > ZERO + 0.4) & (time < DELAY[-1] + 1)
     assert np.abs(delta_n[late] / truth(time[late]) - 1).max() < 0.01
@@ -106,7 +112,7 @@ def test_a_decay_behind_the_rise_is_unbiased():
 
 def test_sigma_is_the_scatter():
     """Over repeated scans, behind and before the rise, of the mean over a picosecond and of all."""
-    truth = lambda t: step(t, 1e-2, decay=50)  # noqa: E731
+    truth = partial(step, height=1e-2, decay=50)
     delay = np.arange(-4.0, 5.0, 0.5)
     pulls = []
     for seed in range(6):
@@ -141,7 +147,7 @@ def test_colours_that_follow_one_another_are_told_from_a_pulse():
 
 def test_uneven_delays_repeats_and_gaps(tmp_path):
     """A gap longer than the pulse is a time without result; both its sides are right."""
-    truth = lambda t: step(t, 1e-2, decay=60)  # noqa: E731
+    truth = partial(step, height=1e-2, decay=60)
     rng = np.random.default_rng(4)
     near = np.sort(rng.uniform(-5, 8, 50))
     delay = rng.permutation(np.concatenate([near, near[:5], [30.0, 31.0, 32.0, 60.0]]))
@@ -229,3 +235,19 @@ def test_delays_that_stand_alone():
     assert np.isnan(result["chirp_resolved_delta_n"].values).sum() == 9
     late = time > 10
     assert np.abs((delta_n - step(time, decay=500)) / sigma)[late].max() < 5
+
+
+def test_the_command_says_what_became_of_the_chirp(tmp_path):
+    """Chirp and its uncertainty where it is the scan's own; why not, where there is none."""
+    chirped, short = tmp_path / "chirped.h5", tmp_path / "short.h5"
+    write_raw(scan(known=False, **NOISE), chirped)
+    write_raw(scan(delay=np.arange(5.0, 20.0, 1.0), known=False, **NOISE), short)
+    ocm = partial(CliRunner().invoke, app)
+    found = json.loads(ocm(["reduce", str(chirped), "--json"]).stdout)["chirp"]
+    assert found["source"] == "this scan"
+    assert found["resolution"] < 0.2
+    assert (np.abs(np.subtract(found["chirp"], CHIRP)) < 4 * np.array(found["chirp_sigma"])).all()
+    assert "chirp of this scan, ps/(100 rad/ps)^k" in ocm(["reduce", str(chirped)]).stdout
+    said = ocm(["reduce", str(short)]).stdout.splitlines()[-1]
+    assert said.startswith("delta_n against time without the chirp: ")
+    assert "no rise" in said

@@ -7,7 +7,8 @@ import pytest
 
 from analysis.diffusion import solve_diffusion
 from analysis.estimate import Estimate, not_determined
-from analysis.movie import fit_line, fit_movie
+from analysis.movie import fit_movie
+from analysis.rate_data import RateConstants
 from ocm_ophyd.twin.sample import Sample, Spot
 from ocm_ophyd.twin.scenario import load_scenario
 
@@ -51,9 +52,9 @@ def fit(sample, density, rng=None, **given):
         "size": SIZE,
         "probe_waist": PROBE,
         "pump_waist": known(PUMP, 0.01),
-        "trapping": known(sample.trapping, 0.1),
-        "radiative": known(sample.radiative, 0.01),
-        "auger": known(sample.auger, 0.3),
+        "rates": RateConstants.independent(
+            known(sample.trapping, 0.1), known(sample.radiative, 0.01), known(sample.auger, 0.3)
+        ),
         **given,
     }
     return fit_movie(**arguments)
@@ -150,7 +151,12 @@ def test_the_likelihood_tells_how_stimulated_emission_enters(kind):
     light = np.exp(-2 * ((PLACES[:, np.newaxis] - x) / PROBE) ** 2)
     light /= light.sum(axis=1, keepdims=True)
     sample, _ = sample_movie()
-    found = fit(sample, light @ cloud[1:] @ light.T, auger=None)
+    no_auger = RateConstants.independent(
+        Estimate(sample.trapping, 0.1 * sample.trapping, "s-1"),
+        Estimate(sample.radiative, 0.01 * sample.radiative, "cm3/s"),
+        Estimate(0.0, 1e-33, "cm6/s"),
+    )
+    found = fit(sample, light @ cloud[1:] @ light.T, rates=no_auger)
     assert found.model == kind
     assert found.diffusion.value == pytest.approx(8.0, abs=0.3 * found.diffusion.sigma)
     assert "D = " in found.diffusion.note  # of the other
@@ -189,50 +195,14 @@ def test_unknown_rates_are_fitted_and_upper_limits_used():
     found = fit(
         sample,
         density,
-        trapping=not_determined("s-1", "no kinetics"),
-        auger=Estimate(np.nan, np.nan, "cm6/s", upper95=1e-29),
+        rates=RateConstants.independent(
+            not_determined("s-1", "no kinetics"),
+            Estimate(sample.radiative, 0.01 * sample.radiative, "cm3/s"),
+            Estimate(np.nan, np.nan, "cm6/s", upper95=1e-29),
+        ),
     )
     assert abs(found.diffusion.value - 0.8) < found.diffusion.sigma
     assert found.trapping.value == pytest.approx(sample.trapping, abs=found.trapping.sigma)
-
-
-def silicon_scan(fluence, pump_y=0.05):
-    """Delays, positions and noise-free density (T, X) along the middle of the waveguide."""
-    sample = Sample(load_scenario("silicon"))
-    cloud = sample.carriers(fluence, Spot(0.06, pump_y, PUMP))
-    times = np.array([5.0, 20, 50, 100, 150, 200, 300, 400, 500])
-    x = np.linspace(-5, 5, 21)
-    return times, x, np.array([sample.density(times, cloud, place, 0.0) for place in x]).T
-
-
-def fit_silicon(times, x, density):
-    return fit_line(
-        times,
-        x,
-        density,
-        np.full(density.shape, SIGMA),
-        length=20.0,
-        width=2.0,
-        probe_waist=PROBE,
-        pump_waist=Estimate(PUMP, 0.01 * PUMP, "um"),
-    )
-
-
-def test_silicon_widens():
-    """D = 15 cm²/s; carriers spread across the 2 um too, which must not pass for trapping."""
-    times, x, density = silicon_scan(0.5)
-    found = fit_silicon(times, x, density)
-    assert found.diffusion.value == pytest.approx(15.0, abs=0.25 * found.diffusion.sigma)
-    assert found.diffusion.sigma < 1
-    assert found.trapping.value == pytest.approx(1e9, rel=0.02)
-    rng = np.random.default_rng(6)
-    pulls = []
-    for _ in range(12):
-        noisy = fit_silicon(times, x, density + rng.normal(0, SIGMA, density.shape)).diffusion
-        pulls.append((noisy.value - 15) / noisy.sigma)
-        assert "not resolved" not in noisy.note
-    assert abs(np.mean(pulls)) < 3 / np.sqrt(12)
-    assert np.std(pulls) == pytest.approx(1, abs=0.6)
 
 
 def test_a_frame_is_the_same_alone_as_among_others():
