@@ -12,6 +12,7 @@ PROBE_BAND = (925.0, 1125.0)
 CENTRE_WAVELENGTH = sum(PROBE_BAND) / 2
 """Wavelength in nm at which `delta_phi` is given: the band's centre."""
 
+_ROUNDING = 1 / 12  # counts², which a pixel without light or read noise has as well
 _MIN_LIGHT = 0.05  # of the brightest pixel: less adds nothing but stray light
 _MIN_PIXELS = 20
 _MAX_TURN = 0.1  # rad of fringe phase in a bin: costs 0.04 % of the visibility
@@ -112,7 +113,7 @@ def _normalise(
             off_sum += off[j]
             difference_sum += difference[j]
         signal = max(off_sum + mean_open * difference_sum, 0.0)
-        variance = signal / gain + (end - starts[i]) * (read_noise / gain) ** 2
+        variance = signal / gain + (end - starts[i]) * ((read_noise / gain) ** 2 + _ROUNDING)
         normal_off[i] = off_sum / light[i]
         normal_difference[i] = difference_sum / light[i]
         weight[i] = light[i] ** 2 / variance

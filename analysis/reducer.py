@@ -209,7 +209,10 @@ class Reducer:
         step = self.model.phase_step(spectra.fringe, spectra.difference, spectra.difference_weight)
         per_count = self.band.per_count(step.functional).astype(np.float32)  # enough, and fast
         frame_phase = (frames[:, pixels].astype(np.float32) @ per_count).astype(np.float64)
-        sigma = float(np.hypot(weights.sigma(frame_phase), step.scale_sigma))
+        # Few frames may scatter less than their noise, and those of a stuck detector not at all.
+        noise = np.sqrt(np.sum(step.functional**2 / spectra.difference_weight))
+        scatter = max(weights.sigma(frame_phase), noise)
+        sigma = float(np.hypot(scatter, step.scale_sigma))
         if blind is not None:
             fluorescence[blind] = np.nan
         result = self._result(spectra.fringe, step, sigma, len(frames), saturated, fluorescence)
