@@ -19,14 +19,16 @@ Floats = NDArray[np.float64]
 Frames = NDArray[np.uint32]
 Vector = tuple[float, float, float]
 
-_MOVES = (1, 0, 3)  # phase, energy and tilt among the directions
+MOVES = (1, 0, 3)
+"""Phase, energy and tilt among the `directions`."""
+
 _FURTHEST = 2.0  # rad: beyond this from the mean the series of sine and cosine end
 _NEAR = 1e-4  # rad: the next step would be its square
 _LOOKS = 5
-_SETS = 8.0  # of functionals a radian of the pump's effect: the wrong one costs 0.4 % at most
-_MOST_SETS = 25
+_SETS = 8  # of functionals a radian of the pump's effect: the wrong one costs 0.4 % at most
+_MOST_SETS = 100
 _BLIND = 0.01  # rad²: what a frame says less well is of no use, and beyond the series
-_BLURRED = 0.01  # loss of contrast by drift that is worth a second look
+_BLURRED = 0.001  # loss of contrast by drift that is worth a second look
 
 
 @compiled
@@ -55,7 +57,7 @@ def displace(
     weight: Floats,
     setup: Setup,
     moved: Floats,
-) -> None:
+) -> float:
     """Fill in where frames are from the mean: `moved` of `displacements`.
 
     Parameters
@@ -71,8 +73,13 @@ def displace(
         Inverse variances of both in one frame.
     setup : Setup
     moved : (5, F) array
+
+    Returns
+    -------
+    float
+        Contrast of the mean fringe over that of a frame.
     """
-    last = int(min(1 + abs(delta) * _SETS, _MOST_SETS))
+    last = sets(1, delta)
     chosen = np.rint(opened * last).astype(np.int64)
     noise, response = np.zeros((last + 1, 3, 3)), np.zeros((last + 1, 2, 5, 3))
     functionals, mixed = np.empty((3, ways.shape[2])), np.empty_like(ways[0])
@@ -81,12 +88,7 @@ def displace(
         if not (chosen == a).any():
             continue
         on = a / last
-        for i in range(ways.shape[2]):
-            if weight[0, i] * weight[1, i] > 0:
-                mixed_weight[i] = 1 / ((1 - on) / weight[0, i] + on / weight[1, i])
-        for kind in range(5):
-            for i in range(ways.shape[2]):
-                mixed[kind, i] = (1 - on) * ways[0, kind, i] + on * ways[1, kind, i]
+        mixture(ways, weight, on, mixed, mixed_weight)
         _functionals(mixed, mixed_weight, noise[a], functionals)
         for state in range(2):
             for kind in range(5):
@@ -102,6 +104,28 @@ def displace(
         if abs(sharper - contrast) <= _BLURRED:
             break
         contrast = sharper
+    return contrast
+
+
+@compiled
+def sets(least: int, delta: float) -> int:
+    """Return how many sets of functionals lie between closed and open frames."""
+    count = least + abs(delta) * _SETS
+    return int(count) if count < _MOST_SETS else _MOST_SETS  # nor for what is no number
+
+
+@compiled
+def mixture(ways: Floats, weight: Floats, on: float, mixed: Floats, mixed_weight: Floats) -> None:
+    """Fill in directions (5, B) and weights (B,) of a frame that the chopper opens for `on` of it.
+
+    `ways` (2, 5, B) and `weight` (2, B) are those of closed and open frames.
+    """
+    for i in range(ways.shape[2]):
+        if weight[0, i] * weight[1, i] > 0:
+            mixed_weight[i] = 1 / ((1 - on) / weight[0, i] + on / weight[1, i])
+    for kind in range(5):
+        for i in range(ways.shape[2]):
+            mixed[kind, i] = (1 - on) * ways[0, kind, i] + on * ways[1, kind, i]
 
 
 @compiled
@@ -109,16 +133,16 @@ def _functionals(ways: Floats, weight: Floats, noise: Floats, out: Floats) -> No
     """Fill in functionals (3, B) of phase, energy and tilt, and their covariance (3, 3)."""
     bins = len(weight)
     for a in range(3):
-        row = ways[_MOVES[a]]
+        row = ways[MOVES[a]]
         for b in range(3):
-            noise[a, b] = dot(row * weight, ways[_MOVES[b]])
+            noise[a, b] = dot(row * weight, ways[MOVES[b]])
     noise[0, 0] += 1.0  # a fringe that the pump puts out shows no phase
     noise[:] = inverse(noise)
     for a in range(3):
         for i in range(bins):
             total = 0.0
             for b in range(3):
-                total += noise[a, b] * ways[_MOVES[b], i]
+                total += noise[a, b] * ways[MOVES[b], i]
             out[a, i] = total * weight[i]
 
 

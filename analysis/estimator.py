@@ -6,7 +6,7 @@
 3. With that fringe every frame is seen through six functionals, which say by what phase, energy and
    tilt it is away from the mean (`displacement`).
 4. The phases tell drift from white noise and give the pump's effect its best weights (`lockin`).
-5. What earlier points say of the fringe's shape corrects the effect (`fringe_memory`).
+5. Where drift is large, partly open frames are asked for what they know without it (`mixtures`).
 """
 
 from typing import NamedTuple
@@ -17,32 +17,25 @@ from numpy.typing import NDArray
 from analysis.compiled import compiled
 from analysis.displacement import directions, displace
 from analysis.frames import demodulate
-from analysis.fringe_memory import Memory, remembered
+from analysis.fringe_shape import variance_by_shape
 from analysis.fringe_solver import (
-    BOTH,
-    OFF,
-    ON,
     PARAMETERS,
     STATIC,
-    derivatives,
-    fit,
-    fit_fringe,
     unpumped,
 )
-from analysis.fringe_step import fit_step
 from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated
+from analysis.mixtures import by_mixture, telling
 from analysis.outliers import LOST, odd_bins, pixel_stands_out
+from analysis.point_fit import fit_again, look_first
 from analysis.slips import slipped
-from analysis.spectra import Setup, normalise, off_weights
+from analysis.spectra import Setup, energy_weights, normalise, steady
 
 Floats = NDArray[np.float64]
 
 _UNKNOWN_DRIFT = np.array([1.0])  # as large as the white noise, from frame to frame
-_EXPLAINED = 1.5  # χ² a bin
-_UNEXPLAINED = 1e-5  # of χ²: 0.3 % of ΔS
 _LARGE = 0.3  # rad: beyond, pulse energy in S_off mixes with the effect; a second look knows it
-_ALIKE = 0.3  # rad: beyond, S_off and S_on are different fringes
+_AGREES = 25.0  # χ² of two estimates of one number
 
 
 class Estimates(NamedTuple):
@@ -55,19 +48,15 @@ class Estimates(NamedTuple):
         do not.
     suspect : (P,) bool array
         Whether pixels or frames are unlike the rest.
-    numbers : (P, 7) array
+    numbers : (P, 8) array
         Δ, rad; its variance, were the fringe's shape known; the least variance that shot and read
         noise allow; what of the variance is drift, and what is other noise than the detector's (the
         source's); the variance that the shape's uncertainty adds, and of that what its priors do,
-        which make the same error in all points. The last two are `remember`'s.
+        which make the same error in all points; variance of the drift in `spectra`.
     parameters : (P, 13) array
         Of the fringe and the step, see `fringe_solver`.
     covariance : (P, 7, 7) array
         Of the fringe's.
-    link : (P, 7) array
-        Covariances of Δ with these.
-    contrast : (P,) array
-        Of the mean fringe over that of a frame, which does not drift.
     share : (P, B) array
         How much each bin counts in Δ.
     spectra : (P, 4, B) array
@@ -83,8 +72,6 @@ class Estimates(NamedTuple):
     numbers: Floats
     parameters: Floats
     covariance: Floats
-    link: Floats
-    contrast: Floats
     share: Floats
     spectra: Floats
     sums: Floats
@@ -100,11 +87,9 @@ def empty(points: int, frames: int, pixels: int, bins: int, spectra: bool) -> Es
     return Estimates(
         *(np.zeros(points, bool), np.zeros(points, bool)),
         *(
-            numbers(points, 7),
+            numbers(points, 8),
             numbers(points, PARAMETERS),
             numbers(points, STATIC, STATIC),
-            numbers(points, STATIC),
-            numbers(points),
             numbers(points, bins),
         ),
         *(numbers(points * spectra, 4, bins), numbers(points, 2, pixels)),
@@ -112,63 +97,24 @@ def empty(points: int, frames: int, pixels: int, bins: int, spectra: bool) -> Es
     )
 
 
-class _First(NamedTuple):
-    """What a point's spectra say at first, frames still drifting in them.
+class Effect(NamedTuple):
+    """An estimate of the pump's effect.
 
     Attributes
     ----------
-    p : (13,) array
-        Parameters of fringe and step.
-    chosen : (n,) array
-        Which of the pump's are fitted.
-    alone : float
-        The variance of Δ if contrast, slope and frequency were known.
-    together : bool
-        Whether S_off and S_on are two fringes of one shape.
-    alike : float
-        How much they are the same fringe: 1 where the effect is small.
-    seen : (2, B) array
-        S_off and S_on to compare frames with: as measured where they are much the same, as fitted
-        where not.
-    by_off, by_on : (13, B) array
-        Derivatives of S_off and S_on.
+    value, variance : float
+        rad, beside an effect that is known.
+    limit : float
+        Least variance that shot and read noise allow.
+    drift, source : float
+        What of the variance is drift, and what is other noise than the detector's.
     """
 
-    p: Floats
-    chosen: NDArray[np.int64]
-    alone: float
-    together: bool
-    alike: float
-    seen: Floats
-    by_off: Floats
-    by_on: Floats
-
-
-class _Fit(NamedTuple):
-    """What a point's spectra say, drift taken out.
-
-    Attributes
-    ----------
-    p : (13,) array
-        Parameters of fringe and step.
-    covariance : (7, 7) array
-        Of the fringe's.
-    off : (B,) array
-        S_off of these.
-    share : (B,) array
-        How much a bin's own phase change counts in Δ.
-    link : (7,) array
-        Covariances of Δ with the fringe's parameters.
-    extra : float
-        What not to know contrast, slope and frequency adds to the variance of Δ.
-    """
-
-    p: Floats
-    covariance: Floats
-    off: Floats
-    share: Floats
-    link: Floats
-    extra: float
+    value: float
+    variance: float
+    limit: float
+    drift: float
+    source: float
 
 
 @compiled
@@ -195,7 +141,7 @@ def estimate(
     points : tuple of int
     """
     count, bins, pixels = pump_open.shape[1], len(alive), frames.shape[2]
-    weights, counts = np.empty((2, count)), np.empty((2, pixels))
+    weights, used, counts = np.empty((2, count)), np.empty((2, count)), np.empty((2, pixels))
     levels, weight, ways = np.empty((2, bins)), np.empty((3, bins)), np.empty((2, 5, bins))
     for point in range(points[0], points[1]):
         time, opened, sums = frame_time[point], pump_open[point], out.sums[point]
@@ -209,20 +155,18 @@ def estimate(
         moved = out.moved[point]
         moved[:] = 0.0
         for _ in range(2):
-            off_weights(weights, opened)
-            for f in range(count):
-                weights[0, f] /= 1 + moved[1, f]
-                weights[1, f] /= 1 + moved[1, f]
+            energy_weights(weights, opened, moved[1])
             high = demodulate(frames[point], weights, sums)
             normalise(sums, weights, open_mean, alive, setup, levels, weight)
-            first = _first(levels, weight, weights, setup)
+            first = look_first(levels, weight, weights, setup)
             off, on = first.seen[0], first.seen[1]
             ways[0] = directions(unpumped(first.p), first.by_off, off, setup.grid.axes)
             ways[0, 4] = 0.0  # where the pump is off, it has no effect
             ways[1] = directions(first.p, first.by_on, on, setup.grid.axes)
-            displace(frames[point], opened, first.p[STATIC], ways, weight, setup, moved)
-            _steady(levels, ways, moved[0], opened, weights)
-            found = _fitted(first, levels, weight, weights, setup)
+            contrast = displace(frames[point], opened, first.p[STATIC], ways, weight, setup, moved)
+            steady(levels, ways, moved, contrast, opened, weights)
+            used[:] = weights
+            found = fit_again(first, levels, weight, weights, setup)
             more, variance, shot, source = lock_in(
                 *(moved[0], moved[3], time, moved[4], setup.exposure, RATIOS, weights[1])
             )
@@ -237,113 +181,49 @@ def estimate(
             or slipped(moved, time, opened, found.p[STATIC])
         )
 
-        found.p[STATIC] += more
-        numbers, limit = out.numbers[point], least_variance(moved[3], moved[4])
-        numbers[0], numbers[1] = found.p[STATIC], max(variance, limit) + found.extra
-        numbers[2], numbers[3] = limit, max(variance - shot - source, 0.0)
-        numbers[4], numbers[5], numbers[6] = source, 0.0, 0.0
-        out.contrast[point] = np.hypot(np.cos(moved[0]).mean(), np.sin(moved[0]).mean())
+        limit, drift = least_variance(moved[3], moved[4]), max(variance - shot - source, 0.0)
+        locked = Effect(more, max(variance, limit), limit, drift, source)
+        effect, numbers = locked, out.numbers[point]
+        if telling(opened, found.p[STATIC], setup, moved, locked.variance):
+            mixed = by_mixture(frames[point], opened, found.p, levels, weight, used, setup, moved)
+            effect = _joined(locked, mixed)
+        found.p[STATIC] += effect.value
+        numbers[0], numbers[1] = found.p[STATIC], effect.variance + found.extra
+        numbers[2], numbers[3], numbers[4] = effect.limit, effect.drift, effect.source
+        numbers[7] = locked.drift
+        numbers[5], numbers[6] = variance_by_shape(
+            *(found.p, found.covariance, found.link, setup.grid.prior)
+        )
         out.parameters[point], out.covariance[point] = found.p, found.covariance
-        out.link[point] = found.link
         out.share[point] = found.share
         out.found[point] = np.isfinite(numbers.sum())
         if len(out.spectra) == 0:
             continue
-        # The same weights for the spectra, now that every frame's energy is known.
-        off_weights(weights, opened)
-        for f in range(count):
-            weights[0, f] /= 1 + moved[1, f]
-            weights[1, f] /= 1 + moved[1, f]
+        energy_weights(weights, opened, moved[1])
         demodulate(frames[point], weights, counts)
         normalise(counts, weights, open_mean, alive, setup, levels, weight)
-        spectra = out.spectra[point]
-        spectra[0], spectra[1] = levels[0], levels[1]
-        spectra[2] = weight[0] / dot(weights[0], weights[0])
-        spectra[3] = weight[2] / dot(weights[1], weights[1])
+        _keep(levels, weight, weights, out.spectra[point])
 
 
 @compiled
-def _steady(levels: Floats, ways: Floats, phase: Floats, opened: Floats, weights: Floats) -> None:
-    """Take out of S_off and ΔS (2, B) what the phases of the frames (F,) have added to them."""
-    added = np.zeros((2, 2, 2))  # to which of both, by frames with the pump off or on, first order
-    for f in range(len(phase)):
-        sine, cosine = np.sin(phase[f]), 1 - np.cos(phase[f])
-        for state in range(2):
-            on = weights[state, f] * opened[f]
-            off = weights[state, f] - on
-            added[state, 0, 0] += off * sine
-            added[state, 0, 1] += off * cosine
-            added[state, 1, 0] += on * sine
-            added[state, 1, 1] += on * cosine
-    for state in range(2):
-        for on in range(2):
-            for order in range(2):
-                part = added[state, on, order]
-                for i in range(levels.shape[1]):
-                    levels[state, i] -= part * ways[on, 1 + order, i]
+def _keep(levels: Floats, weight: Floats, weights: Floats, spectra: Floats) -> None:
+    """Fill in S_off, ΔS and their inverse variances (4, B)."""
+    spectra[:2] = levels
+    spectra[2] = weight[0] / dot(weights[0], weights[0])
+    spectra[3] = weight[2] / dot(weights[1], weights[1])
 
 
 @compiled
-def _first(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _First:
-    """Look at normalised spectra S_off and ΔS (2, B) first; see `normalise`."""
-    grid, bins = setup.grid, levels.shape[1]
-    p, _ = fit_fringe(grid, levels[0], weight[0] / dot(weights[0], weights[0]))
-    step_weight = weight[2] / dot(weights[1], weights[1])
-    chosen, _, alone, misfit = fit_step(p, grid, levels[1], step_weight, setup.chirped)
-    enough = max(_EXPLAINED * bins, _UNEXPLAINED * dot(levels[1] * levels[1], step_weight))
-    together = not setup.chirped and misfit < enough
-    alike = np.exp(-((p[STATIC] / _ALIKE) ** 2)) if together else 1.0
-    off, by_off = derivatives(unpumped(p), grid.axes)
-    on, by_on = derivatives(p, grid.axes)
-    seen = np.empty((2, bins))
-    for i in range(bins):
-        seen[0, i] = alike * levels[0, i] + (1 - alike) * off[i]
-        seen[1, i] = alike * (levels[0, i] + levels[1, i]) + (1 - alike) * on[i]
-    return _First(p, chosen, alone, together, alike, seen, by_off, by_on)
-
-
-@compiled
-def _fitted(first: _First, levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> _Fit:
-    """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`."""
-    grid, bins, p, chosen = setup.grid, levels.shape[1], first.p.copy(), first.chosen
-    off_power, power = dot(weights[0], weights[0]), dot(weights[1], weights[1])
-    data, both = np.empty((2, bins)), np.empty((2, bins))
-    data[0], data[1] = levels[0], levels[0] + levels[1]
-    both[0] = weight[0] / off_power
-    both[1] = weight[1] / (off_power + 2 * dot(weights[0], weights[1]) + power)
-    states, fitted = OFF, np.arange(STATIC)
-    if first.together:  # then S_on knows the fringe as well as S_off does
-        states, fitted = BOTH, np.append(fitted, chosen)
-    covariance, _ = fit(p, fitted, states, grid, data, both)
-    # What the model misses in both spectra alike is not in their difference; which has more of the
-    # noise of S_off than S_on has, where the two are different fringes.
-    off, by_off = derivatives(unpumped(p), grid.axes)
-    for i in range(bins):
-        data[1, i] -= first.alike * (levels[0, i] - off[i])
-    both[1] = weight[2] / power
-    step_covariance, _ = fit(p, chosen, ON, grid, data, both)
-    _, by_on = derivatives(p, grid.axes)
-    functional = np.zeros(bins)
-    for a in range(len(chosen)):
-        functional += step_covariance[0, a] * by_on[chosen[a]] * both[1]
-    by_fringe, link = np.empty(STATIC), np.empty(STATIC)
-    for a in range(STATIC):
-        by_fringe[a] = dot(functional, by_off[a]) - dot(functional, by_on[a])
-    for a in range(STATIC):
-        link[a] = covariance[STATIC, a] if first.together else dot(covariance[a], by_fringe)
-    fringe = covariance[:STATIC, :STATIC].copy()
-    extra = max(step_covariance[0, 0] - first.alone, 0.0)
-    return _Fit(p, fringe, off, functional * by_on[STATIC], link, extra)
-
-
-@compiled
-def remember(out: Estimates, setup: Setup, memory: Memory) -> None:
-    """Correct points, in their order, by what those before them say of the fringe's shape."""
-    for point in range(len(out.found)):
-        if out.found[point]:
-            numbers = out.numbers[point]
-            correction, numbers[5], numbers[6] = remembered(
-                *(out.parameters[point], out.covariance[point], out.link[point]),
-                *(out.contrast[point], setup.grid.prior, memory),
-            )
-            numbers[0] += correction
+def _joined(locked: Effect, mixed: tuple[float, float, float]) -> Effect:
+    """Mean of the lock-in's estimate and of `by_mixture`'s, where they agree."""
+    effect, least, scatter = mixed
+    together = locked.variance + least * scatter
+    if not (effect - locked.value) ** 2 < _AGREES * together:
+        return locked
+    part = locked.variance / together
+    variance, limit = locked.variance * (1 - part), locked.limit * least / (least + locked.limit)
+    source = locked.source * (1 - part) ** 2 + least * (scatter - 1) * part**2
+    # What is above the limit is there because the path drifts: else nobody would ask for mixtures.
+    drift = max(variance - limit - source, 0.0)
+    value = locked.value + part * (effect - locked.value)
+    return Effect(value, variance, limit, drift, source)

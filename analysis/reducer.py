@@ -14,9 +14,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH, ProbeBand
-from analysis.estimator import Estimates, empty, estimate, remember
+from analysis.estimator import Estimates, empty, estimate
 from analysis.fringe import Fringe, FringeModel
-from analysis.fringe_memory import nothing
 from analysis.health import Health, healthy, mend
 from analysis.layout import SATURATION
 from analysis.materials import MATERIALS
@@ -41,9 +40,7 @@ _DENSITY = 1e19  # cm⁻³, of the dispersion of Δn, which hardly depends on it
 
 
 class Reducer:
-    """Everything that is fixed during a run; `points` reduces points, in their order.
-
-    What a run's points say of the fringe's shape is used in those that follow (`fringe_memory`).
+    """Everything that is fixed during a run; `points` reduces points, each by itself.
 
     Parameters
     ----------
@@ -124,7 +121,6 @@ class Reducer:
             *(self.band.bins, self.model.grid, float(exposure), float(saturation)),
             chirped=self.pixel_delay is not None,
         )
-        self._memory = nothing()
         self.delta_n_per_phase = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * thickness)
 
     @classmethod
@@ -192,12 +188,11 @@ class Reducer:
                 getattr(estimates, name)[i] = getattr(mended, name)[0]
             if spectra:
                 estimates.spectra[i] = mended.spectra[0]
-        remember(estimates, self._setup, self._memory)
         return estimates, health
 
     def _results(self, estimates: Estimates, health: list[Health]) -> list[PointResult]:
         numbers = np.where(estimates.found, estimates.numbers.T, np.nan)
-        delta, alone, least, drift, source, shape, common = numbers
+        delta, alone, least, drift, source, shape, common, _ = numbers
         variance = alone + shape
         sigma, scale = np.sqrt(variance), self.delta_n_per_phase
         density = np.full((3, len(delta)), np.nan)
@@ -255,7 +250,7 @@ def _spectra(estimates: Estimates, i: int) -> PointSpectra | None:
     return PointSpectra(
         Fringe(estimates.parameters[i, :7], estimates.covariance[i]),
         *(off, difference, off_weight, difference_weight),
-        drift_sigma=float(np.sqrt(estimates.numbers[i, 3])),
+        drift_sigma=float(np.sqrt(estimates.numbers[i, 7])),
     )
 
 

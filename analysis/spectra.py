@@ -34,12 +34,16 @@ class Setup(NamedTuple):
 
 
 @compiled
-def off_weights(weights: Floats, opened: Floats) -> None:
-    """Fill in weights[0] of S_off: the mean, less what the pump adds to it, ō ΔS."""
+def energy_weights(weights: Floats, opened: Floats, energy: Floats) -> None:
+    """Fill in weights[0] of S_off, the mean less what the pump adds to it, ō ΔS.
+
+    Both (2, F) are those of frames whose relative excess of energy (F,) is known.
+    """
     count = len(opened)
     pumped = opened.mean()
     for f in range(count):
-        weights[0, f] = 1 / count - pumped * weights[1, f]
+        weights[0, f] = (1 / count - pumped * weights[1, f]) / (1 + energy[f])
+        weights[1, f] /= 1 + energy[f]
 
 
 @compiled
@@ -70,3 +74,36 @@ def normalise(
         for a, share in enumerate((0.0, 1.0, open_mean)):
             shot = max(off + share * difference, 0.0) / setup.bins.gain
             weight[a, i] = alive[i] * light**2 / (shot + setup.bins.fixed[i])
+
+
+@compiled
+def steady(
+    levels: Floats,
+    ways: Floats,
+    moved: Floats,
+    contrast: float,
+    opened: Floats,
+    weights: Floats,
+) -> None:
+    """Take out of S_off and ΔS (2, B) what phases and tilts of the frames have added to them.
+
+    The frames (F,) went in with `weights` (2, F); of the others see `displacement`.
+    """
+    added = np.zeros((2, 2, 3))  # to which of both, by frames with the pump off or on, which way
+    for f in range(len(opened)):
+        sine, cosine = np.sin(moved[0, f]) / contrast, (1 - np.cos(moved[0, f])) / contrast
+        for state in range(2):
+            on = weights[state, f] * opened[f]
+            off = weights[state, f] - on
+            added[state, 0, 0] += off * sine
+            added[state, 0, 1] += off * cosine
+            added[state, 0, 2] += off * moved[2, f]
+            added[state, 1, 0] += on * sine
+            added[state, 1, 1] += on * cosine
+            added[state, 1, 2] += on * moved[2, f]
+    for state in range(2):
+        for on in range(2):
+            for way in range(3):
+                part = added[state, on, way]
+                for i in range(levels.shape[1]):
+                    levels[state, i] -= part * ways[on, 1 + way, i]

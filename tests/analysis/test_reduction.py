@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from analysis.lockin import RATIOS, lock_in
 from analysis.raw import RawFileError, open_raw, write_raw
 from analysis.reduction import Reducer, read_reduced, reduce_scan, write_reduced
-from analysis.spectra import off_weights
+from analysis.spectra import energy_weights
 
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
 RESOLUTION = 1.5 / np.sqrt(8 * np.log(2)) / 0.72  # pixels: 1.5 nm FWHM, 0.72 nm apart
@@ -158,7 +158,7 @@ def test_partly_open_frames_count_exactly(phase, lost):
     weights, noise = np.empty((2, len(start))), np.full(len(start), 1e-7)
     signal = 7.0 + 0.5 * opened + 3.0 * start
     effect, *_ = lock_in(signal, opened, start, noise, EXPOSURE, RATIOS, weights[1])
-    off_weights(weights, opened)
+    energy_weights(weights, opened, np.zeros(len(start)))
     assert effect == pytest.approx(0.5, rel=1e-9)
     assert weights[1] @ signal == pytest.approx(0.5, rel=1e-9)
     assert weights[0] @ signal == pytest.approx(7.0 + 3.0 * start.mean(), rel=1e-9)
