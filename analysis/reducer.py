@@ -6,6 +6,7 @@ frames go to `health` first.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
 from typing import Any, Self
 
@@ -178,8 +179,7 @@ class Reducer:
         if len(shares) == 1:
             estimate(*fixed, shares[0])
         else:
-            with ThreadPoolExecutor(len(shares)) as pool:
-                list(pool.map(lambda share: estimate(*fixed, share), shares))
+            list(_threads().map(lambda share: estimate(*fixed, share), shares))
         health = [healthy(count, pixels)] * points
         for i in np.flatnonzero(estimates.suspect):
             mended, health[i] = mend(frames[i], frame_time[i], pump_open[i], self._setup)
@@ -241,6 +241,11 @@ class Reducer:
                 strict=True,
             )
         ]
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_CORES)
 
 
 def _spectra(estimates: Estimates, i: int) -> PointSpectra | None:

@@ -1,6 +1,7 @@
 """What the reduction says of one point."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,7 @@ __all__ = ["PointResult", "PointSpectra"]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class PointResult:
+class PointResult(NamedTuple):
     """What one point says.
 
     Attributes
