@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numba
 
-__all__ = ["compiled", "compiled_within"]
+__all__ = ["compiled", "compiled_within", "is_kept"]
 
 _HERE = Path(__file__).parent
 _config: Any = numba.config
@@ -43,6 +43,12 @@ def compiled_within(function: Callable[..., Any]) -> Any:
     Compiled by itself it would be a second time within the caller, a third in the caller's caller.
     """
     return _compiled(function, inline="always")
+
+
+def is_kept(function: Any) -> bool:
+    """Whether a `compiled` function is on disk as its sources are now, for some arguments."""
+    name = f"{function.__module__.rpartition('.')[2]}.{function.__name__}-*.nbi"
+    return any(Path(_PLACE).rglob(name))
 
 
 def _compiled(function: Callable[..., Any], inline: Literal["never", "always"]) -> Any:

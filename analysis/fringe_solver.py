@@ -20,7 +20,7 @@ PARAMETERS = 13
 OFF, ON, BOTH = np.array([[0, 1], [1, 2], [0, 2]])
 """Which spectra to fit; arrays, as for each tuple of constants `fit` would be compiled anew."""
 
-_NEAR = 1e-5  # of χ²: a three hundredth of a standard deviation
+_NEAR = 1e-4  # of χ²: a hundredth of a standard deviation
 
 STATIC = 7
 """Parameters of a spectrum without pump; the others are the pump's."""
@@ -205,8 +205,8 @@ def fit(
         for a in range(n):
             p[chosen[a]] += step[a]
             gain += step[a] * gradient[a]
-        # The next step is about the square of this one, and gains as many times less.
-        if gain * min(dot(step, step), 1.0) < _NEAR:
+        # Without damping the next step is the square of this one, and gains as many times less.
+        if gain < _NEAR or (damping == 0 and gain * dot(step, step) < _NEAR**2):
             break
         new_cost = _normal_equations(p, *fixed, new_hessian, new_gradient)
         if new_cost <= cost:

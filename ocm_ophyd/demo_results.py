@@ -74,7 +74,10 @@ def evaluate(runs: DemoRuns) -> Results:
     )
     intensity = fluorescence_intensity(sweep["fluorescence"].values, sweep["wavelength"].values)
     threshold = fit_threshold(fluence, intensity)
-    above = fit_biexponential(*_columns(runs.above), window=WINDOW)
+    delay, delta_n, sigma = _columns(runs.above)
+    # What two exponentials miss is more than the noise, and not of its size: points count alike.
+    alike = np.full(len(sigma), np.nanmedian(sigma))
+    above = fit_biexponential(delay, delta_n, alike, window=WINDOW)
     below = fit_decay(*_columns(runs.below), window=WINDOW)
     image = runs.map
     cloud = fit_cloud(*(image[name].values for name in ("x", "y", "delta_n", "delta_n_sigma")))

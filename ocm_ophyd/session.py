@@ -19,6 +19,7 @@ from bluesky.utils import RunEngineInterrupted
 
 import plans
 from analysis.live import LiveReduction
+from analysis.warm_up import warm_up
 from ocm_ophyd.analyst import SessionAnalyst
 from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.calibration import CalibrationStore
@@ -95,6 +96,7 @@ class Session:
         samples = load_samples(settings.home / "samples.yaml")
         instrument = Instrument.create(settings.prefix, samples)
         instrument.connect(settings.ca_timeout)
+        warm_up()
         return cls.around(settings, instrument)
 
     @classmethod

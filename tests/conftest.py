@@ -3,11 +3,18 @@
 import pytest
 from processes import end
 
+from analysis.warm_up import warm_up
 from ocm_ophyd.servers import InstrumentServer, free_ports
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings
 
 SAMPLE = "CsPbBr3-microplate"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Compile once, not in every process that tests."""
+    warm_up()
 
 
 @pytest.fixture(scope="session")
