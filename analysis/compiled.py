@@ -5,6 +5,7 @@ files may have changed since, and would not be noticed. Here the place on disk i
 contents of all files that this package compiles from.
 """
 
+import re
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -19,10 +20,24 @@ _config: Any = numba.config
 _MATHS = {"reassoc", "contract", "arcp", "nsz"}
 
 
+def _sources() -> set[Path]:
+    """Files that are compiled from, and those whose constants and types these take."""
+    waiting = [path for path in _HERE.glob("*.py") if b"analysis.compiled" in path.read_bytes()]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            names = re.findall(
+                r"^from analysis\.(\w+) import", path.read_text("utf-8"), re.MULTILINE
+            )
+            waiting += [_HERE / f"{name}.py" for name in names]
+    return found
+
+
 def _place() -> str:
-    contents = (path.read_bytes() for path in sorted(_HERE.glob("*.py")))
-    sources = [text for text in contents if b"analysis.compiled" in text]
-    digest = sha256(b"".join(sources)).hexdigest()[:16]
+    contents = b"".join(path.read_bytes() for path in sorted(_sources()))
+    digest = sha256(contents).hexdigest()[:16]
     return str(Path(_config.CACHE_DIR or _HERE / "__pycache__") / digest)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.compiled import compiled, compiled_within
 from analysis.frames import project
 from analysis.linear import dot, inverse
-from analysis.spectra import Setup
+from analysis.spectra import LOST, Setup
 
 Floats = NDArray[np.float64]
 Frames = NDArray[np.uint32]
@@ -239,7 +239,7 @@ def displacements(
         moved[0, i], moved[1, i], moved[2, i] = phase, energy - 1, tilt
         moved[3, i] = _dot(row, pumped) / contrast
         moved[4, i] = variance
-        if not variance < _BLIND:
+        if not variance < _BLIND or abs(energy - 1) > LOST:
             moved[0, i], moved[3, i], moved[4, i] = 0.0, 0.0, 1.0
 
 

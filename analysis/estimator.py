@@ -3,8 +3,8 @@
 1. The frames are demodulated against their open fractions: S_off and ΔS (`frames`), with weights
    that suit drift and white noise of like size.
 2. Fringe and phase step are fitted to these spectra (`fringe_solver`).
-3. With that fringe every frame is seen through six functionals, which say by what phase, energy and
-   tilt it is away from the mean (`displacement`).
+3. With that fringe every frame is seen through three functionals, which say by what phase, energy
+   and tilt it is away from the mean (`displacement`).
 4. The phases tell drift from white noise and give the pump's effect its best weights (`lockin`).
 5. Where drift is large, partly open frames are asked for what they know without it (`mixtures`).
 """
@@ -26,10 +26,10 @@ from analysis.fringe_solver import (
 from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated
 from analysis.mixtures import by_mixture, telling
-from analysis.outliers import LOST, odd_bins, pixel_stands_out
+from analysis.outliers import odd_bins, pixel_stands_out
 from analysis.point_fit import fit_again, look_first
 from analysis.slips import slipped
-from analysis.spectra import Setup, energy_weights, normalise, steady
+from analysis.spectra import LOST, Setup, energy_weights, normalise, steady
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ class Estimates(NamedTuple):
     sums : (P, 2, K) array
         S_off and ΔS of all pixels in counts.
     moved : (P, 5, F) array
-        See `displacements`.
+        See `displacements`; of a point that was mended, as it was before.
     """
 
     found: NDArray[np.bool_]
@@ -154,10 +154,12 @@ def estimate(
         )
         moved = out.moved[point]
         moved[:] = 0.0
-        for _ in range(2):
+        for look in range(2):
             energy_weights(weights, opened, moved[1])
-            high = demodulate(frames[point], weights, sums)
-            normalise(sums, weights, open_mean, alive, setup, levels, weight)
+            # Fluorescence does not follow the probe's energy: `sums` are those of the first look.
+            made = counts if look else sums
+            high = demodulate(frames[point], weights, made)
+            normalise(made, weights, open_mean, alive, setup, levels, weight)
             first = look_first(levels, weight, weights, setup)
             off, on = first.seen[0], first.seen[1]
             ways[0] = directions(unpumped(first.p), first.by_off, off, setup.grid.axes)
@@ -217,6 +219,8 @@ def _keep(levels: Floats, weight: Floats, weights: Floats, spectra: Floats) -> N
 def _joined(locked: Effect, mixed: tuple[float, float, float]) -> Effect:
     """Mean of the lock-in's estimate and of `by_mixture`'s, where they agree."""
     effect, least, scatter = mixed
+    if not np.isfinite(least):
+        return locked
     together = locked.variance + least * scatter
     if not (effect - locked.value) ** 2 < _AGREES * together:
         return locked

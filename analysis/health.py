@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from analysis.displacement import directions
 from analysis.estimator import Estimates, empty, estimate
 from analysis.fringe_solver import STATIC, derivatives, unpumped
-from analysis.outliers import LOST, OUTLIER, odd_bins
+from analysis.outliers import OUTLIER, odd_bins
 from analysis.slips import frames_that_fit
-from analysis.spectra import Setup
+from analysis.spectra import LOST, Setup
 
 Floats = NDArray[np.float64]
 
@@ -68,6 +68,8 @@ def mend(
         patient.estimate()
         if not patient.out.found[0] or not patient.treat():
             break
+    else:
+        patient.estimate()
     return patient.out, patient.health
 
 

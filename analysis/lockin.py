@@ -76,7 +76,8 @@ def lock_in(
     """
     steps, rates = len(phase) - 1, len(ratios)
     spacing = (time[-1] - time[0]) / steps
-    rate = ratios * (white.mean() / spacing)
+    # Frames that show no fringe have no say in what is small beside the white noise.
+    exposure, rate = min(exposure, spacing), ratios / (spacing * (1 / white).mean())
     inverse, pumped, steady = np.empty((3, steps, rates))
     xx, xt, tt, xd, td, dd = np.zeros((6, rates))
     x, t, d, share, link = np.zeros((5, rates))  # of the step before

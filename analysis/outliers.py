@@ -12,9 +12,6 @@ Singles = NDArray[np.float32]
 OUTLIER = 8.0
 """Standard deviations from what a pixel of a frame should show: no false alarm in a night."""
 
-LOST = 0.2
-"""Share of a frame's light; more missing or too much is no laser's noise."""
-
 _ODD_BIN = 0.01  # of the light: less in one bin moves the fringe by some parts in 10 000
 
 

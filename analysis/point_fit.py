@@ -45,7 +45,7 @@ class First(NamedTuple):
     together : bool
         Whether S_off and S_on are two fringes of one shape.
     alike : float
-        How much they are the same fringe: 1 where the effect is small.
+        How much they are the same fringe: 1 where the effect is small, or no fringe of one shape.
     seen : (2, B) array
         S_off and S_on to compare frames with: as measured where they are much the same, as fitted
         where not.

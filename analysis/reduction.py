@@ -25,6 +25,7 @@ from analysis.grid import varying
 from analysis.layout import VARIABLES, RawFileError
 from analysis.materials import MATERIALS
 from analysis.reducer import PointResult, PointSpectra, Reducer
+from analysis.warm_up import warm_up
 
 Floats = NDArray[np.float64]
 
@@ -77,6 +78,7 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
         See `reduced_dataset`; and what the module's docstring says of a delay scan.
     """
     reducer = Reducer.from_dataset(dataset)
+    warm_up()
     times, opens = dataset["frame_time"].values, dataset["pump_open"].values
     keep = _is_delay_scan(dataset)
     results: list[PointResult] = []

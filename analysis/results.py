@@ -29,7 +29,8 @@ class PointResult(NamedTuple):
         reference, group index and thickness leave open of its scale. Part of `delta_n_sigma`.
     drift_share, source_share : float
         Parts of the variance of Δn that are drift of the path, and noise of the light beyond pulse
-        energy, tilt and shot noise. The rest is shot and read noise.
+        energy, tilt and shot noise. The rest is shot and read noise, in the point's own fringe as
+        well.
     carrier_density, carrier_density_sigma : float
         cm⁻³; NaN where the material has no model.
     visibility, phase, path : float
@@ -80,7 +81,7 @@ class PointSpectra:
     Attributes
     ----------
     fringe : Fringe
-        Of the pump-off spectrum, fitted to all frames.
+        Of the pump-off spectrum; where the pump leaves its shape, of all frames.
     off, difference : (B,) array
         S_off and S_on − S_off.
     off_weight, difference_weight : (B,) array

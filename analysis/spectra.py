@@ -11,6 +11,9 @@ from analysis.fringe_solver import Grid
 
 Floats = NDArray[np.float64]
 
+LOST = 0.2
+"""Share of a frame's light; more missing or too much is no laser's noise."""
+
 
 class Setup(NamedTuple):
     """What is fixed during a run.
@@ -37,13 +40,16 @@ class Setup(NamedTuple):
 def energy_weights(weights: Floats, opened: Floats, energy: Floats) -> None:
     """Fill in weights[0] of S_off, the mean less what the pump adds to it, ō ΔS.
 
-    Both (2, F) are those of frames whose relative excess of energy (F,) is known.
+    Both (2, F) are those of frames whose relative excess of energy (F,) is known; frames without
+    light get none.
     """
     count = len(opened)
     pumped = opened.mean()
     for f in range(count):
         weights[0, f] = (1 / count - pumped * weights[1, f]) / (1 + energy[f])
         weights[1, f] /= 1 + energy[f]
+        if abs(energy[f]) > LOST:
+            weights[0, f] = weights[1, f] = 0.0
 
 
 @compiled

@@ -1,6 +1,7 @@
 """The estimator's compilation, before somebody waits for it in the middle of a scan."""
 
 import logging
+from functools import cache
 
 import numpy as np
 
@@ -15,14 +16,14 @@ _FRAMES, _PIXELS = 12, 300
 log = logging.getLogger(__name__)
 
 
+@cache
 def warm_up() -> None:
-    """Compile what reduces points, where that has not been done since the installation.
+    """Compile what reduces points, or load it where that was done since the installation.
 
-    A minute at first, when it says so, and nothing later: what is compiled is kept on disk.
+    Takes a minute at first, when it says so, and half a second in later processes.
     """
-    if is_kept(estimate):
-        return
-    log.warning("compiling the estimator, once after an installation: about a minute")
+    if not is_kept(estimate):
+        log.warning("compiling the estimator, once after an installation: about a minute")
     wavelength = np.linspace(900, 1150, _PIXELS)
     opened = np.tile([0.0, 0.5, 1.0, 1.0, 0.5, 0.0], _FRAMES // 6)
     phase = 2e3 * np.pi / wavelength * 2 * 2.0 * 1.5 + 0.1 * opened[:, np.newaxis]

@@ -40,10 +40,6 @@ def reduce(
 
     Example: ocm reduce night/ -o reduced/ --scheduler tcp://10.0.0.5:8786
     """
-    if scheduler is None:
-        from analysis.warm_up import warm_up
-
-        warm_up()
     if len(targets) == 1 and not Path(targets[0]).is_dir():
         _reduce_one(targets[0], out, scheduler, as_json)
     else:

@@ -137,6 +137,17 @@ def test_large_effects_are_seen_beside_drift_in_partly_open_frames(thickness, de
     assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
 
 
+@pytest.mark.parametrize("drift", [0.0, 0.1])
+@pytest.mark.parametrize(("thickness", "delta_n"), [(5.0, 5e-2), (25.5, 9e-3), (25.5, 1e-2)])
+def test_half_open_frames_may_show_no_fringe_at_all(thickness, delta_n, drift):
+    """Half a turn, in frames that the chopper opens for half of their exposure."""
+    chopper = {"chopper_phase": 0.0867, "drift": drift}
+    plate = Plate(np.full(40, delta_n), thickness, phase=0.7, attrs=GLASS, **PULSES, **chopper)
+    error, sigma = scatter(plate, delta_n, seed=3)
+    assert np.abs(error / sigma).max() < 4.5
+    assert np.abs(error).max() < 0.01 * phase_of(delta_n, thickness)
+
+
 @pytest.mark.parametrize("drift", [0.01, 0.03, 0.1])
 @pytest.mark.parametrize(("frames", "path"), [(120, None), (36, None), (120, 14.0)])
 def test_a_walking_path_is_whitened(drift, frames, path):
@@ -164,12 +175,7 @@ def test_bias_is_below_one_percent(thickness, delta_n):
         for p in phases
     ]
     found = np.array([float(scan["delta_n"][0]) for scan in scans])
-    weight = np.array(
-        [
-            1 / np.hypot(float(scan["delta_n_sigma"][0]), float(scan["delta_n_systematic"][0]))
-            for scan in scans
-        ]
-    )
+    weight = np.array([1 / float(scan["delta_n_sigma"][0]) for scan in scans])
     assert np.average(found, weights=weight**2) == pytest.approx(delta_n, rel=0.01)
     allowed = 0.01 * delta_n if thickness > 1 else 3 / weight
     assert (np.abs(found - delta_n) < np.maximum(allowed, 1e-6)).all()
@@ -234,12 +240,14 @@ def test_cosmic_rays_are_taken_out_of_their_frames():
     assert abs(error) < 4
 
 
-@pytest.mark.parametrize("left", [0.0, 0.4])
-def test_frames_that_lost_their_light_are_left_out_and_counted(left):
+@pytest.mark.parametrize("thickness", [1.5, 25.5])
+@pytest.mark.parametrize("left", [0.0, 0.4, "nothing"])
+def test_frames_that_lost_their_light_are_left_out_and_counted(left, thickness):
     def lose(frames):
-        frames[[7, 8, 61]] = (DARK + left * (frames[[7, 8, 61]] - DARK)).astype(np.uint32)
+        lost = frames[[7, 8, 61]]
+        frames[[7, 8, 61]] = 0 if left == "nothing" else DARK + left * (lost - DARK)
 
-    result, error = damaged(lose)
+    result, error = damaged(lose, thickness=thickness)
     assert result["frames_rejected"] == 3
     assert result["frames_used"] == 117
     assert abs(error) < 4
