@@ -1,9 +1,13 @@
 """One instrument for all tests of devices and plans; a new RunEngine for every test."""
 
+import subprocess
+import sys
+
 import pytest
 from processes import end
 
-from analysis.warm_up import warm_up
+from analysis.compiled import is_kept
+from analysis.estimator import estimate
 from ocm_ophyd.servers import InstrumentServer, free_ports
 from ocm_ophyd.session import Session
 from ocm_ophyd.settings import Settings
@@ -11,10 +15,14 @@ from ocm_ophyd.settings import Settings
 SAMPLE = "CsPbBr3-microplate"
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_setupnodes():
-    """Compile once, not in every process that tests."""
-    warm_up()
+def pytest_sessionstart(session):
+    """Compile once, in a process of its own, not in every process that tests.
+
+    What a process has compiled itself may round otherwise than what others load.
+    """
+    if not hasattr(session.config, "workerinput") and not is_kept(estimate):
+        command = [sys.executable, "-c", "from analysis.warm_up import warm_up; warm_up()"]
+        subprocess.run(command, cwd=session.config.rootpath, check=True)
 
 
 @pytest.fixture(scope="session")
