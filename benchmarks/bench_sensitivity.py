@@ -34,6 +34,8 @@ AVERAGED = (1, 2, 5, 20, 60)  # chopper periods
 FRINGES = (0.4, 0.7, 1.2, 2.0, 4.0, 8.0, 20.0)
 PHASES = np.linspace(0, 2 * np.pi, 8, endpoint=False)
 DELTA_N = 3e-3  # of the biases
+SIZES = (1e-4, 1e-3, 1e-2, 3e-2)  # of the effects beside drift
+DRIFTS = (0.0, 0.03, 0.1)  # rad/√s
 POINTS, FRAMES = 400, 60  # of the scatters: known to 3.5 %
 STEP_FLUENCE, PLATEAU = 0.35, (4.0, 8.0)  # mJ/cm²; ps, where Δn has risen and hardly fallen
 STEP_DELAYS = np.arange(-6.0, 8.01, 0.25)  # ps
@@ -46,12 +48,14 @@ class Found:
     `sensitivity` by scenario: averaging time (s), then σ(Δn) as published, of this project, as it
     states it, the bound with the drift and the limit of shot and read noise, each a list. `steps`
     by method: delays (ps), Δn, rise (ps) and plateau over the truth. `plates`: a row for every
-    number of fringes with the bound, scatters and biases.
+    number of fringes with the bound, scatters and biases. `effects`: a row for each number of
+    fringes, size of Δn and drift.
     """
 
     sensitivity: Mapping[str, Mapping[str, list[float]]]
     steps: Mapping[str, Mapping[str, Any]]
     plates: list[dict[str, float]]
+    effects: list[dict[str, float]]
 
 
 def measure() -> Found:
@@ -66,6 +70,12 @@ def measure() -> Found:
         {name: _sensitivity(scenario) for name, scenario in scenarios.items()},
         _steps(default),
         [_plate(fringes) for fringes in FRINGES],
+        [
+            _effect(FormulaPlate(fringes, 1.0, drift), delta_n)
+            for fringes in (0.4, 1.2, 4.0, 20.0)
+            for delta_n in SIZES
+            for drift in DRIFTS
+        ],
     )
 
 
@@ -195,6 +205,25 @@ def _plate(fringes: float) -> dict[str, float]:
         "scatter_project": float(reduced["delta_n"].std()),
         "stated_project": float(reduced["delta_n_sigma"].median()),
         **{f"bias_{name}": float(np.abs(values).max()) for name, values in biases.items()},
+    }
+
+
+def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
+    """Scatter of an effect of some size beside drift, against the bound; bias without noise."""
+    reduced = reduce_scan(plate.dataset(np.full(POINTS, delta_n), FRAMES, seed=2))
+    found = []
+    if plate.drift == 0:
+        clean = [FormulaPlate(plate.fringes, phase) for phase in PHASES]
+        points = [each.dataset(np.array([delta_n]), FRAMES) for each in clean]
+        found = [float(reduce_scan(point)["delta_n"][0]) / delta_n - 1 for point in points]
+    return {
+        "fringes": plate.fringes,
+        "delta_n": delta_n,
+        "drift": plate.drift,
+        "bound": plate.bound(FRAMES, delta_n),
+        "scatter": float(reduced["delta_n"].std()),
+        "stated": float(np.sqrt((reduced["delta_n_sigma"] ** 2).mean())),
+        "bias": float(np.abs(found).max(initial=0.0)),
     }
 
 

@@ -4,7 +4,7 @@ Nothing of the simulated microscope is in it: an envelope with ripples, two beam
 the noise model stated in `NOISE`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -19,33 +19,69 @@ NOISE = {"energy": 3e-3, "tilt": 1e-3}  # relative, a frame, beside shot and rea
 RATIO = 0.6  # of the two beams' amplitudes: visibility 0.88
 
 
+SHAPE = {
+    "ratio": np.inf,
+    "group_index": np.inf,
+    "bend": 0.02,
+    "level": np.inf,
+    "tilt": np.inf,
+    "curve": 0.002,
+}
+"""What a point has to find of its fringe's shape, and how well it is known beforehand."""
+
+
 @dataclass(frozen=True)
 class FormulaPlate:
-    """A plate of so many fringes over the probe's band; phase of the fringe in rad."""
+    """A plate of so many fringes over the probe's band.
+
+    The fringe's phase at the centre is `phase` (rad); `drift` is that of its random walk (rad/√s).
+    The amplitudes' ratio, the group index, its change with k, and level, tilt and curvature of the
+    light beside the reference are the fringe's shape.
+    """
 
     fringes: float
     phase: float = 0.0
+    drift: float = 0.0
+    ratio: float = RATIO
+    group_index: float = GROUP_INDEX
+    bend: float = 0.0
+    level: float = 0.0
+    tilt: float = 0.0
+    curve: float = 0.0
 
     @property
     def thickness(self) -> float:
         """Of the plate, um: fringes = 2 n_g L (1/925 nm − 1/1125 nm)."""
         return self.fringes / (2 * GROUP_INDEX * (1 / 0.925 - 1 / 1.125))
 
-    def spectrum(self, delta_n: float) -> np.ndarray:
-        """Counts (K,) of |E_near + E_far|²."""
+    def spectrum(self, delta_n: float, walked: np.ndarray | float = 0.0) -> np.ndarray:
+        """Counts (..., K) of |E_near + E_far|², the path `walked` by so many rad (...)."""
         k, k_centre = 2e3 * np.pi / WAVELENGTH, 2e3 * np.pi / CENTRE
-        path = 2 * self.thickness * (GROUP_INDEX * (k - k_centre) + delta_n * k)
-        return _light() * np.abs(1 + RATIO * np.exp(1j * (self.phase + path))) ** 2
+        index = self.group_index * (1 + self.bend * (k / k_centre - 1))
+        path = 2 * self.thickness * (index * (k - k_centre) + delta_n * k)
+        moved = np.asarray(walked)[..., np.newaxis] * k / k_centre
+        envelope = _light() * (1 + self.level + _slope() * (self.tilt + _slope() * self.curve))
+        return envelope * np.abs(1 + self.ratio * np.exp(1j * (self.phase + path + moved))) ** 2
 
     def dataset(self, delta_n: np.ndarray, frames: int, seed: int | None = None) -> xr.Dataset:
-        """Raw dataset of points (P,) with `NOISE`, shot and read noise; without, for no seed."""
+        """Raw dataset of points (P,) with drift, `NOISE`, shot and read noise.
+
+        Without a seed there is none of these.
+        """
         points = len(delta_n)
         opened = np.tile(OPEN, frames // 6)
-        off = self.spectrum(0.0)
-        change = np.stack([self.spectrum(value) - off for value in delta_n])
-        counts = off + opened[:, np.newaxis] * change[:, np.newaxis, :]
+        rng = np.random.default_rng(seed)
+        walked = np.zeros((points, 1))
+        if seed is not None and self.drift:
+            within = 8  # steps of an exposure, which covers its slot but for a twentieth
+            steps = rng.normal(0, self.drift * np.sqrt(SLOT / within), (points, frames * within))
+            walked = steps.cumsum(axis=1).reshape(points, frames, within).mean(axis=2)
+        off = self.spectrum(0.0, walked)
+        change = np.stack(
+            [self.spectrum(n, w) - o for n, w, o in zip(delta_n, walked, off, strict=True)]
+        )
+        counts = off + opened[:, np.newaxis] * change
         if seed is not None:
-            rng = np.random.default_rng(seed)
             energy, tilt = (
                 NOISE[name] * rng.standard_normal((points, frames, 1)) for name in NOISE
             )
@@ -77,20 +113,49 @@ class FormulaPlate:
             },
         )
 
-    def bound(self, frames: int) -> float:
-        """Cramér–Rao bound of σ(Δn) for a small Δn, RIU.
+    def bound(self, frames: int, delta_n: float = 0.0) -> float:
+        """Cramér–Rao bound of σ(Δn), RIU.
 
-        The covariance of a frame is shot and read noise plus that of energy and tilt; the phase,
-        the same in all frames, and Δn are to be found.
+        A frame has shot and read noise, and energy and tilt with the noise that is stated. The
+        phase is the same in all frames, or a random walk of which each shows its mean; the fringe's
+        shape is the same in all, and to be found.
         """
-        off = self.spectrum(0.0)
-        slope = (self.spectrum(1e-6) - self.spectrum(-1e-6)) / 2e-6
+        by_phase, crossed, total = np.empty(len(OPEN)), np.empty((len(OPEN), 1 + len(SHAPE))), 0.0
+        for f, on in enumerate(OPEN):
+            information = self._information(delta_n, on)
+            by_phase[f], crossed[f] = information[0, 0], information[0, 1:]
+            total = total + information[1:, 1:] * frames / len(OPEN)
+        total = total + np.diag([0.0, *(width**-2.0 for width in SHAPE.values())])
+        by_phase, crossed = (
+            np.concatenate([v] * (frames // len(OPEN))) for v in (by_phase, crossed)
+        )
+        step = np.diff(np.eye(frames), axis=0)
+        if self.drift:
+            near = np.eye(frames - 1, k=1) + np.eye(frames - 1, k=-1)
+            walk = self.drift**2 * SLOT * (2 / 3 * np.eye(frames - 1) + near / 6)
+            precision = np.diag(by_phase) + step.T @ np.linalg.solve(walk, step)
+            lost = crossed.T @ np.linalg.solve(precision, crossed)
+        else:
+            lost = np.outer(crossed.sum(axis=0), crossed.sum(axis=0)) / by_phase.sum()
+        return float(np.sqrt(np.linalg.inv(total - lost)[0, 0]))
+
+    def _information(self, delta_n: float, on: float) -> np.ndarray:
+        """Of phase, Δn and shape, from a frame that is open for a part of its exposure."""
         inside = np.abs(WAVELENGTH - CENTRE) <= HALF
-        table = np.stack([slope, off, off * _slope()])[:, inside]
-        variance = (off / GAIN + (READ_NOISE / GAIN) ** 2)[inside]
-        known = np.diag([0.0, NOISE["energy"] ** -2, NOISE["tilt"] ** -2])
-        frame = np.linalg.inv(table / variance @ table.T + known)[0, 0]
-        return float(np.sqrt(frame / (frames * OPEN.var())))
+
+        def frame(by: float = 0.0, walked: float = 0.0, **changed: float) -> np.ndarray:
+            like = replace(self, **{name: getattr(self, name) + v for name, v in changed.items()})
+            seen = (1 - on) * like.spectrum(0.0, walked) + on * like.spectrum(delta_n + by, walked)
+            return seen[inside]
+
+        steps = {"walked": 1e-4, "by": 1e-6, **dict.fromkeys(SHAPE, 1e-4)}
+        table = [(frame(**{n: h}) - frame(**{n: -h})) / (2 * h) for n, h in steps.items()]
+        light = frame()
+        table = np.stack([*table, light, light * _slope()[inside]])
+        full = table / (light / GAIN + (READ_NOISE / GAIN) ** 2) @ table.T
+        pulse = full[-2:, -2:] + np.diag([NOISE["energy"] ** -2, NOISE["tilt"] ** -2])
+        known = full[:-2, -2:]
+        return full[:-2, :-2] - known @ np.linalg.solve(pulse, known.T)
 
 
 def _light() -> np.ndarray:

@@ -76,6 +76,25 @@ def page(found: Any, figure: str) -> str:
         )
     lines += [
         "",
+        "## Scatter and bias against the size of the effect, and drift",
+        "",
+        "The same plates at one phase, with the path a random walk besides. A point is estimated "
+        "by itself: its fringe's shape (visibility, path, bends, level and tilt of the light) is "
+        "to be found too, in the bound as well. The bias is the largest over all phases, without "
+        "drift and noise.",
+        "",
+        "| fringes | Δn | drift (rad/√s) | bound (RIU) | this project / bound | stated / scatter "
+        "| bias |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in found.effects:
+        bias = "–" if row["drift"] else f"{row['bias']:.2%}"
+        lines.append(
+            f"| {row['fringes']:g} | {row['delta_n']:g} | {row['drift']:g} | {row['bound']:.2g} | "
+            f"{row['scatter'] / row['bound']:.2f} | {row['stated'] / row['scatter']:.2f} | {bias} |"
+        )
+    lines += [
+        "",
         "## Published speed of another program",
         "",
         "For orientation only: spectra of 1024 samples a second as OCTproZ's authors state them "
