@@ -105,10 +105,30 @@ def test_page_and_figure_show_every_row(tmp_path):
         ),
         0.5,
     )
-    found = Found({"quiet": columns}, {"FFT bin": step}, [row])
+    effect = {"fringes": 20.0, "delta_n": 1e-3, "drift": 0.0, "bound": 2e-6, "bias": 0.004}
+    effect |= {"scatter": 3e-6, "stated": 3.3e-6}
+    effects = [effect, effect | {"drift": 0.1}]
+    found = Found({"quiet": columns}, {"FFT bin": step}, [row], effects)
     draw(found, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     text = page(found, "figure.png")
     assert text.count("| quiet |") == 2
     assert "| FFT bin | 2.30 ps | 0.900 |" in text
     assert "50.0%" in text
+    assert "| 20 | 0.001 | 0 | 2e-06 | 1.50 | 1.10 | 0.40% |" in text
+    assert "| 20 | 0.001 | 0.1 | 2e-06 | 1.50 | 1.10 | – |" in text
+
+
+def test_bound_of_many_fringes_is_that_of_a_sine_in_white_noise():
+    """Twenty fringes: <sin²> per frame, a lever of the chopper's variance; drift adds to it."""
+    still = FormulaPlate(20.0, 1.0)
+    frames = 60
+    spectrum = still.spectrum(0.0)
+    inside = np.abs(WAVELENGTH - 1025) <= 100
+    slope = (still.spectrum(1e-7) - still.spectrum(-1e-7)) / 2e-7
+    variance = spectrum / GAIN + (READ_NOISE / GAIN) ** 2
+    information = (slope**2 / variance)[inside].sum()
+    assert still.bound(frames) == pytest.approx(
+        (information * frames * OPEN.var()) ** -0.5, rel=0.02
+    )
+    assert FormulaPlate(20.0, 1.0, drift=0.1).bound(frames) > 10 * still.bound(frames)
