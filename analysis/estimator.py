@@ -18,11 +18,7 @@ from analysis.compiled import compiled
 from analysis.displacement import directions, displace
 from analysis.frames import demodulate
 from analysis.fringe_shape import variance_by_shape
-from analysis.fringe_solver import (
-    PARAMETERS,
-    STATIC,
-    unpumped,
-)
+from analysis.fringe_solver import PARAMETERS, STATIC, unpumped
 from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated
 from analysis.mixtures import by_mixture, telling

@@ -62,8 +62,8 @@ def by_mixture(
         Parameters of `fringe_solver`.
     levels : (2, B) array
         S_off and ΔS, drift and tilt taken out.
-    weight : (2 or more, B) array
-        Inverse variances of both in one frame.
+    weight : (3, B) array
+        Inverse variances in one frame: closed, open, and mean.
     weights : (2, F) array
         With which S_off and ΔS were made of the frames.
     setup : Setup

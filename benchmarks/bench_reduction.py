@@ -29,6 +29,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the threads are made here, for point
 import h5py
 import numpy as np
 import xarray as xr
+from rich.console import Console
 
 from analysis.raw import open_raw, write_raw
 from analysis.reduction import Reducer, reduce_scan
@@ -213,4 +214,4 @@ def main():
 
 
 if __name__ == "__main__":
-    print("\n".join(main()))  # noqa: T201
+    Console(width=120).print("\n".join(main()), markup=False, highlight=False)
