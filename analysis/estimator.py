@@ -20,7 +20,7 @@ from analysis.frames import demodulate
 from analysis.fringe_shape import variance_by_shape
 from analysis.fringe_solver import PARAMETERS, STATIC, unpumped
 from analysis.linear import dot
-from analysis.lockin import RATIOS, least_variance, lock_in, modulated
+from analysis.lockin import RATIOS, least_variance, lock_in, modulated, walk_rate
 from analysis.mixtures import by_mixture, telling
 from analysis.outliers import odd_bins, pixel_stands_out
 from analysis.point_fit import fit_again, look_first
@@ -183,7 +183,11 @@ def estimate(
         locked = Effect(more, max(variance, limit), limit, drift, source)
         effect, numbers = locked, out.numbers[point]
         if telling(opened, found.p[STATIC], setup, moved, locked.variance):
-            mixed = by_mixture(frames[point], opened, found.p, levels, weight, used, setup, moved)
+            walking = weights[1] / dot(weights[1], moved[3])
+            rate = walk_rate(walking, time, setup.exposure, drift)
+            mixed = by_mixture(
+                frames[point], opened, found.p, levels, weight, used, setup, moved, rate, walking
+            )
             effect = _joined(locked, mixed)
         found.p[STATIC] += effect.value
         numbers[0], numbers[1] = found.p[STATIC], effect.variance + found.extra
@@ -212,18 +216,18 @@ def _keep(levels: Floats, weight: Floats, weights: Floats, spectra: Floats) -> N
 
 
 @compiled
-def _joined(locked: Effect, mixed: tuple[float, float, float]) -> Effect:
+def _joined(locked: Effect, mixed: tuple[float, float, float, float]) -> Effect:
     """Mean of the lock-in's estimate and of `by_mixture`'s, where they agree."""
-    effect, least, scatter = mixed
-    if not np.isfinite(least):
+    effect, least, variance, common = mixed
+    if not np.isfinite(variance):
         return locked
-    together = locked.variance + least * scatter
-    if not (effect - locked.value) ** 2 < _AGREES * together:
+    common = min(max(common, 0.0), locked.variance, variance)
+    apart = locked.variance + variance - 2 * common
+    if not (effect - locked.value) ** 2 < _AGREES * apart:
         return locked
-    part = locked.variance / together
-    variance, limit = locked.variance * (1 - part), locked.limit * least / (least + locked.limit)
-    source = locked.source * (1 - part) ** 2 + least * (scatter - 1) * part**2
+    part = (locked.variance - common) / apart
+    together = locked.variance - part**2 * apart
+    limit, source = locked.limit * least / (least + locked.limit), locked.source * (1 - part) ** 2
     # What is above the limit is there because the path drifts: else nobody would ask for mixtures.
-    drift = max(variance - limit - source, 0.0)
-    value = locked.value + part * (effect - locked.value)
-    return Effect(value, variance, limit, drift, source)
+    drift = max(together - limit - source, 0.0)
+    return Effect(locked.value + part * (effect - locked.value), together, limit, drift, source)

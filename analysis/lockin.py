@@ -134,6 +134,18 @@ def lock_in(
 
 
 @compiled
+def walk_rate(weights: Floats, time: Floats, exposure: float, drift: float) -> float:
+    """Rate of the walk, rad²/s, that puts a variance `drift` on Σ weights·phase."""
+    total = later = previous = 0.0
+    for i in range(len(weights) - 1, 0, -1):
+        later += weights[i]
+        dt = time[i] - time[i - 1]
+        total += later * (later * (dt - min(exposure, dt) / 3) + previous * exposure / 3)
+        previous = later
+    return drift / total
+
+
+@compiled
 def least_variance(effect: Floats, noise: Floats) -> float:
     """Variance of the pump's effect from shot and read noise alone: the path stands still."""
     total = mean = power = 0.0

@@ -3,7 +3,9 @@
 A frame that the chopper opens for a part o of its exposure is the mixture (1 − o) S_off + o S_on of
 two fringes, which has less contrast the further they are apart. This does not ask where the path
 is, so where drift hides the effect from frame to frame, and the effect is large, most of what a
-point knows of it stands here.
+point knows of it stands here. What the path walks between the two parts of the exposure remains:
+for a walk of rate Q their means are apart by a variance Q τ/3, wherever the pump's edge is. What
+shakes a table may have less at such high frequencies: how much is left is asked of the frames.
 """
 
 import numpy as np
@@ -21,6 +23,7 @@ Floats = NDArray[np.float64]
 _SETS = 8  # of functionals at least
 _FAINT = 10.0  # times the least variance of a frame's phase: the pump puts out its fringe
 _CURVED = 0.1  # of the effect: what is not linear in it
+_SHARES = np.array([0.0, 0.03, 0.1, 0.3, 1.0])  # of a walk, within exposures
 _TELLING = 0.05  # of what is known: less is not worth a look
 
 
@@ -50,7 +53,9 @@ def by_mixture(
     weights: Floats,
     setup: Setup,
     moved: Floats,
-) -> tuple[float, float, float]:
+    rate: float,
+    locked: Floats,
+) -> tuple[float, float, float, float]:
     """Effect that partly open frames show beside that of `p`.
 
     Parameters
@@ -69,12 +74,16 @@ def by_mixture(
     setup : Setup
     moved : (5, F) array
         See `displacements`.
+    rate : float
+        Of the path's walk, rad²/s.
+    locked : (F,) array
+        Weights of the frames' phases in the lock-in's estimate.
 
     Returns
     -------
-    effect, variance, scatter : float
-        rad; its variance by shot and read noise, and by what times more the frames scatter. The
-        variance is infinite where no frame tells.
+    effect, least, variance, common : float
+        rad; its variance by shot and read noise, by all that makes frames scatter, and covariance
+        with the lock-in's. The variance is infinite where no frame tells.
     """
     last = sets(_SETS, p[7])
     chosen = np.rint(opened * last).astype(np.int64)
@@ -94,7 +103,8 @@ def by_mixture(
             amount = weights[order, f] * moved[3, f]
             taken[order, 0] += amount * (1 - opened[f])
             taken[order, 1] += amount * opened[f]
-    said, left, faint = np.zeros(count), np.zeros(count), _FAINT * moved[4].min()
+    said, left, apart, counted = np.zeros((4, count))
+    faint, walked = _FAINT * moved[4].min(), rate * setup.exposure
     for f in range(count):
         if not 0 < chosen[f] < last or moved[4, f] > faint:
             continue
@@ -106,16 +116,60 @@ def by_mixture(
             expected = look[0] + moved[2, f] * look[3] + sine * look[1] + (1 - cosine) * look[2]
             said[f] -= (on if state else 1 - on) * expected
             left[f] += cosine * look[1] * (taken[0, state] + on * taken[1, state])
-    power = dot(left, left)
-    if not power > 0:
-        return 0.0, np.inf, 1.0
-    effect, scatter, tell = dot(left, said) / power, 0.0, 0
-    for f in range(count):
-        if left[f] != 0:
-            scatter += (said[f] - left[f] * effect) ** 2
-            tell += 1
-    noise = _noise(left, chosen, functionals, opened, weights, weight[2]) / power**2
-    return effect, noise + (_CURVED * effect) ** 2, max(scatter / max(tell - 1, 1), 1.0)
+        apart[f] = on * cosine * responses[chosen[f], 1, 1]
+    share, scatter = _weights(said, left, apart, walked / 3, counted)
+    if not share >= 0:
+        return 0.0, np.inf, np.inf, 0.0
+    effect, by_path = dot(counted, said), counted * apart
+    least = _noise(counted, chosen, functionals, opened, weights, weight[2])
+    variance = scatter * (least + share * walked / 3 * dot(by_path, by_path))
+    common = share * walked * _common(by_path, opened, locked)
+    return effect, least, variance + (_CURVED * effect) ** 2, common
+
+
+@compiled
+def _weights(
+    said: Floats, left: Floats, apart: Floats, walk: float, weights: Floats
+) -> tuple[float, float]:
+    """Fill in weights (F,), for which Σ weights·said is the effect and Σ weights·left is 1.
+
+    `said` has a variance of 1 + share·walk·apart². Returned are this share, averaged with the
+    probability that `said` gives to each of a few, and by what times more it scatters.
+    """
+    odds, scatter, tell = np.empty(len(_SHARES)), np.empty(len(_SHARES)), (left != 0).sum()
+    counted = np.zeros((len(_SHARES), len(left)))
+    for j in range(len(_SHARES)):
+        own = 1 + apart**2 * walk * _SHARES[j]
+        counted[j] = left / own
+        power = dot(left, counted[j])
+        counted[j] /= power
+        effect, scatter[j], volume = dot(counted[j], said), 0.0, np.log(power)
+        for f in range(len(left)):
+            if left[f] != 0:
+                scatter[j] += (said[f] - left[f] * effect) ** 2 / own[f]
+                volume += np.log(own[f])
+        odds[j] = -(volume + scatter[j]) / 2
+    odds = np.exp(odds - odds.max())
+    odds /= odds.sum()
+    for f in range(len(left)):
+        weights[f] = dot(odds, counted[:, f])
+    return dot(odds, _SHARES), max(dot(odds, scatter) / max(tell - 1, 1), 1.0)
+
+
+@compiled
+def _common(apart: Floats, opened: Floats, locked: Floats) -> float:
+    """Covariance of Σ apart·(θ_on − θ_off) and Σ locked·θ for a walk of 1 rad an exposure.
+
+    A frame whose pump goes on at 1 − o of its exposure has ½ in common with every later one, and
+    (1 + o)/6 with its own mean; one whose pump goes off has −½ and −(2 − o)/6.
+    """
+    total = later = 0.0
+    for f in range(len(opened) - 1, -1, -1):
+        before, after = opened[max(f - 1, 0)], opened[min(f + 1, len(opened) - 1)]
+        own = 1 + opened[f] if after > before else 2 - opened[f]
+        total += apart[f] * (after - before) * (later / 2 + locked[f] * own / 6)
+        later += locked[f]
+    return total
 
 
 @compiled_within

@@ -9,7 +9,9 @@ import xarray as xr
 WAVELENGTH = np.concatenate([np.arange(500, 565, 0.72), np.arange(890, 1150, 0.72)])
 GAIN, READ_NOISE = 4.0, 10.0  # electrons/count, electrons
 DARK = 1500.0  # counts
-EXPOSURE, SLOT, CHOPPER = 8e-3, 1 / 120, 20.0  # s, s, Hz
+SLOT, CHOPPER = 1 / 120, 20.0  # s, Hz
+STEPS = 24  # of the path's walk in an exposure; one more passes until the next
+EXPOSURE = SLOT * STEPS / (STEPS + 1)  # s
 
 
 def light() -> np.ndarray:
@@ -19,14 +21,25 @@ def light() -> np.ndarray:
     return 32e3 * envelope * ripple
 
 
-def open_fraction(start: np.ndarray, phase: float) -> np.ndarray:
+def open_fraction(start: np.ndarray, phase: float, exposure: float = EXPOSURE) -> np.ndarray:
     """Fraction of each exposure with the pump on, which is while frac(20 Hz t + phase) < 1/2."""
 
     def on_until(time):
         cycles = CHOPPER * time + phase
         return (np.floor(cycles) / 2 + np.minimum(cycles % 1, 0.5)) / CHOPPER
 
-    return (on_until(start + EXPOSURE) - on_until(start)) / EXPOSURE
+    return (on_until(start + exposure) - on_until(start)) / exposure
+
+
+def gates(start: np.ndarray, phase: float) -> np.ndarray:
+    """Share of the steps (..., STEPS) in what a frame sees of the path without, with pump (2).
+
+    The two are means over their own part of the exposure, and 0 where there is no such part.
+    """
+    steps = start[..., np.newaxis] + np.arange(STEPS) * SLOT / (STEPS + 1)
+    on = open_fraction(steps, phase, SLOT / (STEPS + 1))
+    parts = np.stack([1 - on, on], axis=-2)
+    return parts / np.maximum(parts.sum(axis=-1, keepdims=True), 1e-9)
 
 
 @dataclass
@@ -73,16 +86,18 @@ class Plate:
         points, count = len(delay), self.frames
         start = np.arange(points * count).reshape(points, count) * SLOT
         opened = open_fraction(start, self.chopper_phase)
-        sub = 8  # steps of the walk in an exposure
-        steps = rng.normal(size=(points, count * sub)) * np.sqrt(SLOT / sub) * self.drift
-        walk = np.cumsum(steps + self.slow_drift * SLOT / sub, axis=1)
-        walk = walk.reshape(points, count, sub).mean(axis=2)[..., np.newaxis]
+        step = SLOT / (STEPS + 1)
+        walk = rng.normal(size=(points, count * (STEPS + 1))) * np.sqrt(step) * self.drift
+        walk = np.cumsum(walk + self.slow_drift * step, axis=1)
+        walk = walk.reshape(points, count, STEPS + 1)[..., :STEPS]
+        # Pump on and pump off see the path of their own part of the exposure.
+        walk = np.einsum("pfgs,pfs->gpf", gates(start, self.chopper_phase), walk)[..., np.newaxis]
         if self.chirp is None:
             change = np.broadcast_to(self.delta_n, points)[:, np.newaxis, np.newaxis]
         else:
             change = self.delta_n(delay[:, np.newaxis] + self.chirp)[:, np.newaxis, :]
         o = opened[..., np.newaxis]
-        counts = (1 - o) * self._spectrum(0.0, walk) + o * self._spectrum(change, walk)
+        counts = (1 - o) * self._spectrum(0.0, walk[0]) + o * self._spectrum(change, walk[1])
         energy = 1 + self.energy_noise * rng.normal(size=o.shape)
         tilt = self.tilt_noise * rng.normal(size=o.shape) * (WAVELENGTH - 1025) / 100
         counts = counts * (energy + tilt)

@@ -8,7 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from handmade import DARK, EXPOSURE, GAIN, READ_NOISE, SLOT, WAVELENGTH, open_fraction, phase_of
+from handmade import (
+    DARK,
+    GAIN,
+    READ_NOISE,
+    SLOT,
+    STEPS,
+    WAVELENGTH,
+    gates,
+    open_fraction,
+    phase_of,
+)
 from handmade import Plate as IdealPlate
 from scipy.ndimage import gaussian_filter1d
 
@@ -51,49 +61,47 @@ def bound(plate, delta_phi):
     """Least standard deviation of Δφ (rad) from one point, any unbiased estimate.
 
     Gaussian shot and read noise and rounding, energy and tilt of every frame unknown, the path a
-    random walk whose rate is known, seen as its mean over each exposure. The fringe's shape is the
-    same in all frames of the point and is not known.
+    random walk whose rate is known, also within exposures. The fringe's shape is the same in all
+    frames of the point and is not known.
     """
-    opened = open_fraction(np.arange(plate.frames) * SLOT, plate.chopper_phase)
+    start = np.arange(plate.frames) * SLOT
+    opened = open_fraction(start, plate.chopper_phase)
     band = (WAVELENGTH >= 925) & (WAVELENGTH <= 1125)
     h, tilt = 1e-4, (WAVELENGTH[band] - 1025) / 100
-    by_phase, crossed, total = np.empty(plate.frames), [], 0.0
+    parts = gates(start, plate.chopper_phase)
+    frames, within = plate.frames, SLOT / (STEPS + 1)
+    by_path, crossed, total = np.zeros((frames, 2, frames, 2)), [], 0.0
     for f, o in enumerate(opened):
 
-        def frame(pumped=0.0, drift=0.0, o=o, **changed):
+        def frame(without=0.0, with_pump=0.0, pumped=0.0, o=o, **changed):
             like = replace(
                 plate, **{name: getattr(plate, name) + by for name, by in changed.items()}
             )
-            on, off = like.counts(delta_phi + pumped, drift), like.counts(0.0, drift)
+            off, on = like.counts(0.0, without), like.counts(delta_phi + pumped, with_pump)
             return ((1 - o) * off + o * on)[band]
 
         mean = frame()
         variance = mean / GAIN + (READ_NOISE / GAIN) ** 2 + 1 / 12
-        unknown = [{"drift": h}, {"pumped": h}, *({name: h} for name in SHAPE)]
-        table = [
-            (frame(**up) - frame(**{k: -v for k, v in up.items()})) / (2 * h) for up in unknown
-        ]
+        unknown = ("without", "with_pump", "pumped", *SHAPE)
+        table = [(frame(**{n: h}) - frame(**{n: -h})) / (2 * h) for n in unknown]
         table = np.stack([*table, mean * tilt**2, mean, mean * tilt])
         full = (table / variance) @ table.T
         kept, pulse = slice(None, -2), slice(-2, None)
         left = full[kept, kept] - full[kept, pulse] @ np.linalg.solve(
             full[pulse, pulse], full[pulse, kept]
         )
-        by_phase[f] = left[0, 0]
-        crossed.append(left[0, 1:])
-        total += left[1:, 1:]
-    crossed = np.array(crossed)
+        by_path[f, :, f] = left[:2, :2]
+        crossed.append(left[:2, 2:])
+        total += left[2:, 2:]
     total = total + np.diag([0.0, *(width**-2.0 for width in SHAPE.values()), 0.002**-2])
-    if plate.drift == 0:  # one unknown phase
-        once = crossed.sum(axis=0)
-        return np.linalg.inv(total - np.outer(once, once) / by_phase.sum())[0, 0] ** 0.5
-    steps = np.diff(np.eye(plate.frames), axis=0)
-    own = np.eye(plate.frames - 1)
-    beside = np.eye(plate.frames - 1, k=1) + np.eye(plate.frames - 1, k=-1)
-    walk = plate.drift**2 * ((SLOT - EXPOSURE / 3) * own + EXPOSURE / 6 * beside)
-    precision = np.diag(by_phase) + steps.T @ np.linalg.solve(walk, steps)
-    left = total - crossed.T @ np.linalg.solve(precision, crossed)
-    return np.linalg.inv(left)[0, 0] ** 0.5
+    time = (start[:, np.newaxis] + within * np.arange(1, STEPS + 1)).ravel()
+    means = (np.eye(frames)[:, np.newaxis, :, np.newaxis] * parts[:, :, np.newaxis]).reshape(
+        2 * frames, -1
+    )
+    walk = means @ (plate.drift**2 * np.minimum.outer(time, time) + 1e2) @ means.T  # from anywhere
+    by_path, crossed = by_path.reshape(2 * frames, -1), np.concatenate(crossed)
+    lost = crossed.T @ walk @ np.linalg.solve(np.eye(2 * frames) + by_path @ walk, crossed)
+    return np.linalg.inv(total - lost)[0, 0] ** 0.5
 
 
 def scatter(plate, delta_n, seed):
