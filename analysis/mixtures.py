@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 
 _SETS = 8  # of functionals at least
 _FAINT = 10.0  # times the least variance of a frame's phase: the pump puts out its fringe
-_CURVED = 0.1  # of the effect: what is not linear in it
+_CURVED = 0.05  # of the effect: what is not linear in it
 _SHARES = np.array([0.0, 0.03, 0.1, 0.3, 1.0])  # of a walk, within exposures
 _TELLING = 0.05  # of what is known: less is not worth a look
 
@@ -103,7 +103,7 @@ def by_mixture(
             amount = weights[order, f] * moved[3, f]
             taken[order, 0] += amount * (1 - opened[f])
             taken[order, 1] += amount * opened[f]
-    said, left, apart, counted = np.zeros((4, count))
+    said, left, apart, between, counted = np.zeros((5, count))
     faint, walked = _FAINT * moved[4].min(), rate * setup.exposure
     for f in range(count):
         if not 0 < chosen[f] < last or moved[4, f] > faint:
@@ -117,10 +117,14 @@ def by_mixture(
             said[f] -= (on if state else 1 - on) * expected
             left[f] += cosine * look[1] * (taken[0, state] + on * taken[1, state])
         apart[f] = on * cosine * responses[chosen[f], 1, 1]
+        between[f] = cosine * (responses[chosen[f], 1, 1] - responses[chosen[f], 0, 1])
     share, scatter = _weights(said, left, apart, walked / 3, counted)
     if not share >= 0:
         return 0.0, np.inf, np.inf, 0.0
     effect, by_path = dot(counted, said), counted * apart
+    for order in range(2):  # S_off and ΔS have a part of it as well
+        shared = dot(counted * between, opened) if order else dot(counted, between)
+        by_path -= shared * weights[order] * opened * (1 - opened)
     least = _noise(counted, chosen, functionals, opened, weights, weight[2])
     variance = scatter * (least + share * walked / 3 * dot(by_path, by_path))
     common = share * walked * _common(by_path, opened, locked)
