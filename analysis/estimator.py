@@ -23,7 +23,7 @@ from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated, walk_rate
 from analysis.mixtures import by_mixture, telling
 from analysis.outliers import odd_bins, pixel_stands_out
-from analysis.point_fit import fit_again, look_first
+from analysis.point_fit import Fitted, fit_again, look_first
 from analysis.slips import slipped
 from analysis.spectra import LOST, Setup, energy_weights, normalise, steady
 
@@ -181,30 +181,38 @@ def estimate(
 
         limit, drift = least_variance(moved[3], moved[4]), max(variance - shot - source, 0.0)
         locked = Effect(more, max(variance, limit), limit, drift, source)
-        effect, numbers = locked, out.numbers[point]
+        effect = locked
         if telling(opened, found.p[STATIC], setup, moved, locked.variance):
             walking = weights[1] / dot(weights[1], moved[3])
             rate = walk_rate(walking, time, setup.exposure, drift)
             mixed = by_mixture(
                 frames[point], opened, found.p, levels, weight, used, setup, moved, rate, walking
             )
-            effect = _joined(locked, mixed)
-        found.p[STATIC] += effect.value
-        numbers[0], numbers[1] = found.p[STATIC], effect.variance + found.extra
-        numbers[2], numbers[3], numbers[4] = effect.limit, effect.drift, effect.source
-        numbers[7] = locked.drift
-        numbers[5], numbers[6] = variance_by_shape(
-            *(found.p, found.covariance, found.link, setup.grid.prior)
-        )
-        out.parameters[point], out.covariance[point] = found.p, found.covariance
-        out.share[point] = found.share
-        out.found[point] = np.isfinite(numbers.sum())
+            beside = fit_again(first, levels, weight, used, setup).p[STATIC] - found.p[STATIC]
+            effect = _joined(locked, (beside, mixed[1], mixed[2], mixed[3]))
+        _tell(found, effect, locked.drift, setup, out, point)
         if len(out.spectra) == 0:
             continue
         energy_weights(weights, opened, moved[1])
         demodulate(frames[point], weights, counts)
         normalise(counts, weights, open_mean, alive, setup, levels, weight)
         _keep(levels, weight, weights, out.spectra[point])
+
+
+@compiled
+def _tell(
+    found: Fitted, effect: Effect, drift: float, setup: Setup, out: Estimates, point: int
+) -> None:
+    """Fill in what is found of a point."""
+    numbers, p = out.numbers[point], out.parameters[point]
+    p[:] = found.p
+    p[STATIC] += effect.value
+    numbers[0], numbers[1] = p[STATIC], effect.variance + found.extra
+    numbers[2], numbers[3], numbers[4] = effect.limit, effect.drift, effect.source
+    numbers[5], numbers[6] = variance_by_shape(p, found.covariance, found.link, setup.grid.prior)
+    numbers[7] = drift
+    out.covariance[point], out.share[point] = found.covariance, found.share
+    out.found[point] = np.isfinite(numbers.sum())
 
 
 @compiled

@@ -66,7 +66,7 @@ def by_mixture(
     p : (13,) array
         Parameters of `fringe_solver`.
     levels : (2, B) array
-        S_off and ΔS, drift and tilt taken out.
+        S_off and ΔS, drift and tilt taken out. What they took of the effect is put back in them.
     weight : (3, B) array
         Inverse variances in one frame: closed, open, and mean.
     weights : (2, F) array
@@ -125,6 +125,10 @@ def by_mixture(
     for order in range(2):  # S_off and ΔS have a part of it as well
         shared = dot(counted * between, opened) if order else dot(counted, between)
         by_path -= shared * weights[order] * opened * (1 - opened)
+    for order in range(2):
+        for state in range(2):
+            for i in range(bins):
+                levels[order, i] += effect * taken[order, state] * ways[state, 1, i]
     least = _noise(counted, chosen, functionals, opened, weights, weight[2])
     variance = scatter * (least + share * walked / 3 * dot(by_path, by_path))
     common = share * walked * _common(by_path, opened, locked)

@@ -31,17 +31,6 @@ def open_fraction(start: np.ndarray, phase: float, exposure: float = EXPOSURE) -
     return (on_until(start + exposure) - on_until(start)) / exposure
 
 
-def gates(start: np.ndarray, phase: float) -> np.ndarray:
-    """Share of the steps (..., STEPS) in what a frame sees of the path without, with pump (2).
-
-    The two are means over their own part of the exposure, and 0 where there is no such part.
-    """
-    steps = start[..., np.newaxis] + np.arange(STEPS) * SLOT / (STEPS + 1)
-    on = open_fraction(steps, phase, SLOT / (STEPS + 1))
-    parts = np.stack([1 - on, on], axis=-2)
-    return parts / np.maximum(parts.sum(axis=-1, keepdims=True), 1e-9)
-
-
 @dataclass
 class Plate:
     """A scan of a plate; every field is what nature knows and the analysis does not."""
@@ -61,6 +50,7 @@ class Plate:
     energy_noise: float = 0.0  # relative, per frame
     tilt_noise: float = 0.0  # relative at the band's edges, per frame
     drift: float = 0.0  # rad/sqrt(s), random walk
+    stepwise: bool = False  # the path walks as much, but pump on and off see the same of it
     slow_drift: float = 0.0  # rad/s
     shot_noise: bool = False
     fluorescence: float = 0.0  # counts at 530 nm while the pump is on
@@ -79,6 +69,16 @@ class Plate:
         phase = phase + 2 * turns * self.thickness * delta_n + drift * turns / centre
         return light() * np.abs(1 + self.ratio * np.exp(1j * phase)) ** 2
 
+    def gates(self, start):
+        """Share of the steps (..., STEPS) in the path that a frame sees without, with pump (2).
+
+        They are means over their own part of the exposure, and 0 where there is no such part.
+        """
+        steps = start[..., np.newaxis] + np.arange(STEPS) * SLOT / (STEPS + 1)
+        on = open_fraction(steps, self.chopper_phase, SLOT / (STEPS + 1))
+        parts = np.stack([np.ones_like(on)] * 2 if self.stepwise else [1 - on, on], axis=-2)
+        return parts / np.maximum(parts.sum(axis=-1, keepdims=True), 1e-9)
+
     def dataset(self, seed: int = 0) -> xr.Dataset:
         """The raw dataset, in the layout of `analysis.layout`."""
         rng = np.random.default_rng(seed)
@@ -91,7 +91,7 @@ class Plate:
         walk = np.cumsum(walk + self.slow_drift * step, axis=1)
         walk = walk.reshape(points, count, STEPS + 1)[..., :STEPS]
         # Pump on and pump off see the path of their own part of the exposure.
-        walk = np.einsum("pfgs,pfs->gpf", gates(start, self.chopper_phase), walk)[..., np.newaxis]
+        walk = np.einsum("pfgs,pfs->gpf", self.gates(start), walk)[..., np.newaxis]
         if self.chirp is None:
             change = np.broadcast_to(self.delta_n, points)[:, np.newaxis, np.newaxis]
         else:
