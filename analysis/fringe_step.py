@@ -25,6 +25,7 @@ _DOUBT = 1000.0  # times its cost in variance times the chance that it is noise 
 _EXPLAINED = 0.98  # of χ²: less may be the wrong turn of the phase
 _GOOD = 2.0  # χ² a bin of the fit: a wrong turn has more
 _STRANGE = 100.0  # χ² of the priors of contrast, slope and frequency: so is more than this
+_FAR = 1.5  # rad: a turn more may look alike to the fit, above all where the light's band is narrow
 _TURNS = np.arange(-10.0, 10.1, 0.5)  # rad
 
 
@@ -57,6 +58,13 @@ def fit_step(
         # Where different colours see different phases no turn explains them: the nearest stays.
         if other_cost < min(cost, enough):
             p[:], covariance, cost = other, other_covariance, other_cost
+    if abs(p[STATIC]) > _FAR:
+        for turn in (-2 * np.pi, 2 * np.pi):
+            other = unpumped(p)
+            other[STATIC] = p[STATIC] + turn
+            other_covariance, other_cost = fit(other, pumped, ON, grid, data, weights)
+            if other_cost < cost:
+                p[:], covariance, cost = other, other_covariance, other_cost
     step = p[STATIC:].copy() if chirped else p[STATIC:]
     chosen, alone = _affordable(step, covariance.copy())
     if chirped:
