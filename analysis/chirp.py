@@ -104,9 +104,8 @@ def chirp_resolved(scan: Scan, delta_phi: Floats, pixel_delay: Floats | None) ->
             f"chirp_delay: the colours pass within {np.ptp(pixel_delay):.3g} ps, more than "
             f"{_WIDEST:g}; give it in ps, or calibrate it again"
         )
-    grid, linked = _grid(scan.delay, pixel_delay, delta_phi)
-    time, place = np.unique(scan.delay, return_inverse=True)
-    whole = np.bincount(place, delta_phi) / np.bincount(place)
+    time, whole = _whole_band(scan.delay, delta_phi, float(np.ptp(pixel_delay)))
+    grid, linked = _grid(time, pixel_delay, whole)
     start = np.interp(grid, time, whole)
     try:
         # Threads of BLAS cost more than they bring for matrices of a few hundred rows.
@@ -143,15 +142,23 @@ def _usable(scan: Scan, delta_phi: Floats) -> tuple[Scan, Floats]:
     return left, delta_phi[kept]
 
 
-def _grid(
-    delay: Floats, pixel_delay: Floats, delta_phi: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
+def _whole_band(delay: Floats, delta_phi: Floats, span: float) -> tuple[Floats, Floats]:
+    """Find the delays (n,), increasing, and whole-band phases (n,) to start from.
+
+    Each is the median of the points within a chirp's `span` around it: while the colours pass a
+    large rise, the phase that fits them all may be a turn off.
+    """
+    time = np.unique(delay)
+    near = [delta_phi[np.abs(delay - at) <= span / 2] for at in time]
+    return time, np.array([np.median(phases) for phases in near])
+
+
+def _grid(time: Floats, pixel_delay: Floats, phase: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Find times (T,) in ps, and which intervals between them (T - 1,) are no gaps.
 
-    Fine near the steepest place of the whole-band phase, elsewhere as the delays ask for.
+    Fine near the steepest place of the whole-band `phase` (n,) at the delays `time` (n,), elsewhere
+    as the delays ask for.
     """
-    time, place = np.unique(delay, return_inverse=True)
-    phase = np.bincount(place, delta_phi) / np.bincount(place)
     first, last = float(pixel_delay.min()), float(pixel_delay.max())
     if last - first < 2 * _FINE:  # hardly a chirp: a delay is still no point in time
         first, last = (first + last) / 2 - _FINE, (first + last) / 2 + _FINE

@@ -95,8 +95,7 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
     if keep:
-        light = dataset["reference"].values - dataset["dark"].values
-        _add_chirp_resolved(reduced, reducer, light, spectra)
+        _add_chirp_resolved(reduced, reducer, spectra)
     return reduced
 
 
@@ -174,14 +173,15 @@ def _is_delay_scan(raw: xr.Dataset) -> bool:
 
 
 def _add_chirp_resolved(
-    reduced: xr.Dataset, reducer: Reducer, light: Floats, spectra: Mapping[int, PointSpectra]
+    reduced: xr.Dataset, reducer: Reducer, spectra: Mapping[int, PointSpectra]
 ) -> None:
-    """Add Δn against time, or a note on why there is none; `light` (K,) is the probe's spectrum."""
+    """Add Δn against time, or a note on why there is none."""
     usable, scale = list(spectra), reducer.delta_n_per_phase
+    bins = reducer.band.bins
     scan = Scan(
         model=reducer.model,
         wavelength=reducer.band.wavelength,
-        light=np.interp(reducer.band.wavelength, reduced["wavelength"].values, light),
+        light=bins.light / np.diff(bins.edge),
         spectra=list(spectra.values()),
         delay=reduced["delay"].values[usable],
         drift=np.array([point.drift_sigma for point in spectra.values()]),
