@@ -30,7 +30,7 @@ from analysis.spectra import LOST, Setup, energy_weights, normalise, steady
 Floats = NDArray[np.float64]
 
 _UNKNOWN_DRIFT = np.array([1.0])  # as large as the white noise, from frame to frame
-_LARGE = 0.3  # rad: beyond, pulse energy in S_off mixes with the effect; a second look knows it
+_MIXED = 0.3  # σ² of an effect: pulse energy and effect mix; at more, a second look unmixes them
 _AGREES = 25.0  # χ² of two estimates of one number
 
 
@@ -169,7 +169,7 @@ def estimate(
                 *(moved[0], moved[3], time, moved[4], setup.exposure, RATIOS, weights[1])
             )
             weights[1] /= dot(weights[1], opened)
-            if not abs(found.p[STATIC]) > _LARGE:
+            if not found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * variance:
                 break
         out.suspect[point] = (
             high.max() >= setup.saturation
