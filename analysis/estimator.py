@@ -22,7 +22,7 @@ from analysis.fringe_solver import PARAMETERS, STATIC, unpumped
 from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated, walk_rate
 from analysis.mixtures import by_mixture, telling
-from analysis.outliers import odd_bins, pixel_stands_out
+from analysis.outliers import ceiling, odd_bins, pixel_stands_out
 from analysis.point_fit import Fitted, fit_again, look_first
 from analysis.slips import slipped
 from analysis.spectra import LOST, Setup, energy_weights, normalise, steady
@@ -172,7 +172,7 @@ def estimate(
             if not found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * variance:
                 break
         out.suspect[point] = (
-            high.max() >= setup.saturation
+            high.max() >= min(setup.saturation, ceiling(high, setup))
             or np.abs(moved[1]).max() > LOST
             or odd_bins(levels[0] - found.off, count * weight[0], alive).any()
             or pixel_stands_out(high, sums, ways, moved, alive, setup)

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from analysis.displacement import directions
 from analysis.estimator import Estimates, empty, estimate
 from analysis.fringe_solver import STATIC, derivatives, unpumped
-from analysis.outliers import OUTLIER, odd_bins
+from analysis.outliers import OUTLIER, ceiling, odd_bins
 from analysis.slips import frames_that_fit
 from analysis.spectra import LOST, Setup
 
 Floats = NDArray[np.float64]
 
 _ROUNDS = 12
+_DARK = 0.1  # of the light that a point's frames have: no phase of a fringe leaves so little
 _OFTEN = 0.05  # of the frames: no cosmic ray comes back
 _MAD = 1.4826  # standard deviations in a median absolute deviation
 
@@ -86,10 +87,13 @@ class _Patient:
         self._mended = np.zeros((len(frames), len(self._bin)), bool)
         self.health = healthy(*frames.shape)
         self._leave_out_saturated()
+        self._leave_out_dark()
 
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""
-        saturated = self._frames[:, self._setup.bins.pixel] >= self._setup.saturation
+        highest = self._frames.max(axis=0).astype(np.float32)
+        end = min(self._setup.saturation, ceiling(highest, self._setup))
+        saturated = self._frames[:, self._setup.bins.pixel] >= end
         mostly = saturated.mean(axis=0) > 0.5
         neighbours = np.convolve(mostly, [1, 1, 0, 1, 1], "same")
         self._mask(np.flatnonzero(mostly & (neighbours < 2)))
@@ -97,7 +101,15 @@ class _Patient:
         self.health.rows = np.flatnonzero(usable)
         self.health.saturated = int(np.count_nonzero(~usable))
         most = np.max(self._frames[usable], axis=0, initial=0)
-        self.health.blind = np.asarray(most >= self._setup.saturation)
+        self.health.blind = np.asarray(most >= end)
+
+    def _leave_out_dark(self) -> None:
+        """Frames with hardly any light would spoil the fringe that others are judged by."""
+        rows, bins = self.health.rows, self._setup.bins
+        light = self._frames[np.ix_(rows, bins.pixel)].sum(axis=1) - bins.dark.sum()
+        dark = light < _DARK * np.median(light) if len(rows) else np.zeros(0, bool)
+        self.health.rows = rows[~dark]
+        self.health.rejected += int(np.count_nonzero(dark))
 
     def _mask(self, pixels: NDArray[np.int64]) -> None:
         self._alive[self._bin[pixels]] = 0.0

@@ -12,18 +12,42 @@ Singles = NDArray[np.float32]
 OUTLIER = 8.0
 """Standard deviations from what a pixel of a frame should show: no false alarm in a night."""
 
+_SAME = 4  # pixels
+_APART = 8.0  # counts of noise: less, and counts are the same by chance
 _ODD_BIN = 0.01  # of the light: less in one bin moves the fringe by some parts in 10 000
 
 
 @compiled
 def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool_]:
-    """Which bins (B,) of a fit stand out from their neighbours: a pixel glows."""
+    """Which bins (B,) of a fit stand out from their neighbours: a pixel glows, or is dead.
+
+    From the nearest, and in the same direction from the next ones: from these the neighbours of an
+    odd bin do not stand out.
+    """
     odd = np.zeros(len(residual), np.bool_)
-    for i in range(1, len(residual) - 1):
-        if alive[i - 1] * alive[i] * alive[i + 1] > 0:
-            away = residual[i] - (residual[i - 1] + residual[i + 1]) / 2
+    for i in range(2, len(residual) - 2):
+        if alive[i - 2 : i + 3].min() > 0:
+            near = residual[i] - (residual[i - 1] + residual[i + 1]) / 2
+            next_ones = residual[i] - (residual[i - 2] + residual[i + 2]) / 2
+            away = min(abs(near), abs(next_ones)) if near * next_ones > 0 else 0.0
             odd[i] = away > max(_ODD_BIN, OUTLIER / np.sqrt(weight[i]))
     return odd
+
+
+@compiled
+def ceiling(high: Singles, setup: Setup) -> float:
+    """Count that several lit pixels share as their largest, though noise would tell them apart.
+
+    That is where the camera ends; infinite where there is no such count.
+    """
+    top, count = 0.0, 0
+    for k in setup.bins.pixel:
+        if high[k] > top:
+            top, count = high[k], 0
+        count += high[k] == top
+    dark = setup.bins.dark.sum() / len(setup.bins.pixel)
+    noise = np.sqrt(max(top - dark, 0.0) / setup.bins.gain)
+    return top if count >= _SAME and noise > _APART else np.inf
 
 
 @compiled_within

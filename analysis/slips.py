@@ -15,9 +15,11 @@ Floats = NDArray[np.float64]
 Effects = NDArray[np.complex128]
 
 _SHORTEST = 3  # frames in a period that tell its angle
-_FEWEST = 15  # periods that tell their noise: with 8, one quiet point in 900 is taken for a slip
+_FEWEST = 6  # periods that tell their noise
 _LONGEST = 1.5  # times the usual period: frames are missing
-_SURE = 120.0  # χ² of two numbers whose noise is known from few periods
+_CHANCE = 1e-6  # that what is nothing but noise counts as a slip
+_SURE = 120.0  # χ² of two numbers, at least: noise has its outliers
+_SHORT = 0.25  # of the longest stretch: what is shorter may be wrong by chance
 _AGREES = 25.0  # χ² of two numbers
 _TURNED = 0.5  # imaginary over real part: less may be a lag of the sample's own
 
@@ -114,10 +116,20 @@ def _variance(steps: Floats) -> float:
 
 
 @compiled
-def break_point(scaled: Effects) -> int:
+def _sure(periods: int) -> float:
+    """χ² of two numbers that no noise makes, were it known from so few periods.
+
+    Twice the quantile of F(2, ν); three quarters of the periods say what the noise is.
+    """
+    known = 0.75 * periods
+    return max(known * (_CHANCE ** (-2 / known) - 1), _SURE)
+
+
+@compiled
+def break_point(scaled: Effects, sure: float) -> int:
     """First of the periods with another effect than those before; 0 where there is none."""
     count, total = len(scaled), scaled.sum()
-    best, at, first = _SURE, 0, 0.0j
+    best, at, first = sure, 0, 0.0j
     for k in range(1, count):
         first += scaled[k - 1]
         away = abs(first / k - (total - first) / (count - k))
@@ -128,9 +140,9 @@ def break_point(scaled: Effects) -> int:
 
 
 @compiled
-def _turned(effect: complex, variance: float) -> bool:
+def _turned(effect: complex, variance: float, sure: float) -> bool:
     """Whether an effect is not a real number."""
-    return effect.imag**2 > max(_SURE * variance, (_TURNED * effect.real) ** 2)
+    return effect.imag**2 > max(sure * variance, (_TURNED * effect.real) ** 2)
 
 
 @compiled_within
@@ -143,43 +155,47 @@ def slipped(moved: Floats, time: Floats, opened: Floats, known: float) -> bool:
     if len(edges) < _FEWEST:
         return False
     found, scaled, variance = effects(moved, time, edges)
+    sure = _sure(len(edges))
     return (
-        _turned(known + found.sum() / len(found), variance / len(found))
-        or break_point(scaled) > 0
-        or np.abs(scaled - scaled.sum() / len(scaled)).max() ** 2 > _SURE
+        _turned(known + found.sum() / len(found), variance / len(found), sure)
+        or break_point(scaled, sure) > 0
+        or np.abs(scaled - scaled.sum() / len(scaled)).max() ** 2 > sure
     )
 
 
 def frames_that_fit(moved: Floats, time: Floats, opened: Floats, known: float) -> NDArray[np.bool_]:
     """Which frames (F,) are of periods that show what `opened` says; parameters as of `slipped`.
 
-    The longest stretch of periods that agree with one another and with `opened` is right, the first
-    of several, and so are others with the same effect. The periods beside a slip go with it.
+    The first stretch of periods that agree with one another and with `opened` is right, for after
+    half a turn the effect is a real number too; and so are others with the same effect. The periods
+    beside a slip go with it.
     """
     edges = periods(opened, time)
     if len(edges) < _FEWEST:
         return np.ones(len(time), bool)
     found, scaled, variance = effects(moved, time, edges)
-    stretches = [np.arange(*ends) for ends in _stretches(scaled)]
-    right = [s for s in stretches if not _turned(known + found[s].mean(), variance / len(s))]
+    sure = _sure(len(edges))
+    stretches = [np.arange(*ends) for ends in _stretches(scaled, sure)]
+    right = [s for s in stretches if not _turned(known + found[s].mean(), variance / len(s), sure)]
     if not right:
         return np.zeros(len(time), bool)
-    longest = max(right, key=len)
+    most = max(len(s) for s in right)
+    model = next(s for s in right if len(s) > _SHORT * most)
     good = np.zeros(len(found), bool)
     for part in right:
-        away = abs(scaled[part].mean() - scaled[longest].mean()) ** 2
-        good[part] = away < _AGREES * (1 / len(part) + 1 / len(longest))
-    typical = complex(np.median(scaled[longest].real), np.median(scaled[longest].imag))
-    good &= np.abs(scaled - typical) ** 2 < _SURE
+        away = abs(scaled[part].mean() - scaled[model].mean()) ** 2
+        good[part] = away < _AGREES * (1 / len(part) + 1 / len(model))
+    typical = complex(np.median(scaled[model].real), np.median(scaled[model].imag))
+    good &= np.abs(scaled - typical) ** 2 < sure
     good = ~np.convolve(~good, np.ones(3), "same").astype(bool)
     # Frames outside of whole periods go with the nearest one.
     centre = time[edges].mean(axis=1)
     return good[np.abs(time[:, np.newaxis] - centre).argmin(axis=1)]
 
 
-def _stretches(scaled: Effects, begin: int = 0) -> list[tuple[int, int]]:
+def _stretches(scaled: Effects, sure: float, begin: int = 0) -> list[tuple[int, int]]:
     """First and last but one of periods with one effect each."""
-    at = break_point(scaled)
+    at = break_point(scaled, sure)
     if at == 0:
         return [(begin, begin + len(scaled))]
-    return _stretches(scaled[:at], begin) + _stretches(scaled[at:], begin + at)
+    return _stretches(scaled[:at], sure, begin) + _stretches(scaled[at:], sure, begin + at)
