@@ -45,6 +45,17 @@ class Bins(NamedTuple):
     fixed: Floats
 
 
+def in_band(wavelength: Floats) -> NDArray[np.bool_]:
+    """Which wavelengths (K,) in nm are of the probe's band."""
+    return (wavelength >= PROBE_BAND[0]) & (wavelength <= PROBE_BAND[1])
+
+
+def lit_pixels(wavelength: Floats, light: Floats) -> NDArray[np.bool_]:
+    """Which pixels (K,) of the probe's band have light, in counts above the dark ones."""
+    band = in_band(wavelength)
+    return band & (light > _MIN_LIGHT * np.max(light, where=band, initial=0.0))
+
+
 class ProbeBand:
     """The lit pixels of the probe's band, B bins of them.
 
@@ -86,15 +97,14 @@ class ProbeBand:
         read_noise: float,
     ) -> None:
         light = reference - dark
-        inside = (wavelength >= PROBE_BAND[0]) & (wavelength <= PROBE_BAND[1])
-        lit = inside & (light > _MIN_LIGHT * np.max(light, where=inside, initial=0.0))
+        lit = lit_pixels(wavelength, light)
         if np.count_nonzero(lit) < _MIN_PIXELS:
             raise ValueError(
                 f"reference: fewer than {_MIN_PIXELS} pixels with light between {PROBE_BAND[0]:g} "
                 f"and {PROBE_BAND[1]:g} nm; record it again with the probe's shutter open"
             )
         k = 2e3 * np.pi / wavelength
-        turn = longest_path * np.abs(np.diff(k[inside])).max()
+        turn = longest_path * np.abs(np.diff(k[in_band(wavelength)])).max()
         self._index = np.flatnonzero(lit)
         width = np.clip(_MAX_TURN / turn, 1, _MAX_WIDTH)
         count = int(np.ceil(len(self._index) / width / _AT_ONCE)) * _AT_ONCE

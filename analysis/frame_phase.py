@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND
+from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND, lit_pixels
 from analysis.layout import SATURATION
 from analysis.reduction import Reducer
 
@@ -26,7 +26,6 @@ __all__ = ["FramePhases", "frame_phases", "virtual_chopper"]
 
 _BLOCK = 0.25  # s; a drift of 1 rad/s blurs the fringe of a mean over it by 0.3 %
 _ITERATIONS = 5  # from half a radian away the last step is below 1e-9 rad
-_LIT = 0.05  # of the brightest pixel
 _CLEAR = 0.99  # of the visibility: a fringe that goes to zero leaves no envelope
 
 
@@ -75,9 +74,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
     wavelength, dark, reference = (
         dataset[name].values.astype(float) for name in ("wavelength", "dark", "reference")
     )
-    inside = (wavelength >= PROBE_BAND[0]) & (wavelength <= PROBE_BAND[1])
-    light = np.where(inside, reference - dark, 0.0)
-    lit = light > _LIT * light.max()
+    lit = lit_pixels(wavelength, reference - dark)
     if (saturated := (frames[:, lit] >= dataset.attrs.get("saturation", SATURATION)).any(1)).any():
         msg = f"{saturated.sum()} of {len(frames)} frames are saturated: take less light"
         raise ValueError(msg)

@@ -58,8 +58,8 @@ class LazyFrames(BackendArray):
             return as_counts(self._source[key])
 
 
-def open_raw(path: str | Path) -> xr.Dataset:
-    """Open and check a raw file.
+def open_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
+    """Open and check a raw file; with `pumped` false, one that may be without the pump.
 
     The frames are read when they are used: close the dataset, or use it in a `with`. Damage to
     them is found then, and is a `RawFileError` too. Links and virtual or external datasets are
@@ -76,7 +76,7 @@ def open_raw(path: str | Path) -> xr.Dataset:
         try:
             with naming("/entry"):
                 dataset = _dataset(file)
-            validate(dataset)
+            validate(dataset, pumped=pumped)
         except BaseException:
             file.close()
             raise

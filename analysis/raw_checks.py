@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.band import PROBE_BAND
+from analysis.band import PROBE_BAND, in_band, lit_pixels
 from analysis.layout import MODULATED, NUMBERS, OPTIONAL, STRINGS, VARIABLES, Entry, RawFileError
 
 __all__ = ["as_counts", "check_type", "check_units", "validate"]
@@ -30,7 +30,7 @@ _COUNT_LIMIT = 2**32  # uint32
 _SATURATION_LIMIT = 2**31  # the demodulation counts in int32
 
 _UNCOVERED = 5.0
-"""Part of the probe's band in nm at either end that a chirp calibration may leave out: 0.1 ps of
+"""Part of the probe's light in nm at either end that a chirp calibration may leave out: 0.1 ps of
 the 5 ps of the pulse, where there is least light."""
 
 _LONGEST_CHIRP = 1e3
@@ -91,8 +91,10 @@ def as_counts(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def validate(dataset: xr.Dataset) -> None:
+def validate(dataset: xr.Dataset, *, pumped: bool = True) -> None:
     """Refuse a dataset that cannot be reduced. The frames themselves are not read.
+
+    Without the pump, `pumped` false, they need no modulation.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def validate(dataset: xr.Dataset) -> None:
             _validate_numbers(dataset[name].values, entry)
     _validate_attributes(dataset.attrs)
     _validate_axis(dataset)
-    _validate_modulation(dataset)
+    _validate_modulation(dataset, pumped)
     _validate_chirp(dataset)
     _validate_grid(dataset)
 
@@ -170,7 +172,7 @@ def _validate_axis(dataset: xr.Dataset) -> None:
     steps = np.diff(wavelength)
     if not len(steps) or not ((steps > 0).all() or (steps < 0).all()):
         raise RawFileError(f"{path}: must rise or fall all the way")
-    inside = (wavelength >= PROBE_BAND[0]) & (wavelength <= PROBE_BAND[1])
+    inside = in_band(wavelength)
     band = f"between {PROBE_BAND[0]:g} and {PROBE_BAND[1]:g} nm"
     if not inside.any():
         raise RawFileError(f"{path}: no pixel {band}, the probe's band")
@@ -189,13 +191,13 @@ def _validate_axis(dataset: xr.Dataset) -> None:
             )
 
 
-def _validate_modulation(dataset: xr.Dataset) -> None:
+def _validate_modulation(dataset: xr.Dataset, pumped: bool) -> None:
     if (np.diff(dataset["frame_time"].values, axis=1) <= 0).any():
         raise RawFileError(f"{VARIABLES['frame_time'].path}: must increase from frame to frame")
     pump_open, path = dataset["pump_open"].values, VARIABLES["pump_open"].path
     if (np.abs(pump_open - 0.5) > 0.5 + 1e-6).any():  # a little for rounding
         raise RawFileError(f"{path}: must lie between 0 and 1")
-    if np.ptp(pump_open, axis=1).max() < MODULATED:
+    if pumped and np.ptp(pump_open, axis=1).max() < MODULATED:
         raise RawFileError(f"{path}: the chopper never modulated, nothing can be demodulated")
 
 
@@ -219,10 +221,12 @@ def _validate_chirp(dataset: xr.Dataset) -> None:
         )
     if len(np.unique(known)) != len(known):
         raise RawFileError(f"{path}: holds a wavelength twice")
-    if known.min() > PROBE_BAND[0] + _UNCOVERED or known.max() < PROBE_BAND[1] - _UNCOVERED:
+    colours, light = dataset["wavelength"].values, dataset["reference"] - dataset["dark"]
+    lit = colours[lit_pixels(colours, light.values)]
+    if len(lit) and (known.min() > lit.min() + _UNCOVERED or known.max() < lit.max() - _UNCOVERED):
         raise RawFileError(
-            f"{path}: {known.min():g} to {known.max():g} nm does not cover the probe's band, "
-            f"{PROBE_BAND[0]:g} to {PROBE_BAND[1]:g} nm"
+            f"{path}: {known.min():g} to {known.max():g} nm does not cover the probe's light, "
+            f"{lit.min():g} to {lit.max():g} nm"
         )
 
 

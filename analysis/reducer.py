@@ -20,6 +20,7 @@ from analysis.fringe import Fringe, FringeModel
 from analysis.health import Health, healthy, mend
 from analysis.layout import SATURATION
 from analysis.materials import MATERIALS
+from analysis.path_search import path_of_fringe
 from analysis.results import PointResult, PointSpectra
 from analysis.spectra import Setup
 
@@ -28,8 +29,8 @@ __all__ = ["PointResult", "PointSpectra", "Reducer"]
 Floats = NDArray[np.float64]
 
 PATH_DIFFERENCE = (10.0, 20.0)
-"""Path difference in um in reference-mirror geometry (stated in the paper), where a scan says
-nothing."""
+"""Path difference in um in reference-mirror geometry (stated in the paper), where neither a scan
+nor its fringes say anything."""
 
 SLIT = 1.5
 """Resolution of the spectrometer in nm, FWHM (stated in the paper)."""
@@ -126,16 +127,23 @@ class Reducer:
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Self:
-        """Reducer for a raw dataset (see `analysis.layout`)."""
+        """Reducer for a raw dataset (see `analysis.layout`).
+
+        A path difference that is not noted is looked for in the first point, where there are frames.
+        """
         names = ["thickness", "refractive_index", "gain", "read_noise", "exposure"]
         names += ["material", "geometry", "path_difference", "saturation"]
         names += ["chirp_wavelength", "chirp_delay"]
-        return cls(
-            dataset["wavelength"].values,
-            dataset["dark"].values,
-            dataset["reference"].values,
-            **{name: dataset.attrs[name] for name in names if name in dataset.attrs},
+        attrs = {name: dataset.attrs[name] for name in names if name in dataset.attrs}
+        wavelength, dark, reference = (
+            dataset[name].values for name in ("wavelength", "dark", "reference")
         )
+        mirror, unknown = attrs["geometry"] == "reference-mirror", "path_difference" not in attrs
+        if mirror and unknown and "frames" in dataset:
+            path = path_of_fringe(wavelength, dark, reference, dataset["frames"][0].values)
+            if path is not None:
+                attrs["path_difference"] = path - attrs["thickness"] * attrs["refractive_index"]
+        return cls(wavelength, dark, reference, **attrs)
 
     def point(self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats) -> PointResult:
         """Reduce the frames (F, K) of a point; times (F,) in s, open fractions (F,)."""

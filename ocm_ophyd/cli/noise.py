@@ -79,7 +79,7 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     from analysis.raw import open_raw
 
     if is_file(target):
-        return open_raw(target)
+        return open_raw(target, pumped=False)
     from analysis.records import recorded_frames
     from ocm_ophyd.archive.journal import journaled_runs, read_run
     from ocm_ophyd.settings import Settings

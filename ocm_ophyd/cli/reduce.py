@@ -72,12 +72,34 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
     for row in zip(*columns.values(), strict=True):
         table.add_row(*(f"{value:.5g}" for value in row))
     wide_console().print(table)
-    left_out = int(reduced["frames_saturated"].sum())
-    typer.echo(f"{left_out} saturated frames were left out" if left_out else "no saturated frame")
+    for line in _about_frames(reduced):
+        typer.echo(line)
     for line in _about_chirp(_chirp(reduced), out):
         typer.echo(line)
     if kept:
         typer.echo(f"kept as run {kept}")
+
+
+_LEFT_OUT = {
+    "frames_saturated": "saturated frames",
+    "frames_rejected": "frames without their light",
+    "frames_slipped": "frames of a chopper that slipped",
+    "pixels_masked": "odd pixels",
+    "pixels_repaired": "samples hit by a cosmic ray",
+}
+
+
+def _about_frames(reduced: "xr.Dataset") -> list[str]:
+    """Return what was left out, and how many points have no result."""
+    counts = {what: int(reduced[name].sum()) for name, what in _LEFT_OUT.items()}
+    found = [f"{count} {what}" for what, count in counts.items() if count]
+    lines = [f"left out or mended: {', '.join(found)}" if found else "nothing was left out"]
+    if none := int(reduced["delta_n"].isnull().sum()):
+        lines.append(
+            f"{none} of {reduced.sizes['point']} points have no delta_n: they show no fringe, no "
+            "modulation, or have too few frames (five or more) that are not left out"
+        )
+    return lines
 
 
 def _chirp(reduced: "xr.Dataset") -> dict[str, Any]:
