@@ -129,7 +129,7 @@ class Reducer:
     def from_dataset(cls, dataset: xr.Dataset) -> Self:
         """Reducer for a raw dataset (see `analysis.layout`).
 
-        A path difference that is not noted is looked for in the first point, where there are frames.
+        A path difference that is not noted is looked for in the first point's frames.
         """
         names = ["thickness", "refractive_index", "gain", "read_noise", "exposure"]
         names += ["material", "geometry", "path_difference", "saturation"]
