@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from analysis.band import CENTRE_WAVELENGTH, PROBE_BAND, lit_pixels
 from analysis.layout import SATURATION
 from analysis.reduction import Reducer
+from analysis.unnoted import completed
 
 Floats = NDArray[np.float64]
 
@@ -81,7 +82,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
 
     first = slice(0, max(round(_BLOCK / interval), 12))
     opened = virtual_chopper(times[first], interval, dataset.attrs["chopper_frequency"])
-    point = Reducer.from_dataset(dataset).point(frames[first], times[first], opened)
+    point = Reducer.from_dataset(completed(dataset)).point(frames[first], times[first], opened)
     if not point.visibility > 0:
         msg = "no fringe in the probe's band: is the sample in place?"
         raise ValueError(msg)

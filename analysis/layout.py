@@ -11,7 +11,7 @@ Variables: `frames` (point, frame, wavelength) in counts as read; `frame_time` (
 Attributes: `exposure` (s), `gain` (electrons/count), `read_noise` (electrons), `chopper_frequency`
 (Hz), `geometry` (`common-path` or `reference-mirror`), `sample_name`, `material`, `thickness` (um),
 `refractive_index`; optional are `path_difference` (um), `chirp_wavelength` (nm) with `chirp_delay`
-(ps), `shape` with `axes`, and `saturation` (counts).
+(ps), `shape` with `axes`, `saturation` (counts) and `resolution` (nm FWHM).
 """
 
 from collections.abc import Mapping
@@ -67,6 +67,7 @@ NUMBERS: Mapping[str, Entry] = MappingProxyType(
         "thickness": Entry("/entry/sample/thickness", (), "um"),
         "refractive_index": Entry("/entry/sample/refractive_index", ()),
         "path_difference": Entry(f"{_INTERFEROMETER}/path_difference", (), "um"),
+        "resolution": Entry(f"{_SPECTROMETER}/resolution", (), "nm"),
         "saturation": Entry(f"{_SPECTROMETER}/saturation", (), "counts"),
         "chirp_wavelength": Entry(f"{_INTERFEROMETER}/chirp_wavelength", ("chirp",), "nm"),
         "chirp_delay": Entry(f"{_INTERFEROMETER}/chirp_delay", ("chirp",), "ps"),
@@ -82,7 +83,10 @@ STRINGS: Mapping[str, Entry] = MappingProxyType(
     }
 )
 
-OPTIONAL = ("path_difference", "saturation", "chirp_wavelength", "chirp_delay", "shape")
+OPTIONAL = (
+    *("path_difference", "resolution", "saturation"),
+    *("chirp_wavelength", "chirp_delay", "shape"),
+)
 CLASSES = MappingProxyType(
     {
         "/entry": "NXentry",

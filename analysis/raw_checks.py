@@ -33,6 +33,9 @@ _UNCOVERED = 5.0
 """Part of the probe's light in nm at either end that a chirp calibration may leave out: 0.1 ps of
 the 5 ps of the pulse, where there is least light."""
 
+_COARSEST = 20.0
+"""Resolution in nm that leaves nothing of a fringe."""
+
 _LONGEST_CHIRP = 1e3
 """Times in ps that no pulse of the probe's band takes to pass: 100 m of fibre of 35 ps/(nm km), the
 dispersion of silica at 1 um, would stretch it so."""
@@ -157,6 +160,11 @@ def _validate_attributes(attrs: Mapping[str, Any]) -> None:
         raise RawFileError(f"{NUMBERS['read_noise'].path}: is negative")
     if not attrs.get("saturation", 0) < _SATURATION_LIMIT:
         raise RawFileError(f"{NUMBERS['saturation'].path}: must be less than {_SATURATION_LIMIT}")
+    if not 0 <= attrs.get("resolution", 0) < _COARSEST:
+        raise RawFileError(
+            f"{NUMBERS['resolution'].path}: is {attrs['resolution']:g} nm, must lie between 0 and "
+            f"{_COARSEST:g}"
+        )
     if attrs["geometry"] not in _GEOMETRIES:
         raise RawFileError(
             f"{STRINGS['geometry'].path}: is {_short(attrs['geometry'])}, "

@@ -20,7 +20,6 @@ from analysis.fringe import Fringe, FringeModel
 from analysis.health import Health, healthy, mend
 from analysis.layout import SATURATION
 from analysis.materials import MATERIALS
-from analysis.path_search import path_of_fringe
 from analysis.results import PointResult, PointSpectra
 from analysis.spectra import Setup
 
@@ -32,8 +31,8 @@ PATH_DIFFERENCE = (10.0, 20.0)
 """Path difference in um in reference-mirror geometry (stated in the paper), where neither a scan
 nor its fringes say anything."""
 
-SLIT = 1.5
-"""Resolution of the spectrometer in nm, FWHM (stated in the paper)."""
+RESOLUTION = 1.5
+"""Resolution of the spectrometer in nm, FWHM (stated in the paper), where nothing else is known."""
 
 _CORES = len(os.sched_getaffinity(0))
 _FWHM = 2.3548  # standard deviations of a Gaussian
@@ -60,6 +59,8 @@ class Reducer:
         Of signal minus reference without the sample, um; only in reference-mirror geometry.
     saturation : float
         Count at which a pixel is saturated.
+    resolution : float
+        Of the spectrometer, nm FWHM.
     exposure : float
         Of a frame, s. Tells drift from white noise better; 0 is near enough for short exposures.
     chirp_wavelength, chirp_delay : (M,) array, optional
@@ -67,6 +68,8 @@ class Reducer:
 
     Attributes
     ----------
+    resolution : float
+        As given.
     pixel_delay : (B,) array or None
         The same for the band's bins; None where the chirp is not known.
 
@@ -90,6 +93,7 @@ class Reducer:
         geometry: str = "common-path",
         path_difference: float | None = None,
         saturation: float = SATURATION,
+        resolution: float = RESOLUTION,
         exposure: float = 0.0,
         chirp_wavelength: ArrayLike | None = None,
         chirp_delay: ArrayLike | None = None,
@@ -97,7 +101,7 @@ class Reducer:
         path, path_range = _expected_path(geometry, path_difference, thickness * refractive_index)
         dark, reference = np.asarray(dark, np.float64), np.asarray(reference, np.float64)
         self.band = ProbeBand(
-            _colours(np.asarray(wavelength, np.float64), reference - dark),
+            _colours(np.asarray(wavelength, np.float64), reference - dark, resolution),
             dark,
             reference,
             longest_path=abs(path) + path_range,
@@ -112,7 +116,7 @@ class Reducer:
             dispersion = change[:-1] / change[-1]
         self.model = FringeModel(
             *(self.band.wavelength, CENTRE_WAVELENGTH, path, path_range, dispersion),
-            *(self.band.ripple, SLIT / _FWHM, self.band.spread),
+            *(self.band.ripple, resolution / _FWHM, self.band.spread),
         )
         self.pixel_delay: Floats | None = None
         if chirp_wavelength is not None and chirp_delay is not None:
@@ -123,27 +127,21 @@ class Reducer:
             *(self.band.bins, self.model.grid, float(exposure), float(saturation)),
             chirped=self.pixel_delay is not None,
         )
+        self.resolution = resolution
         self.delta_n_per_phase = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * thickness)
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset) -> Self:
-        """Reducer for a raw dataset (see `analysis.layout`).
-
-        A path difference that is not noted is looked for in the first point's frames.
-        """
+        """Reducer for a raw dataset (see `analysis.layout`)."""
         names = ["thickness", "refractive_index", "gain", "read_noise", "exposure"]
-        names += ["material", "geometry", "path_difference", "saturation"]
+        names += ["material", "geometry", "path_difference", "saturation", "resolution"]
         names += ["chirp_wavelength", "chirp_delay"]
-        attrs = {name: dataset.attrs[name] for name in names if name in dataset.attrs}
-        wavelength, dark, reference = (
-            dataset[name].values for name in ("wavelength", "dark", "reference")
+        return cls(
+            dataset["wavelength"].values,
+            dataset["dark"].values,
+            dataset["reference"].values,
+            **{name: dataset.attrs[name] for name in names if name in dataset.attrs},
         )
-        mirror, unknown = attrs["geometry"] == "reference-mirror", "path_difference" not in attrs
-        if mirror and unknown and "frames" in dataset:
-            path = path_of_fringe(wavelength, dark, reference, dataset["frames"][0].values)
-            if path is not None:
-                attrs["path_difference"] = path - attrs["thickness"] * attrs["refractive_index"]
-        return cls(wavelength, dark, reference, **attrs)
 
     def point(self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats) -> PointResult:
         """Reduce the frames (F, K) of a point; times (F,) in s, open fractions (F,)."""
@@ -267,14 +265,14 @@ def _spectra(estimates: Estimates, i: int) -> PointSpectra | None:
     )
 
 
-def _colours(wavelength: Floats, light: Floats) -> Floats:
+def _colours(wavelength: Floats, light: Floats, resolution: float) -> Floats:
     """Mean wavelength (K,) in nm of the light in each pixel behind a Gaussian slit.
 
     On a slope of the spectrum a pixel gets more light from the brighter side: λ + σ² d ln L/dλ with
     the spectrum L as measured (Tweedie's formula: Efron, J. Am. Stat. Assoc. 106, 1602 (2011)). At
     the band's edges this is 0.05 nm, and without it Δn of a plate of 1.5 um is off by up to 0.4 %.
     """
-    variance = (SLIT / _FWHM) ** 2
+    variance = (resolution / _FWHM) ** 2
     bright = np.maximum(light, max(_FAINT * light.max(), 1.0))
     return wavelength + variance * np.gradient(np.log(bright), wavelength)
 

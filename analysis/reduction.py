@@ -25,6 +25,7 @@ from analysis.grid import varying
 from analysis.layout import VARIABLES, RawFileError
 from analysis.materials import MATERIALS
 from analysis.reducer import PointResult, PointSpectra, Reducer
+from analysis.unnoted import completed
 from analysis.warm_up import warm_up
 
 Floats = NDArray[np.float64]
@@ -77,8 +78,9 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     xr.Dataset
         See `reduced_dataset`; and what the module's docstring says of a delay scan.
     """
-    reducer = Reducer.from_dataset(dataset)
     warm_up()
+    dataset = completed(dataset)
+    reducer = Reducer.from_dataset(dataset)
     times, opens = dataset["frame_time"].values, dataset["pump_open"].values
     keep = _is_delay_scan(dataset)
     results: list[PointResult] = []
@@ -185,6 +187,7 @@ def _add_chirp_resolved(
         spectra=list(spectra.values()),
         delay=reduced["delay"].values[usable],
         drift=np.array([point.drift_sigma for point in spectra.values()]),
+        resolution=reducer.resolution,
     )
     try:
         found = chirp_resolved(scan, reduced["delta_phi"].values[usable], reducer.pixel_delay)

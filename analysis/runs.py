@@ -13,6 +13,7 @@ from xarray.core import indexing
 from analysis.band import PROBE_BAND
 from analysis.group_delay import chirp_delay
 from analysis.raw import LazyFrames
+from analysis.reducer import RESOLUTION
 
 __all__ = [
     "AXES",
@@ -80,6 +81,7 @@ def header(
         msg = f"run {start['uid'][:8]} was taken without a reference of its own spectrometer"
         raise RunError(msg)
     attrs |= {
+        "resolution": float(configuration.get(f"{_DETECTOR}_resolution", RESOLUTION)),
         "chopper_frequency": float(start["chopper_frequency"]),
         "geometry": start["geometry"],
         "sample_name": sample["name"],

@@ -43,6 +43,8 @@ class Scan:
         Scan delays, ps.
     drift : (P,) array
         Standard deviation of the phase that all bins of a point share, rad.
+    resolution : float
+        Of the spectrometer, nm FWHM.
     """
 
     model: FringeModel
@@ -51,6 +53,7 @@ class Scan:
     spectra: Sequence[PointSpectra]
     delay: Floats
     drift: Floats
+    resolution: float
 
 
 @dataclass(frozen=True)

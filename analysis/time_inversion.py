@@ -97,13 +97,13 @@ def invert(
     unknown = np.concatenate([start, expected])
     strength = np.full(len(np.unique(segment)), 1e-2 / max(float(np.var(start)), 1e-4))
     scale = np.ones(len(scan.spectra))
-    known = TimeResponse.of_light(scan.wavelength, delay, scan.light, coherent)
+    known = TimeResponse.of_light(scan.wavelength, delay, scan.light, scan.resolution, coherent)
 
     def response(values: Floats) -> TimeResponse:
         if not len(chirp):
             return known
         late = chirp_delay(scan.wavelength, values[size + 3 :])
-        return TimeResponse.of_light(scan.wavelength, late, scan.light, coherent)
+        return TimeResponse.of_light(scan.wavelength, late, scan.light, scan.resolution, coherent)
 
     def prior(strengths: Floats) -> Floats:
         matrix = np.zeros((size + extra,) * 2)

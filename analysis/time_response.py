@@ -22,7 +22,6 @@ from scipy.constants import speed_of_light
 from scipy.special import erfc
 
 from analysis.group_delay import detuning
-from analysis.reducer import SLIT
 
 __all__ = ["TimeResponse"]
 
@@ -55,7 +54,7 @@ class TimeResponse:
 
     @classmethod
     def of_light(
-        cls, wavelength: Floats, delay: Floats, light: Floats, coherent: bool
+        cls, wavelength: Floats, delay: Floats, light: Floats, resolution: float, coherent: bool
     ) -> "TimeResponse":
         """Response of a light source.
 
@@ -63,6 +62,8 @@ class TimeResponse:
         ----------
         wavelength, delay, light : (B,) array
             nm; ps; spectrum without interference, any unit.
+        resolution : float
+            Of the spectrometer, nm FWHM.
         coherent : bool
             A chirped pulse. Otherwise colours that follow one another: each samples the phase at
             its own instant, as a swept source does.
@@ -71,7 +72,7 @@ class TimeResponse:
         order = min(_SMOOTH, len(np.unique(x)) - 1)
         slope = np.polynomial.Polynomial.fit(x, delay, order).deriv()(x) / 100
         per_nm = slope * 2 * np.pi * speed_of_light * 1e-3 / wavelength**2
-        width = np.hypot(SLIT / 2.3548, np.abs(np.gradient(wavelength)) / np.sqrt(12))
+        width = np.hypot(resolution / 2.3548, np.abs(np.gradient(wavelength)) / np.sqrt(12))
         variance = _SHORTEST**2 + (per_nm * width) ** 2
         if not coherent:
             none = np.zeros_like(delay)

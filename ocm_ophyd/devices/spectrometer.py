@@ -77,6 +77,7 @@ class Spectrometer(Device):
     frame_interval = Cpt(EpicsSignalRO, "FrameInterval_RBV", kind=Kind.config)
     gain = Cpt(EpicsSignalRO, "Gain_RBV", kind=Kind.config)
     read_noise = Cpt(EpicsSignalRO, "ReadNoise_RBV", kind=Kind.config)
+    resolution = Cpt(EpicsSignalRO, "Resolution_RBV", kind=Kind.config)
     saturation = Cpt(EpicsSignalRO, "SaturationCounts_RBV", kind=Kind.config)
     chirp = Cpt(StoredSignal, value=[0.0, 0.0, 0.0], units="ps/(100 rad/ps)^k", kind=Kind.config)
     chirp_sigma = Cpt(

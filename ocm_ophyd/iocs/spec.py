@@ -62,6 +62,7 @@ class Spectrometer(Group):
     temperature_rbv = readback("Temperature_RBV", TEMPERATURE, "degC", 2, "Sensor temperature")
     gain = readback("Gain_RBV", 0, "e-/count", 3, "Conversion")
     read_noise = readback("ReadNoise_RBV", 0, "e-", 2, "Read noise, rms")
+    resolution = readback("Resolution_RBV", 0, "nm", 2, "Instrument function, FWHM")
     saturation = readback("SaturationCounts_RBV", 0, "counts", 0, "Counts of a saturated pixel")
     wavelength = _spectrum("Wavelength_RBV", "nm", 3, "Wavelength of each pixel")
     mean_spectrum = _spectrum("MeanSpectrum_RBV", "counts", 1, "Mean of the point's frames")
@@ -91,6 +92,7 @@ class Spectrometer(Group):
             (self.interval, microscope.slot),
             (self.gain, microscope.gain),
             (self.read_noise, microscope.read_noise),
+            (self.resolution, microscope.resolution),
             (self.saturation, microscope.saturation_counts),
         ):
             await pv.write(float(value))

@@ -93,7 +93,7 @@ class Microscope:
         self._pixels = Pixels(chip)
         self.wavelength = self._pixels.wavelength
         self.exposure, self.slot = chip.exposure, chip.slot
-        self.gain, self.read_noise = chip.gain, chip.read_noise
+        self.gain, self.read_noise, self.resolution = chip.gain, chip.read_noise, chip.slit
         sensor, path, source, self._pump_rng, self._diode_rng, self._meter_rng = (
             np.random.Generator(np.random.SFC64(seed))
             for seed in np.random.SeedSequence(scenario.seed).spawn(6)
