@@ -43,7 +43,7 @@ class Estimates(NamedTuple):
         Whether the frames were modulated and show a fringe. Nothing else means anything where they
         do not.
     suspect : (P,) bool array
-        Whether pixels or frames are unlike the rest.
+        Whether pixels or frames are unlike the rest, or make an estimate impossible.
     numbers : (P, 8) array
         Δ, rad; its variance, were the fringe's shape known; the least variance that shot and read
         noise allow; what of the variance is drift, and what is other noise than the detector's (the
@@ -175,7 +175,7 @@ def estimate(
             high.max() >= min(setup.saturation, ceiling(high, setup))
             or np.abs(moved[1]).max() > LOST
             or odd_bins(levels[0] - found.off, count * weight[0], alive).any()
-            or pixel_stands_out(high, sums, ways, moved, alive, setup)
+            or pixel_stands_out(high, sums, ways, moved, open_mean, alive, setup)
             or slipped(moved, time, opened, found.p[STATIC])
         )
 
@@ -191,6 +191,7 @@ def estimate(
             beside = fit_again(first, levels, weight, used, setup).p[STATIC] - found.p[STATIC]
             effect = _joined(locked, (beside, mixed[1], mixed[2], mixed[3]))
         _tell(found, effect, locked.drift, setup, out, point)
+        out.suspect[point] |= not out.found[point]
         if len(out.spectra) == 0:
             continue
         energy_weights(weights, opened, moved[1])

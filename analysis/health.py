@@ -88,6 +88,8 @@ class _Patient:
         self.health = healthy(*frames.shape)
         self._leave_out_saturated()
         self._leave_out_dark()
+        stuck = np.ptp(self._frames[:, self._setup.bins.pixel], axis=0) == 0
+        self._mask(np.flatnonzero(stuck & (self._alive[self._bin] > 0)))
 
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""

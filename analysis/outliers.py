@@ -14,6 +14,7 @@ OUTLIER = 8.0
 
 _SAME = 4  # pixels
 _APART = 8.0  # counts of noise: less, and counts are the same by chance
+_STILL = 0.01  # of its noise, above which a pixel's largest count lies
 _ODD_BIN = 0.01  # of the light: less in one bin moves the fringe by some parts in 10 000
 
 
@@ -56,10 +57,14 @@ def pixel_stands_out(
     sums: Floats,
     ways: Floats,
     moved: Floats,
+    open_mean: float,
     alive: Floats,
     setup: Setup,
 ) -> bool:
-    """Whether any pixel's largest count is beyond what drift, energy, tilt and noise can make."""
+    """Whether any pixel's largest count is beyond what drift, energy, tilt and noise can make.
+
+    Or is its mean, so that it is stuck.
+    """
     phase = np.abs(moved[0]).max()
     pulse = np.abs(moved[1]).max() + np.abs(moved[2]).max()
     for i in range(len(alive)):
@@ -76,6 +81,7 @@ def pixel_stands_out(
             noise = np.sqrt(level / setup.bins.gain + setup.bins.fixed[i] / size)
             margin = 1.2 * light * (swing * phase + bend * phase * phase) + level * pulse
             margin += OUTLIER * noise
-            if high[k] > max(one, other) + margin:
+            mean = sums[0, k] + open_mean * sums[1, k]
+            if high[k] > max(one, other) + margin or high[k] < mean + _STILL * noise:
                 return True
     return False

@@ -33,6 +33,7 @@ _LARGEST = 2**30
 """Bytes of a dataset that is read as a whole: numbers of all frames of two weeks at 120 Hz. Files
 that say they hold more, which takes them a few bytes, would fill the memory."""
 
+_SCALAR = h5py.h5s.SCALAR
 _COMPACT = 2**15
 """Bytes up to which a dataset is written into its header; HDF5 allows 2**16 for all of a header."""
 
@@ -155,7 +156,11 @@ def _write(file: h5py.File, entry: Entry, values: NDArray[Any]) -> None:
     if values.nbytes < _COMPACT:
         layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         layout.set_layout(h5py.h5d.COMPACT)
-        file.create_dataset(entry.path, data=values, dcpl=layout)
+        # h5py's create_dataset drops the layout of scalars
+        kind = h5py.h5t.py_create(values.dtype, logical=True)
+        space = h5py.h5s.create_simple(values.shape) if values.ndim else h5py.h5s.create(_SCALAR)
+        made = h5py.h5d.create(file.id, entry.path.encode(), kind, space, layout)
+        h5py.Dataset(made)[...] = values
     else:
         file.create_dataset(entry.path, data=values, chunks=True, fletcher32=True)
 

@@ -187,7 +187,7 @@ class Reducer:
         else:
             list(_threads().map(lambda share: estimate(*fixed, share), shares))
         health = [healthy(count, pixels)] * points
-        for i in np.flatnonzero(estimates.suspect | ~estimates.found):
+        for i in np.flatnonzero(estimates.suspect):
             mended, health[i] = mend(frames[i], frame_time[i], pump_open[i], self._setup)
             mended.sums[0, 1, health[i].blind] = np.nan
             for name in set(Estimates._fields) - {"suspect", "spectra", "moved"}:

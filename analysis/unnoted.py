@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from analysis.band import ProbeBand
+from analysis.lockin import modulated
 from analysis.reducer import RESOLUTION, Reducer
 
 __all__ = ["completed", "path_of_fringe"]
@@ -74,7 +75,10 @@ def _resolution(dataset: xr.Dataset) -> float:
     It blurs narrow fringes more than wide ones, and mixes colours where the light has a slope. The
     usual one where the fringes do not clearly ask for another.
     """
-    points = np.unique(np.linspace(0, dataset.sizes["point"] - 1, _POINTS).astype(int))
+    points = np.flatnonzero([modulated(opened) for opened in dataset["pump_open"].values])
+    if not len(points):
+        return RESOLUTION
+    points = np.unique(points[np.linspace(0, len(points) - 1, _POINTS).astype(int)])
     frames = np.stack([np.asarray(dataset["frames"][i].values) for i in points])
     times, opened = (dataset[name].values[points] for name in ("frame_time", "pump_open"))
 

@@ -206,6 +206,29 @@ def damaged(change, seed=4, **more):
 INSIDE = int(np.argmin(np.abs(WAVELENGTH - 1010)))
 
 
+@pytest.mark.parametrize("drift", [0.0, 0.03])
+@pytest.mark.parametrize("delta_phi", [1.6, 2.2, 3.0, -2.2])
+def test_a_narrow_light_does_not_turn_the_phase_once_more(delta_phi, drift):
+    """Within 975 to 1075 nm a turn more or less looks much like the slope of a phase."""
+    narrow = (WAVELENGTH >= 975) & (WAVELENGTH <= 1075)
+    delta_n = delta_phi / phase_of(1.0, 10.0)
+    plate = Plate(np.full(40, delta_n), 10.0, drift=drift, attrs=GLASS, **PULSES)
+    result = reduce_scan(plate.dataset(1).isel(wavelength=narrow))
+    pull = (result["delta_phi"].values - delta_phi) / result["delta_phi_sigma"].values
+    assert np.abs(pull).max() < 5
+
+
+@pytest.mark.parametrize("energy", [1e-2, 3e-2])
+@pytest.mark.parametrize(("thickness", "delta_n"), [(1.5, 3e-3), (5.0, 3e-3)])
+def test_noisy_pulses_do_not_mix_with_the_effect(energy, thickness, delta_n):
+    """They would scatter it by a third of their own relative noise."""
+    noise = PULSES | {"energy_noise": energy}
+    plate = Plate(np.full(POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **noise)
+    error, sigma = scatter(plate, delta_n, seed=3)
+    assert np.std(error) < 1.15 * 1.1 * bound(plate, phase_of(delta_n, thickness))  # 2 of its 5 %
+    assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
+
+
 def hot(frames):
     frames[:, INSIDE] += 20_000
 
@@ -230,6 +253,31 @@ def test_a_pixel_that_lies_is_left_out(change):
     assert abs(error) < 4
     unharmed, _ = damaged(lambda _: None)
     assert result["delta_n_sigma"] < 1.3 * unharmed["delta_n_sigma"]
+
+
+@pytest.mark.parametrize("level", [0, DARK, 30_000], ids=["zero", "dark", "stuck"])
+@pytest.mark.parametrize("thickness", [1.5, 5.0])
+def test_several_pixels_that_see_no_light_are_left_out(level, thickness):
+    def kill(frames):
+        frames[:, INSIDE + np.array([-60, -20, 0, 35])] = level
+
+    result, error = damaged(kill, thickness=thickness)
+    assert 4 <= result["pixels_masked"] <= 12
+    assert abs(error) < 4
+
+
+@pytest.mark.parametrize("ceiling", [110_000, 2**17 - 1])
+def test_frames_clipped_below_the_full_well_are_noticed(ceiling):
+    """A camera of fewer bits whose file does not say so: its top is where several pixels end."""
+
+    def clip(frames):
+        frames[::10] = (frames[::10] * 1.7).astype(np.uint32)
+        np.minimum(frames, ceiling, out=frames)
+
+    result, error = damaged(clip, drift=0.0)
+    assert result["frames_saturated"] == 12
+    assert result["frames_used"] == 108
+    assert abs(error) < 4
 
 
 def test_cosmic_rays_are_taken_out_of_their_frames():
@@ -262,6 +310,18 @@ def test_frames_that_lost_their_light_are_left_out_and_counted(left, thickness):
     assert result["frames_rejected"] == 3
     assert result["frames_used"] == 117
     assert abs(error) < 4
+
+
+@pytest.mark.parametrize("thickness", [1.5, 5.0])
+def test_many_lost_frames_cost_no_point(thickness):
+    """One of eight; the fringe in the mean of all would be nobody's."""
+    scan = Plate(np.full(40, 5e-3), thickness, drift=0.03, attrs=GLASS, **PULSES).dataset(4)
+    lost = np.random.default_rng(0).random((40, 120)) < 0.12
+    scan["frames"].values[lost] = 0
+    result = reduce_scan(scan)
+    np.testing.assert_array_equal(result["frames_rejected"], lost.sum(axis=1))
+    pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
+    assert np.abs(pull).max() < 4.5
 
 
 def test_a_point_without_fault_has_none():
@@ -319,6 +379,22 @@ def test_a_chopper_that_slips_unsaid_is_noticed(turn, drift):
     assert abs(pull.mean()) < 4 / 20**0.5
 
 
+@pytest.mark.parametrize("frames", [60, 84])
+@pytest.mark.parametrize("turn", [0.25, 0.5])
+def test_a_slip_is_noticed_in_short_points(turn, frames):
+    """10 and 14 periods: what follows the slip is left out, though half a turn is a real effect."""
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": frames}
+    scan = Plate(np.full(20, 5e-3), **noise).dataset(7)
+    late = Plate(np.full(20, 5e-3), chopper_phase=0.13 + turn, **noise).dataset(7)
+    at = round(0.45 * frames)
+    scan["frames"][:, at:] = late["frames"][:, at:]
+    result = reduce_scan(scan)
+    assert (result["frames_slipped"] >= frames - at).all()
+    assert (result["frames_used"] >= 0.25 * frames).all()
+    pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
+    assert np.abs(pull).max() < 4.5
+
+
 def test_a_chopper_that_loses_lock_for_a_moment_loses_that_moment():
     noise = PULSES | {"drift": 0.03, "attrs": GLASS}
     scan = Plate(np.full(20, 5e-3), **noise).dataset(8)
@@ -340,10 +416,12 @@ def test_a_point_after_an_unsaid_slip_has_no_number():
     assert (result["frames_slipped"] == 120).all()
 
 
+@pytest.mark.parametrize("frames", [120, 48])
 @pytest.mark.parametrize("drift", [0.0, 0.03, 0.3])
 @pytest.mark.parametrize("delta_n", [0.0, 1e-4, 5e-3])
-def test_no_slip_is_seen_where_none_is(delta_n, drift):
-    scan = Plate(np.full(400, delta_n), drift=drift, attrs=GLASS, **PULSES).dataset(10)
+def test_no_slip_is_seen_where_none_is(delta_n, drift, frames):
+    noise = PULSES | {"drift": drift, "attrs": GLASS, "frames": frames}
+    scan = Plate(np.full(400, delta_n), **noise).dataset(10)
     assert reduce_scan(scan)["frames_slipped"].sum() == 0
 
 

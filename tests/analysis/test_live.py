@@ -24,6 +24,7 @@ from analysis.reduction import reduce_scan
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
 GROUP = "/entry/instrument/spectrometer"
 SATURATION = 2**18 - 1
+RESOLUTION = 0.0  # nm: each pixel of `handmade` sees one colour
 START = {
     "plan_name": "delay_scan",
     "purpose": "kinetics",
@@ -61,7 +62,7 @@ class Scan:
     """A run under way: its documents, and the file that grows beside it."""
 
     def __init__(self, plate, directory, **metadata):
-        self.raw = plate.dataset(seed=7)
+        self.raw = plate.dataset(seed=7).assign_attrs(resolution=RESOLUTION)
         points, frames, pixels = self.raw["frames"].shape
         start = {**START, "num_points": points, "shape": [points], **metadata}
         self.run = compose_run(metadata=start)
@@ -97,6 +98,7 @@ class Scan:
             "gain": GAIN,
             "read_noise": READ_NOISE,
             "saturation": SATURATION,
+            "resolution": RESOLUTION,
         }
         constants = {f"spectrometer_{name}": value for name, value in constants.items()}
         scalars = {"delay": "ps", "probe_x": "um", "probe_y": "um", "fluence": "mJ/cm^2"}

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 from handmade import (
@@ -44,6 +45,18 @@ def with_shot_noise(dataset, seed=1):
 def quiet():
     """A minute of shot and read noise alone."""
     return noise_of(with_shot_noise(pump_off(Plate(delta_n=0.0, frames=MINUTE))))
+
+
+def test_the_command_takes_a_file_without_any_pump(tmp_path):
+    path = tmp_path / "off.h5"
+    with_pump = Plate(delta_n=0.0, frames=600, shot_noise=True, drift=0.05).dataset(1)
+    write_raw(with_pump, path)
+    with h5py.File(path, "a") as file:
+        file["/entry/instrument/spectrometer/pump_open"][:] = 0.0
+    answer = CliRunner().invoke(app, ["noise", str(path), "-o", str(tmp_path / "n.png"), "--json"])
+    assert answer.exit_code == 0, answer.output
+    drift = next(iter(json.loads(answer.stdout).values()))["found"]["drift"]
+    assert drift["value"] == pytest.approx(0.05, abs=4 * drift["sigma"])
 
 
 def test_allan_deviation_of_white_noise_falls_with_the_root_of_time():
