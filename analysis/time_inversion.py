@@ -25,6 +25,7 @@ _HALVINGS = 6  # of a step that makes things worse
 _DONE = 0.05  # of a standard deviation, by which no node moves any more
 _ROUNDS = 4  # of the prior's strength in a step
 _SEGMENT = 1.0  # ps with one strength of the prior
+_FEWEST = 8  # bends with one strength
 _SERIES_SIGMA = 0.003  # ps at the band's ends: the light's structure beyond its second derivative
 _BAND_END = 1.5  # 100 rad/ps from the centre
 _STRAIGHT = 1e-5  # rad/ps: bends of less do not count
@@ -162,7 +163,9 @@ def _bends(grid: Floats) -> tuple[Floats, NDArray[np.intp]]:
     bends[rows, rows] = 1 / h[:-1]
     bends[rows, rows + 1] = -1 / h[:-1] - 1 / h[1:]
     bends[rows, rows + 2] = 1 / h[1:]
-    _, segment = np.unique((grid[1:-1] - grid[0]) // _SEGMENT, return_inverse=True)
+    # At the least so many bends have one strength: fewer do not know it.
+    passed = np.cumsum(np.minimum(h[:-1] / _SEGMENT, 1 / _FEWEST))
+    _, segment = np.unique(passed // 1, return_inverse=True)
     return bends, segment
 
 
