@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from scipy.linalg import block_diag
 
 WAVELENGTH = np.arange(900.0, 1150.0, 0.72)  # nm, the QE Pro's pitch
 CENTRE, HALF = 1025.0, 100.0  # nm
@@ -15,8 +16,18 @@ INDEX, GROUP_INDEX = 2.006, 2.070  # CsPbBr3 at 1050 nm (Brennan 2024, refractiv
 GAIN, READ_NOISE = 4.0, 12.0  # electrons/count, electrons
 SLOT, CHOPPER = 1 / 120, 20.0  # s, Hz
 OPEN = np.array([0.25, 1.0, 1.0, 0.75, 0.0, 0.0])  # edges fall inside exposures
+STEPS = 8  # of the path's walk in a slot; the exposure covers all but a twentieth of it
 NOISE = {"energy": 3e-3, "tilt": 1e-3}  # relative, a frame, beside shot and read noise
+_ANYWHERE = 100.0  # rad², of the path before the first frame
 RATIO = 0.6  # of the two beams' amplitudes: visibility 0.88
+
+
+def _gates() -> np.ndarray:
+    """Share of the steps in the path (6, 2, STEPS) that a frame sees without pump, and with it."""
+    pumped = np.arange(STEPS) / STEPS < OPEN[:, np.newaxis]
+    pumped[0] = pumped[0, ::-1]  # the first frame's pump comes on, the fourth one's goes off
+    parts = np.stack([~pumped, pumped], axis=1).astype(float)
+    return parts / np.maximum(parts.sum(axis=2, keepdims=True), 1.0)
 
 
 SHAPE = {
@@ -71,16 +82,15 @@ class FormulaPlate:
         points = len(delta_n)
         opened = np.tile(OPEN, frames // 6)
         rng = np.random.default_rng(seed)
-        walked = np.zeros((points, 1))
+        walked = np.zeros((2, points, 1))
         if seed is not None and self.drift:
-            within = 8  # steps of an exposure, which covers its slot but for a twentieth
-            steps = rng.normal(0, self.drift * np.sqrt(SLOT / within), (points, frames * within))
-            walked = steps.cumsum(axis=1).reshape(points, frames, within).mean(axis=2)
-        off = self.spectrum(0.0, walked)
-        change = np.stack(
-            [self.spectrum(n, w) - o for n, w, o in zip(delta_n, walked, off, strict=True)]
-        )
-        counts = off + opened[:, np.newaxis] * change
+            size = points, frames // 6, 6, STEPS
+            walk = rng.normal(0, self.drift * np.sqrt(SLOT / STEPS), size)
+            walk = walk.reshape(points, -1).cumsum(axis=1).reshape(size)
+            walked = np.einsum("fgs,pcfs->gpcf", _gates(), walk).reshape(2, points, frames)
+        off = self.spectrum(0.0, walked[0])
+        on = np.stack([self.spectrum(n, w) for n, w in zip(delta_n, walked[1], strict=True)])
+        counts = off + opened[:, np.newaxis] * (on - off)
         if seed is not None:
             energy, tilt = (
                 NOISE[name] * rng.standard_normal((points, frames, 1)) for name in NOISE
@@ -116,39 +126,34 @@ class FormulaPlate:
     def bound(self, frames: int, delta_n: float = 0.0) -> float:
         """Cramér–Rao bound of σ(Δn), RIU.
 
-        A frame has shot and read noise, and energy and tilt with the noise that is stated. The
-        phase is the same in all frames, or a random walk of which each shows its mean; the fringe's
-        shape is the same in all, and to be found.
+        A frame has shot and read noise, and energy and tilt with the noise that is stated. The path
+        is a random walk from anywhere, of which the pump-off and the pump-on part of an exposure
+        show their own means; the fringe's shape is the same in all frames, and to be found.
         """
-        by_phase, crossed, total = np.empty(len(OPEN)), np.empty((len(OPEN), 1 + len(SHAPE))), 0.0
-        for f, on in enumerate(OPEN):
-            information = self._information(delta_n, on)
-            by_phase[f], crossed[f] = information[0, 0], information[0, 1:]
-            total = total + information[1:, 1:] * frames / len(OPEN)
-        total = total + np.diag([0.0, *(width**-2.0 for width in SHAPE.values())])
-        by_phase, crossed = (
-            np.concatenate([v] * (frames // len(OPEN))) for v in (by_phase, crossed)
-        )
-        step = np.diff(np.eye(frames), axis=0)
-        if self.drift:
-            near = np.eye(frames - 1, k=1) + np.eye(frames - 1, k=-1)
-            walk = self.drift**2 * SLOT * (2 / 3 * np.eye(frames - 1) + near / 6)
-            precision = np.diag(by_phase) + step.T @ np.linalg.solve(walk, step)
-            lost = crossed.T @ np.linalg.solve(precision, crossed)
-        else:
-            lost = np.outer(crossed.sum(axis=0), crossed.sum(axis=0)) / by_phase.sum()
-        return float(np.sqrt(np.linalg.inv(total - lost)[0, 0]))
+        one = [self._information(delta_n, on) for on in OPEN]
+        every = one * (frames // len(OPEN))
+        by_path = block_diag(*(information[:2, :2] for information in every))
+        crossed = np.concatenate([information[:2, 2:] for information in every])
+        total = np.sum([information[2:, 2:] for information in every], axis=0)
+        total += np.diag([0.0, *(width**-2.0 for width in SHAPE.values())])
+        steps = SLOT / STEPS * np.arange(1, frames * STEPS + 1)
+        means = block_diag(*np.tile(_gates(), (frames // len(OPEN), 1, 1)))
+        walk = means @ (self.drift**2 * np.minimum.outer(steps, steps) + _ANYWHERE) @ means.T
+        left = np.linalg.solve(np.eye(2 * frames) + by_path @ walk, crossed)
+        return float(np.sqrt(np.linalg.inv(total - crossed.T @ walk @ left)[0, 0]))
 
     def _information(self, delta_n: float, on: float) -> np.ndarray:
-        """Of phase, Δn and shape, from a frame that is open for a part of its exposure."""
+        """Of both parts' path, of Δn and shape, from a frame that is open for a part."""
         inside = np.abs(WAVELENGTH - CENTRE) <= HALF
 
-        def frame(by: float = 0.0, walked: float = 0.0, **changed: float) -> np.ndarray:
+        def frame(
+            off_path: float = 0.0, on_path: float = 0.0, by: float = 0.0, **changed: float
+        ) -> np.ndarray:
             like = replace(self, **{name: getattr(self, name) + v for name, v in changed.items()})
-            seen = (1 - on) * like.spectrum(0.0, walked) + on * like.spectrum(delta_n + by, walked)
-            return seen[inside]
+            seen = (1 - on) * like.spectrum(0.0, off_path)
+            return (seen + on * like.spectrum(delta_n + by, on_path))[inside]
 
-        steps = {"walked": 1e-4, "by": 1e-6, **dict.fromkeys(SHAPE, 1e-4)}
+        steps = {"off_path": 1e-4, "on_path": 1e-4, "by": 1e-6, **dict.fromkeys(SHAPE, 1e-4)}
         table = [(frame(**{n: h}) - frame(**{n: -h})) / (2 * h) for n, h in steps.items()]
         light = frame()
         table = np.stack([*table, light, light * _slope()[inside]])
