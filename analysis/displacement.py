@@ -72,7 +72,7 @@ def displace(
     weight : (2 or more, B) array
         Inverse variances of both in one frame.
     setup : Setup
-    moved : (5, F) array
+    moved : (6, F) array
 
     Returns
     -------
@@ -199,9 +199,10 @@ def displacements(
         Covariance of what a set says of one frame, from shot and read noise.
     contrast : float
         Of the mean fringe over that of a frame: the drift within a point blurs the mean.
-    moved : (5, F) array
+    moved : (6, F) array
         To be filled in: phase (rad), energy and tilt (relative); what the pump's effect of 1 rad
-        adds to the phase; the phase's variance.
+        adds to the phase; the phase's variance; and by how much more than the open fraction it is
+        the phase of the pump-on part of the exposure.
     """
     mixed = np.empty((5, 3))
     for i in range(len(opened)):
@@ -212,7 +213,8 @@ def displacements(
         itself, drift = _vector(mixed[0]), _vector(mixed[1])
         bend, tilted, pumped = _vector(mixed[2]), _vector(mixed[3]), _vector(mixed[4])
         y0, y1, y2 = seen[0, i], seen[1, i], seen[2, i]
-        phase, energy, tilt = 0.0, 1.0, 0.0
+        by_on, bend_on = _vector(look[1, 1]), _vector(look[1, 2])
+        phase, energy, tilt, sine, cosine = 0.0, 1.0, 0.0, 0.0, 1.0
         row = (0.0, 0.0, 0.0)
         for _ in range(5):
             y = phase * phase
@@ -239,8 +241,9 @@ def displacements(
         moved[0, i], moved[1, i], moved[2, i] = phase, energy - 1, tilt
         moved[3, i] = _dot(row, pumped) / contrast
         moved[4, i] = variance
+        moved[5, i] = on * (_dot(row, by_on) * cosine + _dot(row, bend_on) * sine - 1)
         if not variance < _BLIND or abs(energy - 1) > LOST:
-            moved[0, i], moved[3, i], moved[4, i] = 0.0, 0.0, 1.0
+            moved[0, i], moved[3, i], moved[4, i], moved[5, i] = 0.0, 0.0, 1.0, 0.0
 
 
 @compiled

@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 
 _UNKNOWN_DRIFT = np.array([1.0])  # as large as the white noise, from frame to frame
 _MIXED = 0.3  # σ² of an effect: pulse energy and effect mix; at more, a second look unmixes them
+_UNEVEN = 0.3  # of the white noise: what is worth a second look
 _AGREES = 25.0  # χ² of two estimates of one number
 
 
@@ -59,7 +60,7 @@ class Estimates(NamedTuple):
         S_off, ΔS, and their inverse variances; P is 0 where nobody needs them.
     sums : (P, 2, K) array
         S_off and ΔS of all pixels in counts.
-    moved : (P, 5, F) array
+    moved : (P, 6, F) array
         See `displacements`; of a point that was mended, as it was before.
     """
 
@@ -89,7 +90,7 @@ def empty(points: int, frames: int, pixels: int, bins: int, spectra: bool) -> Es
             numbers(points, bins),
         ),
         *(numbers(points * spectra, 4, bins), numbers(points, 2, pixels)),
-        numbers(points, 5, frames),
+        numbers(points, 6, frames),
     )
 
 
@@ -165,11 +166,9 @@ def estimate(
             steady(levels, ways, moved, contrast, opened, weights)
             used[:] = weights
             found = fit_again(first, levels, weight, weights, setup)
-            more, variance, shot, source = lock_in(
-                *(moved[0], moved[3], time, moved[4], setup.exposure, RATIOS, weights[1])
-            )
+            locked, rate = _locked(moved, time, setup, weights[1])
             weights[1] /= dot(weights[1], opened)
-            if not found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * variance:
+            if not found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * locked.variance:
                 break
         out.suspect[point] = (
             high.max() >= min(setup.saturation, ceiling(high, setup))
@@ -179,12 +178,9 @@ def estimate(
             or slipped(moved, time, opened, found.p[STATIC])
         )
 
-        limit, drift = least_variance(moved[3], moved[4]), max(variance - shot - source, 0.0)
-        locked = Effect(more, max(variance, limit), limit, drift, source)
         effect = locked
         if telling(opened, found.p[STATIC], setup, moved, locked.variance):
             walking = weights[1] / dot(weights[1], moved[3])
-            rate = walk_rate(walking, time, setup.exposure, drift)
             mixed = by_mixture(
                 frames[point], opened, found.p, levels, weight, used, setup, moved, rate, walking
             )
@@ -198,6 +194,28 @@ def estimate(
         demodulate(frames[point], weights, counts)
         normalise(counts, weights, open_mean, alive, setup, levels, weight)
         _keep(levels, weight, weights, out.spectra[point])
+
+
+@compiled
+def _locked(moved: Floats, time: Floats, setup: Setup, weights: Floats) -> tuple[Effect, float]:
+    """Effect that the frames' phases show from frame to frame, and the rate of their walk, rad²/s.
+
+    Fills in the phases' `weights` (F,). The parts of an exposure without and with the pump see
+    different stretches of the path: where a frame's phase is not their mean, that is noise.
+    """
+    exposure, noise = setup.exposure, moved[4]
+    value, variance, shot, source = lock_in(
+        *(moved[0], moved[3], time, noise, exposure, RATIOS, weights)
+    )
+    limit, drift = least_variance(moved[3], noise), max(variance - shot - source, 0.0)
+    rate = walk_rate(weights, time, exposure, drift)
+    apart = moved[5] ** 2 * (rate * exposure / 3)
+    if apart.max() > _UNEVEN * noise.min():
+        value, variance, _, source = lock_in(
+            *(moved[0], moved[3], time, noise + apart, exposure, RATIOS, weights)
+        )
+        drift = max(variance - source - dot(weights * weights, noise), 0.0)
+    return Effect(value, max(variance, limit), limit, drift, source), rate
 
 
 @compiled

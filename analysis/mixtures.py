@@ -72,7 +72,7 @@ def by_mixture(
     weights : (2, F) array
         With which S_off and ΔS were made of the frames.
     setup : Setup
-    moved : (5, F) array
+    moved : (6, F) array
         See `displacements`.
     rate : float
         Of the path's walk, rad²/s.

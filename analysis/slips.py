@@ -56,7 +56,7 @@ def effects(
 
     Parameters
     ----------
-    moved : (5, F) array
+    moved : (6, F) array
         See `displacement.displacements`.
     time : (F,) array
         s
