@@ -26,7 +26,9 @@ def _without_installation(monkeypatch):
     monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
 
 
-def scan(truth=step, delay=DELAY, chirp=CHIRP, thickness=1.5, gain=0.0, known=True, **noise):
+def scan(
+    truth=step, delay=DELAY, chirp=CHIRP, thickness=1.5, gain=0.0, known=True, seed=3, **noise
+):
     """Raw delay scan; `known` says whether the file carries the chirp."""
     plate = PulsedPlate(
         ThroughPulse(truth, thickness, chirp, gain),
@@ -36,7 +38,7 @@ def scan(truth=step, delay=DELAY, chirp=CHIRP, thickness=1.5, gain=0.0, known=Tr
         frames=60,
         **noise,
     )
-    raw = plate.dataset(seed=3)
+    raw = plate.dataset(seed)
     return raw if known else without_chirp(raw)
 
 
@@ -133,6 +135,19 @@ def test_sigma_is_the_scatter():
         pulls.append(((delta_n - truth(time)) / sigma)[away])
     # 6 scans of a dozen independent times: 10 %; points near the rise count their misfit as noise
     assert 0.5 < np.sqrt(np.mean(np.concatenate(pulls) ** 2)) < 1.3
+
+
+def test_sigma_is_the_scatter_where_delays_are_sparse():
+    """Behind the rise a few delays must say how bent the decay is, as well as what it is."""
+    delays = np.concatenate(
+        [np.arange(-4, 5, 0.25), 5 + 4 * np.arange(1.0, 8), 33 + 9 * np.arange(1.0, 8)]
+    )
+    truth, at, pulls = partial(step, decay=60.0), np.arange(8.0, 90.0, 4.0), []
+    for seed in range(4):
+        (time, delta_n, sigma, _), _ = resolved(scan(truth, delays, seed=seed, **NOISE))
+        error = np.interp(at, time, delta_n - truth(time))
+        pulls.append(error / np.interp(at, time, sigma))
+    assert 0.6 < np.sqrt(np.mean(np.square(pulls))) < 1.4
 
 
 def test_faces_that_reflect_otherwise_while_there_are_carriers_change_nothing():
