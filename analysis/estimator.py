@@ -20,7 +20,7 @@ from analysis.frames import demodulate
 from analysis.fringe_shape import variance_by_shape
 from analysis.fringe_solver import PARAMETERS, STATIC, unpumped
 from analysis.linear import dot
-from analysis.lockin import RATIOS, least_variance, lock_in, modulated, walk_rate
+from analysis.lockin import RATIOS, least_variance, lock_in, modulated, uneven_walk, walk_rate
 from analysis.mixtures import by_mixture, telling
 from analysis.outliers import ceiling, odd_bins, pixel_stands_out
 from analysis.point_fit import Fitted, fit_again, look_first
@@ -30,8 +30,9 @@ from analysis.spectra import LOST, Setup, energy_weights, normalise, steady
 Floats = NDArray[np.float64]
 
 _UNKNOWN_DRIFT = np.array([1.0])  # as large as the white noise, from frame to frame
+_LARGE = 0.3  # rad: an effect that partly open frames may know better than all others
 _MIXED = 0.3  # σ² of an effect: pulse energy and effect mix; at more, a second look unmixes them
-_UNEVEN = 0.3  # of the white noise: what is worth a second look
+_UNEVEN = 0.03  # of a phase: it matters whether the path walks within exposures
 _AGREES = 25.0  # χ² of two estimates of one number
 
 
@@ -146,8 +147,8 @@ def estimate(
             continue
         open_mean = opened.mean()
         lock_in(
-            *(np.zeros(count), opened, time, np.ones(count), setup.exposure),
-            *(_UNKNOWN_DRIFT, weights[1]),
+            *(np.zeros(count), opened, time, np.ones(count), np.zeros((2, count))),
+            *(setup.exposure, _UNKNOWN_DRIFT, np.zeros(1), weights[1]),
         )
         moved = out.moved[point]
         moved[:] = 0.0
@@ -166,9 +167,10 @@ def estimate(
             steady(levels, ways, moved, contrast, opened, weights)
             used[:] = weights
             found = fit_again(first, levels, weight, weights, setup)
-            locked, rate = _locked(moved, time, setup, weights[1])
+            locked, rate = _locked(moved, time, opened, setup, weights[1])
             weights[1] /= dot(weights[1], opened)
-            if not found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * locked.variance:
+            mixed = found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * locked.variance
+            if not (mixed or abs(found.p[STATIC]) > _LARGE):
                 break
         out.suspect[point] = (
             high.max() >= min(setup.saturation, ceiling(high, setup))
@@ -181,11 +183,11 @@ def estimate(
         effect = locked
         if telling(opened, found.p[STATIC], setup, moved, locked.variance):
             walking = weights[1] / dot(weights[1], moved[3])
-            mixed = by_mixture(
+            seen = by_mixture(
                 frames[point], opened, found.p, levels, weight, used, setup, moved, rate, walking
             )
             beside = fit_again(first, levels, weight, used, setup).p[STATIC] - found.p[STATIC]
-            effect = _joined(locked, (beside, mixed[1], mixed[2], mixed[3]))
+            effect = _joined(locked, (beside, seen[1], seen[2], seen[3]))
         _tell(found, effect, locked.drift, setup, out, point)
         out.suspect[point] |= not out.found[point]
         if len(out.spectra) == 0:
@@ -197,24 +199,22 @@ def estimate(
 
 
 @compiled
-def _locked(moved: Floats, time: Floats, setup: Setup, weights: Floats) -> tuple[Effect, float]:
+def _locked(
+    moved: Floats, time: Floats, opened: Floats, setup: Setup, weights: Floats
+) -> tuple[Effect, float]:
     """Effect that the frames' phases show from frame to frame, and the rate of their walk, rad²/s.
 
-    Fills in the phases' `weights` (F,). The parts of an exposure without and with the pump see
-    different stretches of the path: where a frame's phase is not their mean, that is noise.
+    Fills in the phases' `weights` (F,).
     """
-    exposure, noise = setup.exposure, moved[4]
-    value, variance, shot, source = lock_in(
-        *(moved[0], moved[3], time, noise, exposure, RATIOS, weights)
+    walk, exposure = uneven_walk(moved[5], opened), setup.exposure
+    ratios, within = RATIOS, np.ones(len(RATIOS))
+    if np.abs(moved[5]).max() > _UNEVEN:
+        ratios, within = np.append(RATIOS, RATIOS), np.append(within, 0 * within)
+    value, variance, shot, source, share = lock_in(
+        *(moved[0], moved[3], time, moved[4], walk, exposure, ratios, within, weights)
     )
-    limit, drift = least_variance(moved[3], noise), max(variance - shot - source, 0.0)
-    rate = walk_rate(weights, time, exposure, drift)
-    apart = moved[5] ** 2 * (rate * exposure / 3)
-    if apart.max() > _UNEVEN * noise.min():
-        value, variance, _, source = lock_in(
-            *(moved[0], moved[3], time, noise + apart, exposure, RATIOS, weights)
-        )
-        drift = max(variance - source - dot(weights * weights, noise), 0.0)
+    limit, drift = least_variance(moved[3], moved[4]), max(variance - shot - source, 0.0)
+    rate = walk_rate(weights, time, share * walk, exposure, drift)
     return Effect(value, max(variance, limit), limit, drift, source), rate
 
 

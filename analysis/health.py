@@ -24,6 +24,7 @@ from analysis.spectra import LOST, Setup
 Floats = NDArray[np.float64]
 
 _ROUNDS = 12
+_NOISY = 2.0  # standard deviations from lowest to highest: a few frames have more
 _DARK = 0.1  # of the light that a point's frames have: no phase of a fringe leaves so little
 _OFTEN = 0.05  # of the frames: no cosmic ray comes back
 _MAD = 1.4826  # standard deviations in a median absolute deviation
@@ -88,8 +89,7 @@ class _Patient:
         self.health = healthy(*frames.shape)
         self._leave_out_saturated()
         self._leave_out_dark()
-        stuck = np.ptp(self._frames[:, self._setup.bins.pixel], axis=0) == 0
-        self._mask(np.flatnonzero(stuck & (self._alive[self._bin] > 0)))
+        self._leave_out_stuck()
 
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""
@@ -104,6 +104,14 @@ class _Patient:
         self.health.saturated = int(np.count_nonzero(~usable))
         most = np.max(self._frames[usable], axis=0, initial=0)
         self.health.blind = np.asarray(most >= end)
+
+    def _leave_out_stuck(self) -> None:
+        """Pixels that stand still among others that have their noise."""
+        bins, size = self._setup.bins, np.diff(self._setup.bins.edge)
+        noise = np.sqrt((bins.light / bins.gain + bins.fixed) / size)[self._bin]
+        swing = np.ptp(self._frames[:, bins.pixel], axis=0)
+        if len(self._frames) and np.median(swing / noise) > _NOISY:
+            self._mask(np.flatnonzero((swing == 0) & (self._alive[self._bin] > 0)))
 
     def _leave_out_dark(self) -> None:
         """Frames with hardly any light would spoil the fringe that others are judged by."""

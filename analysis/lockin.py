@@ -11,6 +11,13 @@ over the exposure τ, and white noise r_f,
 
 Frames lost and choppers that slip need nothing of their own: dt and o say it all.
 
+Where the pump's effect is large, the phase of a partly open frame is not θ_f, the mean over its
+exposure, but θ_f + β_f δ_f, with the difference δ_f of the path's means over the parts with and
+without the pump; its variance is Q τ/3, wherever the pump's edge is. A pump that comes on has
+Q τ (1 + o)/6 of it in common with the step to this frame and Q τ (2 − o)/6 with the step from it,
+one that goes off the other way round and negative. What shakes a table may have nothing at such
+high frequencies: whether a walk goes on within exposures is averaged over like its rate.
+
 The rate is not fitted but averaged over, with the probability that the point's own increments give
 to each of a few rates a factor of ten apart, between which nothing changes much. A point of four
 periods knows its rate badly, and so gets weights and a sigma that allow for that.
@@ -46,10 +53,12 @@ def lock_in(
     effect: Floats,
     time: Floats,
     white: Floats,
+    walk: Floats,
     exposure: float,
     ratios: Floats,
+    within: Floats,
     weights: Floats,
-) -> tuple[float, float, float, float]:
+) -> tuple[float, float, float, float, float]:
     """Pump's effect on frames, with its variance.
 
     Parameters
@@ -60,19 +69,23 @@ def lock_in(
         s, increasing.
     white : (F,) array
         Variance of each phase by the detector's noise.
+    walk : (2, F) array
+        See `uneven_walk`.
     exposure : float
         τ in s.
     ratios : (J,) array
         Rates to average over, see `RATIOS`.
+    within : (J,) array
+        1 where the walk of this rate goes on within exposures, else 0.
     weights : (F,) array
         To be filled in: the effect is Σ weights·phase. Gives 0 for a constant and for a straight
         line, 1 for `effect`.
 
     Returns
     -------
-    effect, variance, detector, source : float
-        The last two are the parts of the variance that are white: what `white` says, and what the
-        scatter says beyond it. The rest is drift.
+    effect, variance, detector, source, share : float
+        Detector and source are the parts of the variance that are white: what `white` says, and
+        what the scatter says beyond it. The rest is drift, with this share `within`.
     """
     steps, rates = len(phase) - 1, len(ratios)
     spacing = (time[-1] - time[0]) / steps
@@ -83,16 +96,17 @@ def lock_in(
     x, t, d, share, link = np.zeros((5, rates))  # of the step before
     volume, likelihood = np.ones(rates), np.zeros(rates)
     for i in range(steps):  # eliminates forwards, all rates at once
-        dt = time[i + 1] - time[i]
+        dt, noise = time[i + 1] - time[i], white[i] + white[i + 1]
         step, rise = phase[i + 1] - phase[i], effect[i + 1] - effect[i]
-        own, noise = dt - min(exposure, dt) / 3, white[i] + white[i + 1]
+        own, uneven = dt - min(exposure, dt) / 3, exposure * walk[0, i]
         for j in range(rates):
             factor = link[j] * share[j]
-            share[j] = 1 / (rate[j] * own + noise - factor * link[j])
+            share[j] = 1 / (rate[j] * (own + within[j] * uneven) + noise - factor * link[j])
             x[j] = rise - factor * x[j]
             t[j] = dt - factor * t[j]
             d[j] = step - factor * d[j]
-            link[j] = rate[j] * exposure / 6 - white[i + 1]  # covariance with the next step
+            # covariance with the next step
+            link[j] = rate[j] * exposure * (1 / 6 + within[j] * walk[1, i + 1]) - white[i + 1]
             inverse[i, j], pumped[i, j], steady[i, j] = share[j], x[j], t[j]
             xx[j] += x[j] * x[j] * share[j]
             xt[j] += x[j] * t[j] * share[j]
@@ -124,25 +138,48 @@ def lock_in(
         for j in range(rates):
             value = by_pumped[j] * pumped[i, j] + by_steady[j] * steady[i, j]
             back[j] = (value - link[j] * back[j]) * inverse[i, j]
-            link[j] = rate[j] * exposure / 6 - white[i]
+            link[j] = rate[j] * exposure * (1 / 6 + within[j] * walk[1, i]) - white[i]
             weight += odds[j] * back[j]
         weights[i + 1] = weight - previous
         detector += weights[i + 1] ** 2 * white[i + 1]
     weights[0] = -weight
     detector += weight**2 * white[0]
-    return mean, variance, detector, max(dot(odds, scales) - 1, 0.0) * detector
+    return mean, variance, detector, detector * max(dot(odds, scales) - 1, 0.0), dot(odds, within)
 
 
 @compiled
-def walk_rate(weights: Floats, time: Floats, exposure: float, drift: float) -> float:
+def walk_rate(weights: Floats, time: Floats, walk: Floats, exposure: float, drift: float) -> float:
     """Rate of the walk, rad²/s, that puts a variance `drift` on Σ weights·phase."""
     total = later = previous = 0.0
     for i in range(len(weights) - 1, 0, -1):
         later += weights[i]
         dt = time[i] - time[i - 1]
-        total += later * (later * (dt - min(exposure, dt) / 3) + previous * exposure / 3)
+        own = dt - min(exposure, dt) / 3 + exposure * walk[0, i - 1]
+        shared = 2 * exposure * (1 / 6 + walk[1, i])
+        total += later * (later * own + previous * shared)
         previous = later
     return drift / total
+
+
+@compiled
+def uneven_walk(uneven: Floats, opened: Floats) -> Floats:
+    """Return what β of frames (F,), `uneven`, adds to the covariance of steps of the phase (2, F).
+
+    In units of Q τ: to the variance of the step from a frame, and to the covariance of the steps to
+    and from it.
+    """
+    count = len(opened)
+    walk = np.zeros((2, count))
+    for f in range(count):
+        beta, on = uneven[f], opened[f]
+        rise = opened[min(f + 1, count - 1)] - opened[max(f - 1, 0)]
+        to = rise * (1 + on if rise > 0 else 2 - on) / 6
+        further = rise * (2 - on if rise > 0 else 1 + on) / 6
+        if f > 0:
+            walk[0, f - 1] += 2 * beta * to + beta * beta / 3
+        walk[0, f] += beta * beta / 3 - 2 * beta * further
+        walk[1, f] = beta * (further - to) - beta * beta / 3
+    return walk
 
 
 @compiled

@@ -103,7 +103,8 @@ def by_mixture(
             amount = weights[order, f] * moved[3, f]
             taken[order, 0] += amount * (1 - opened[f])
             taken[order, 1] += amount * opened[f]
-    said, left, apart, between, counted = np.zeros((5, count))
+    said, left, apart, counted = np.zeros((4, count))
+    along = np.zeros((2, count))
     faint, walked = _FAINT * moved[4].min(), rate * setup.exposure
     for f in range(count):
         if not 0 < chosen[f] < last or moved[4, f] > faint:
@@ -115,23 +116,25 @@ def by_mixture(
             look = responses[chosen[f], state]
             expected = look[0] + moved[2, f] * look[3] + sine * look[1] + (1 - cosine) * look[2]
             said[f] -= (on if state else 1 - on) * expected
+            along[state, f] = cosine * look[1]
             left[f] += cosine * look[1] * (taken[0, state] + on * taken[1, state])
-        apart[f] = on * cosine * responses[chosen[f], 1, 1]
-        between[f] = cosine * (responses[chosen[f], 1, 1] - responses[chosen[f], 0, 1])
+        apart[f] = on * along[1, f]
     share, scatter = _weights(said, left, apart, walked / 3, counted)
     if not share >= 0:
         return 0.0, np.inf, np.inf, 0.0
     effect, by_path = dot(counted, said), counted * apart
-    for order in range(2):  # S_off and ΔS have a part of it as well
-        shared = dot(counted * between, opened) if order else dot(counted, between)
-        by_path -= shared * weights[order] * opened * (1 - opened)
+    follows = opened + moved[5]  # how much a frame's phase is that of its pump-on part
+    for order in range(2):  # S_off and ΔS have what is left of both parts' as well
+        seen = counted * opened if order else counted
+        by_path -= dot(seen, along[1]) * weights[order] * opened * (1 - follows)
+        by_path += dot(seen, along[0]) * weights[order] * (1 - opened) * follows
     for order in range(2):
         for state in range(2):
             for i in range(bins):
                 levels[order, i] += effect * taken[order, state] * ways[state, 1, i]
     least = _noise(counted, chosen, functionals, opened, weights, weight[2])
     variance = scatter * (least + share * walked / 3 * dot(by_path, by_path))
-    common = share * walked * _common(by_path, opened, locked)
+    common = share * walked * _common(by_path, opened, moved[5], locked)
     return effect, least, variance + (_CURVED * effect) ** 2, common
 
 
@@ -165,8 +168,10 @@ def _weights(
 
 
 @compiled
-def _common(apart: Floats, opened: Floats, locked: Floats) -> float:
-    """Covariance of Σ apart·(θ_on − θ_off) and Σ locked·θ for a walk of 1 rad an exposure.
+def _common(apart: Floats, opened: Floats, uneven: Floats, locked: Floats) -> float:
+    """Covariance of Σ apart·δ and Σ locked·(θ + uneven·δ) for a walk of 1 rad an exposure.
+
+    δ = θ_on − θ_off, see `lockin`.
 
     A frame whose pump goes on at 1 − o of its exposure has ½ in common with every later one, and
     (1 + o)/6 with its own mean; one whose pump goes off has −½ and −(2 − o)/6.
@@ -176,6 +181,7 @@ def _common(apart: Floats, opened: Floats, locked: Floats) -> float:
         before, after = opened[max(f - 1, 0)], opened[min(f + 1, len(opened) - 1)]
         own = 1 + opened[f] if after > before else 2 - opened[f]
         total += apart[f] * (after - before) * (later / 2 + locked[f] * own / 6)
+        total += apart[f] * locked[f] * uneven[f] / 3
         later += locked[f]
     return total
 

@@ -13,7 +13,6 @@ OUTLIER = 8.0
 """Standard deviations from what a pixel of a frame should show: no false alarm in a night."""
 
 _SAME = 4  # pixels
-_APART = 8.0  # counts of noise: less, and counts are the same by chance
 _STILL = 0.01  # of its noise, above which a pixel's largest count lies
 _ODD_BIN = 0.01  # of the light: less in one bin moves the fringe by some parts in 10 000
 
@@ -37,7 +36,7 @@ def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool
 
 @compiled
 def ceiling(high: Singles, setup: Setup) -> float:
-    """Count that several lit pixels share as their largest, though noise would tell them apart.
+    """Count that several lit pixels share as their largest, and that fills all of its bits.
 
     That is where the camera ends; infinite where there is no such count.
     """
@@ -46,9 +45,8 @@ def ceiling(high: Singles, setup: Setup) -> float:
         if high[k] > top:
             top, count = high[k], 0
         count += high[k] == top
-    dark = setup.bins.dark.sum() / len(setup.bins.pixel)
-    noise = np.sqrt(max(top - dark, 0.0) / setup.bins.gain)
-    return top if count >= _SAME and noise > _APART else np.inf
+    bits = np.log2(top + 1)
+    return top if count >= _SAME and bits == np.rint(bits) else np.inf
 
 
 @compiled_within

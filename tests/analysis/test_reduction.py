@@ -157,7 +157,10 @@ def test_partly_open_frames_count_exactly(phase, lost):
     assert ((opened > 0.02) & (opened < 0.98)).any()
     weights, noise = np.empty((2, len(start))), np.full(len(start), 1e-7)
     signal = 7.0 + 0.5 * opened + 3.0 * start
-    effect, *_ = lock_in(signal, opened, start, noise, EXPOSURE, RATIOS, weights[1])
+    steady = np.zeros((2, len(start)))
+    effect, *_ = lock_in(
+        signal, opened, start, noise, steady, EXPOSURE, RATIOS, 0 * RATIOS, weights[1]
+    )
     energy_weights(weights, opened, np.zeros(len(start)))
     assert effect == pytest.approx(0.5, rel=1e-9)
     assert weights[1] @ signal == pytest.approx(0.5, rel=1e-9)

@@ -108,7 +108,11 @@ def spectra(periods=20, modes=None, fainter=1.0, seeds=12):
     time = np.arange(6 * periods) * spec.detector.slot
     opened = open_fraction(time, spec.detector.exposure, 20.0, 0.06, spec.chopper.edge_time)
     weights, white = np.empty(len(time)), np.ones(len(time))
-    lock_in(0 * time, opened, time, white, spec.detector.exposure, np.array([1.0]), weights)
+    steady = np.zeros((2, len(time)))
+    lock_in(
+        *(0 * time, opened, time, white, steady),
+        *(spec.detector.exposure, np.ones(1), np.ones(1), weights),
+    )
     rng = np.random.default_rng(4)
     sensor = Sensor(spec.detector, rng)
     measured = [
