@@ -9,9 +9,8 @@ import xarray as xr
 WAVELENGTH = np.concatenate([np.arange(500, 565, 0.72), np.arange(890, 1150, 0.72)])
 GAIN, READ_NOISE = 4.0, 10.0  # electrons/count, electrons
 DARK = 1500.0  # counts
-SLOT, CHOPPER = 1 / 120, 20.0  # s, Hz
-STEPS = 24  # of the path's walk in an exposure; one more passes until the next
-EXPOSURE = SLOT * STEPS / (STEPS + 1)  # s
+EXPOSURE, SLOT, CHOPPER = 8e-3, 1 / 120, 20.0  # s, s, Hz
+STEPS = 8  # of the path's walk in a slot, which the exposure fills but for a twentieth
 
 
 def light() -> np.ndarray:
@@ -74,8 +73,8 @@ class Plate:
 
         They are means over their own part of the exposure, and 0 where there is no such part.
         """
-        steps = start[..., np.newaxis] + np.arange(STEPS) * SLOT / (STEPS + 1)
-        on = open_fraction(steps, self.chopper_phase, SLOT / (STEPS + 1))
+        steps = start[..., np.newaxis] + np.arange(STEPS) * EXPOSURE / STEPS
+        on = open_fraction(steps, self.chopper_phase, EXPOSURE / STEPS)
         parts = np.stack([np.ones_like(on)] * 2 if self.stepwise else [1 - on, on], axis=-2)
         return parts / np.maximum(parts.sum(axis=-1, keepdims=True), 1e-9)
 
@@ -86,10 +85,9 @@ class Plate:
         points, count = len(delay), self.frames
         start = np.arange(points * count).reshape(points, count) * SLOT
         opened = open_fraction(start, self.chopper_phase)
-        step = SLOT / (STEPS + 1)
-        walk = rng.normal(size=(points, count * (STEPS + 1))) * np.sqrt(step) * self.drift
-        walk = np.cumsum(walk + self.slow_drift * step, axis=1)
-        walk = walk.reshape(points, count, STEPS + 1)[..., :STEPS]
+        step = SLOT / STEPS
+        walk = rng.normal(size=(points, count * STEPS)) * np.sqrt(step) * self.drift
+        walk = np.cumsum(walk + self.slow_drift * step, axis=1).reshape(points, count, STEPS)
         # Pump on and pump off see the path of their own part of the exposure.
         walk = np.einsum("pfgs,pfs->gpf", self.gates(start), walk)[..., np.newaxis]
         if self.chirp is None:

@@ -68,7 +68,7 @@ def bound(plate, delta_phi):
     band = (WAVELENGTH >= 925) & (WAVELENGTH <= 1125)
     h, tilt = 1e-4, (WAVELENGTH[band] - 1025) / 100
     parts = plate.gates(start)
-    frames, within = plate.frames, SLOT / (STEPS + 1)
+    frames, within = plate.frames, SLOT / STEPS
     by_path, crossed, total = np.zeros((frames, 2, frames, 2)), [], 0.0
     for f, o in enumerate(opened):
 
@@ -123,7 +123,7 @@ POINTS = 200  # whose scatter has a standard deviation of 5 %
         (25.5, 1e-3, 0.7, 1.15),
         (1.5, 1e-2, 2.2, 1.15),  # its fringe's shape known, the bound would be 1.5 times less
         (5.0, 3e-2, 0.7, 1.15),
-        (25.5, 1e-2, 0.7, 1.25),  # half a turn: partly open frames hardly show a fringe
+        (25.5, 1e-2, 0.7, 1.15),  # half a turn: partly open frames hardly show a fringe
     ],
 )
 def test_scatter_is_that_of_the_bound_and_sigma_says_so(thickness, delta_n, phase, loss):
@@ -137,12 +137,13 @@ def test_scatter_is_that_of_the_bound_and_sigma_says_so(thickness, delta_n, phas
 
 @pytest.mark.parametrize("stepwise", [False, True])
 @pytest.mark.parametrize(
-    ("thickness", "delta_n"), [(1.5, 1e-2), (1.5, 3e-2), (5.0, 1e-2), (25.5, 1e-3)]
+    ("thickness", "delta_n"),
+    [(1.5, 1e-2), (1.5, 3e-2), (5.0, 1e-2), (25.5, 1e-3), (25.5, 1e-2)],
 )
 def test_large_effects_are_seen_beside_drift_in_partly_open_frames(thickness, delta_n, stepwise):
     """From frame to frame alone, the path's walk would leave 2 to 6 times the stepwise bound."""
     walk = {"drift": 0.1, "stepwise": stepwise}
-    plate = Plate(np.full(POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES, **walk)
+    plate = Plate(np.full(2 * POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES, **walk)
     error, sigma = scatter(plate, delta_n, seed=2)
     assert np.std(error) < 1.3 * bound(plate, phase_of(delta_n, thickness))
     assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
@@ -223,9 +224,9 @@ def test_a_narrow_light_does_not_turn_the_phase_once_more(delta_phi, drift):
 def test_noisy_pulses_do_not_mix_with_the_effect(energy, thickness, delta_n):
     """They would scatter it by a third of their own relative noise."""
     noise = PULSES | {"energy_noise": energy}
-    plate = Plate(np.full(POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **noise)
+    plate = Plate(np.full(3 * POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **noise)
     error, sigma = scatter(plate, delta_n, seed=3)
-    assert np.std(error) < 1.15 * 1.1 * bound(plate, phase_of(delta_n, thickness))  # 2 of its 5 %
+    assert np.std(error) < 1.15 * bound(plate, phase_of(delta_n, thickness))
     assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
 
 
