@@ -49,7 +49,7 @@ class Grid(NamedTuple):
 
 
 @compiled
-def _waves(phase: Floats, cos: Floats, sin: Floats) -> None:
+def cosines_and_sines(phase: Floats, cos: Floats, sin: Floats) -> None:
     """Cosine and sine of phases, by their Taylor series within an eighth of a turn.
 
     To 1e-11 for phases up to 1e3; the library's functions take one number at a time.
@@ -81,7 +81,7 @@ def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
     for i in range(len(model)):
         phase = path * q[i] * (1 + bend * offset[i]) + delta * response[i]
         model[i] = phase + slant * q[i]
-    _waves(model, table[3], table[4])
+    cosines_and_sines(model, table[3], table[4])
     for i in range(len(model)):
         level[i] = g0 + tilt[i] * (g1 + tilt[i] * g2)
         gain[i] = 1 + h0 + h1 * tilt[i]

@@ -37,6 +37,7 @@ RATIOS = 10.0 ** np.arange(-3.0, 3.0)
 
 _FEWEST = 5  # frames, to tell an effect and a drift from noise
 _BELIEF = 4.0  # frames' worth of belief that the white noise is the detector's
+_FACTORS = 32  # of a determinant between two logarithms: more may be too small a number
 
 
 @compiled
@@ -91,10 +92,8 @@ def lock_in(
     spacing = (time[-1] - time[0]) / steps
     # Frames that show no fringe have no say in what is small beside the white noise.
     exposure, rate = min(exposure, spacing), ratios / (spacing * (1 / white).mean())
-    inverse, pumped, steady = np.empty((3, steps, rates))
-    xx, xt, tt, xd, td, dd = np.zeros((6, rates))
+    inverse, pumped, steady, moves = np.empty((4, rates, steps))
     x, t, d, share, link = np.zeros((5, rates))  # of the step before
-    volume, likelihood = np.ones(rates), np.zeros(rates)
     for i in range(steps):  # eliminates forwards, all rates at once
         dt, noise = time[i + 1] - time[i], white[i] + white[i + 1]
         step, rise = phase[i + 1] - phase[i], effect[i + 1] - effect[i]
@@ -107,25 +106,28 @@ def lock_in(
             d[j] = step - factor * d[j]
             # covariance with the next step
             link[j] = rate[j] * exposure * (1 / 6 + within[j] * walk[1, i + 1]) - white[i + 1]
-            inverse[i, j], pumped[i, j], steady[i, j] = share[j], x[j], t[j]
-            xx[j] += x[j] * x[j] * share[j]
-            xt[j] += x[j] * t[j] * share[j]
-            tt[j] += t[j] * t[j] * share[j]
-            xd[j] += x[j] * d[j] * share[j]
-            td[j] += t[j] * d[j] * share[j]
-            dd[j] += d[j] * d[j] * share[j]
-            volume[j] *= share[j] * noise
-        if i % 32 == 31 or i == steps - 1:
-            for j in range(rates):
-                likelihood[j] += np.log(volume[j]) / 2
-                volume[j] = 1.0
-    effects, by_pumped, by_steady, scales = np.empty((4, rates))
+            inverse[j, i], pumped[j, i], steady[j, i], moves[j, i] = share[j], x[j], t[j], d[j]
+    effects, by_pumped, by_steady, scales, likelihood = np.zeros((5, rates))
     for j in range(rates):
-        free = xx[j] * tt[j] - xt[j] ** 2
-        by_pumped[j], by_steady[j] = tt[j] / free, -xt[j] / free
-        effects[j] = by_pumped[j] * xd[j] + by_steady[j] * td[j]
-        drift = (xx[j] * td[j] - xt[j] * xd[j]) / free
-        rest = max(dd[j] - effects[j] * xd[j] - drift * td[j], 0.0) + _BELIEF
+        xx = xt = tt = xd = td = dd = 0.0
+        for i in range(steps):
+            in_x, in_t = pumped[j, i] * inverse[j, i], steady[j, i] * inverse[j, i]
+            xx += in_x * pumped[j, i]
+            xt += in_x * steady[j, i]
+            tt += in_t * steady[j, i]
+            xd += in_x * moves[j, i]
+            td += in_t * moves[j, i]
+            dd += moves[j, i] * moves[j, i] * inverse[j, i]
+        for begin in range(0, steps, _FACTORS):
+            volume = 1.0
+            for i in range(begin, min(begin + _FACTORS, steps)):
+                volume *= inverse[j, i] * (white[i] + white[i + 1])
+            likelihood[j] += np.log(volume) / 2
+        free = xx * tt - xt**2
+        by_pumped[j], by_steady[j] = tt / free, -xt / free
+        effects[j] = by_pumped[j] * xd + by_steady[j] * td
+        drift = (xx * td - xt * xd) / free
+        rest = max(dd - effects[j] * xd - drift * td, 0.0) + _BELIEF
         scales[j] = rest / (steps - 4 + _BELIEF)
         likelihood[j] -= np.log(free) / 2 + (steps - 2 + _BELIEF) / 2 * np.log(rest)
     odds = np.exp(likelihood - likelihood.max())
@@ -136,8 +138,8 @@ def lock_in(
     for i in range(steps - 1, -1, -1):  # and backwards: weights of steps, then of frames
         previous, weight = weight, 0.0
         for j in range(rates):
-            value = by_pumped[j] * pumped[i, j] + by_steady[j] * steady[i, j]
-            back[j] = (value - link[j] * back[j]) * inverse[i, j]
+            value = by_pumped[j] * pumped[j, i] + by_steady[j] * steady[j, i]
+            back[j] = (value - link[j] * back[j]) * inverse[j, i]
             link[j] = rate[j] * exposure * (1 / 6 + within[j] * walk[1, i]) - white[i]
             weight += odds[j] * back[j]
         weights[i + 1] = weight - previous

@@ -243,7 +243,7 @@ class Reducer:
             )
             for numbers, part, found, fluorescence in zip(
                 np.stack(list(columns.values()), axis=1).tolist(),
-                *(health, estimates.found.tolist(), [each[1].copy() for each in estimates.sums]),
+                *(health, estimates.found.tolist(), estimates.sums[:, 1].copy()),
                 strict=True,
             )
         ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.compiled import compiled, compiled_within
+from analysis.fringe_solver import cosines_and_sines
 
 Floats = NDArray[np.float64]
 Effects = NDArray[np.complex128]
@@ -73,14 +74,19 @@ def effects(
     """
     found, scaled = np.zeros(len(edges), np.complex128), np.zeros(len(edges), np.complex128)
     waves, white, size = np.empty(len(time), np.complex128), np.zeros(2), 0.0
+    angle, cosines, sines = np.zeros((3, len(time)))
+    for begin, end in edges:
+        middle = time[begin:end].mean()
+        for f in range(begin, end):
+            angle[f] = 2 * np.pi * (time[f] - middle) / (time[end] - time[begin])
+    cosines_and_sines(angle, cosines, sines)
     for period in range(len(edges)):
         begin, end = edges[period]
-        count, turn = end - begin, 2 * np.pi / (time[end] - time[begin])
-        middle = time[begin:end].mean()
+        count, middle = end - begin, time[begin:end].mean()
         mean, slope, square = 0.0j, 0.0j, 0.0
         for f in range(begin, end):
             away = time[f] - middle
-            waves[f] = complex(np.cos(turn * away), -np.sin(turn * away))
+            waves[f] = complex(cosines[f], -sines[f])
             mean += waves[f] / count
             slope += away * waves[f]
             square += away * away

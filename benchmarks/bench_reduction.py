@@ -1,7 +1,8 @@
 """Speed and memory of the reduction, each as a ratio to a bare version of the same work.
 
 Run as ``python benchmarks/bench_reduction.py``. One table; every ratio is of two things that were
-timed in turn in one run, on all cores that the process may use.
+timed in turn in one run, on all cores that the process may use: the median over the turns, with
+the quartiles, as others may use the machine.
 
 - plain chain: numpy in float64 on every frame's probe band: dark and reference, resampling to equal
   steps in wavenumber, Hann window, FFT, phase of the peak. No ΔS, no fit, no sigma.
@@ -111,7 +112,7 @@ def plain_chain(frames, raw):
 
 
 def timed(*jobs, repeats):
-    """Seconds of each job, done in turn: the best, as others may use the machine."""
+    """Seconds (repeats, n) of each job, done in turn."""
     for job in jobs:
         job()  # compiles, fills caches
     taken = np.empty((repeats, len(jobs)))
@@ -120,11 +121,11 @@ def timed(*jobs, repeats):
             start = time.perf_counter()
             job()
             row[i] = time.perf_counter() - start
-    return taken.min(axis=0)
+    return taken
 
 
 def in_memory():
-    """Frames/s of reduction, plain chain and matrix product."""
+    """Seconds of reduction, plain chain and matrix product, each several times (3, n)."""
     raw = acquisition(IN_MEMORY)
     reducer = Reducer.from_dataset(raw)
     frames, times, opens = (raw[name].values for name in ("frames", "frame_time", "pump_open"))
@@ -141,11 +142,11 @@ def in_memory():
         lambda: [plain_chain(point, raw) for point in frames],
         lambda: list(pool.map(product, shares)),
     )
-    return IN_MEMORY * FRAMES / timed(*jobs, repeats=25)
+    return timed(*jobs, repeats=51).T
 
 
 def from_disk(directory):
-    """Frames/s of a file's reduction and of reading it; s that a delay scan takes longer."""
+    """Seconds of a file's reduction, of reading it, and of a delay scan's reduction (3, n)."""
     path, delays = (Path(directory) / f"{along}.h5" for along in ("x", "delay"))
     for each in (path, delays):
         write_raw(acquisition(ON_DISK, each.stem), each)
@@ -160,8 +161,7 @@ def from_disk(directory):
             for i in range(len(frames)):
                 frames[i]
 
-    one, bare, scan = timed(reduction, reading, lambda: reduction(delays), repeats=5)
-    return ON_DISK * FRAMES / one, ON_DISK * FRAMES / bare, scan - one
+    return timed(reduction, reading, lambda: reduction(delays), repeats=7).T
 
 
 def first_reduction(directory):
@@ -190,23 +190,27 @@ def main():
     """Measure, and return the lines of the table."""
     reduction, plain, product = in_memory()
     with tempfile.TemporaryDirectory() as directory:
-        disk, reading, inversion = from_disk(directory)
+        disk, reading, scan = from_disk(directory)
         first, second = first_reduction(directory)
         few, many = (peak_memory(directory, points) for points in (100, 400))
 
-    def line(name, speed, ratio="", target=""):
-        return f"{name:36}{speed:>12}{ratio:>9}{target:>9}"
+    inversion = np.median(scan - disk)
 
+    def line(name, frames, taken, than=None, target=""):
+        speed, ratio = f"{frames / np.median(taken):.0f}", ""
+        if than is not None:
+            low, middle, high = np.quantile(taken / than, (0.25, 0.5, 0.75))
+            ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
+        return f"{name:36}{speed:>12}{ratio:>24}{target:>9}"
+
+    memory, stored = IN_MEMORY * FRAMES, ON_DISK * FRAMES
     return [
-        line("", "frames/s", "ratio", "target"),
-        line("in memory: estimator", f"{reduction:.0f}"),
-        line("  over plain numpy chain", f"{plain:.0f}", f"{reduction / plain:.1f}", ">= 8"),
-        line(
-            f"  over matrix product, {COLUMNS} columns",
-            *(f"{product:.0f}", f"{reduction / product:.2f}", ">= 0.6"),
-        ),
-        line("from disk: reduce_scan", f"{disk:.0f}"),
-        line("  over reading alone", f"{reading:.0f}", f"{disk / reading:.2f}", ">= 0.7"),
+        f"{'':36}{'frames/s':>12}{'ratio (quartiles)':>24}{'target':>9}",
+        line("in memory: estimator", memory, reduction),
+        line("  over plain numpy chain", memory, plain, reduction, ">= 8"),
+        line(f"  over matrix product, {COLUMNS} columns", memory, product, reduction, ">= 0.6"),
+        line("from disk: reduce_scan", stored, disk),
+        line("  over reading alone", stored, reading, disk, ">= 0.7"),
         f"delay scan of {ON_DISK} points: its inversion takes {inversion:.2f} s more",
         f"first reduction {first:.0f} s, the next {second:.1f} s, of two points, imports included",
         f"peak memory: {few:.0f} MB for 100 points (50 MB of frames), {many:.0f} MB for 400 (200)",
