@@ -5,6 +5,7 @@ frames go to `health` first.
 """
 
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -213,6 +214,7 @@ class Reducer:
             # Shares may be negative: the variance of their times, but for a rare fringe, is not.
             variances = (share * self.pixel_delay**2).sum(axis=1) - when[0] ** 2
             when[1] = np.sqrt(np.maximum(variances, 0.0))
+        found = estimates.found.tolist()
         columns = {
             "delta_phi": delta,
             "delta_phi_sigma": sigma,
@@ -230,23 +232,18 @@ class Reducer:
             "probe_delay": when[0],
             "probe_spread": when[1],
         }
-        return [
-            PointResult(
-                **dict(zip(columns, numbers, strict=True)),
-                frames_used=len(part.rows) if found else 0,
-                frames_saturated=part.saturated,
-                frames_rejected=part.rejected,
-                frames_slipped=part.slipped,
-                pixels_repaired=part.repaired,
-                pixels_masked=part.masked,
-                fluorescence=fluorescence,
-            )
-            for numbers, part, found, fluorescence in zip(
-                np.stack(list(columns.values()), axis=1).tolist(),
-                *(health, estimates.found.tolist(), estimates.sums[:, 1].copy()),
-                strict=True,
-            )
-        ]
+        lists: dict[str, Iterable[Any]] = {k: values.tolist() for k, values in columns.items()}
+        lists |= {
+            "frames_used": (len(each.rows) * ok for each, ok in zip(health, found, strict=True)),
+            "frames_saturated": (each.saturated for each in health),
+            "frames_rejected": (each.rejected for each in health),
+            "frames_slipped": (each.slipped for each in health),
+            "pixels_repaired": (each.repaired for each in health),
+            "pixels_masked": (each.masked for each in health),
+            "fluorescence": estimates.sums[:, 1].copy(),
+        }
+        ordered = (lists[name] for name in PointResult._fields)
+        return [PointResult._make(values) for values in zip(*ordered, strict=True)]
 
 
 @cache
