@@ -2,8 +2,8 @@
 
 A reduced dataset has the dimensions `point` and `wavelength`; a delay scan adds
 `chirp_resolved_delay`, `chirp_resolved_delta_n`, `chirp_resolved_delta_n_sigma` and
-`chirp_resolved_resolution` over `time`, which are in the group `/chirp_resolved` of the file, or
-the attribute `chirp_resolved_note`, which says why not.
+`chirp_resolved_resolution` over `time`, which are in the group `/chirp_resolved` of the file. Where
+the delay changes but there is no such result, the attribute `chirp_resolved_note` says why.
 """
 
 import math
@@ -82,7 +82,8 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     dataset = completed(dataset)
     reducer = Reducer.from_dataset(dataset)
     times, opens = dataset["frame_time"].values, dataset["pump_open"].values
-    keep = _is_delay_scan(dataset)
+    changes = varying(dataset)
+    keep = changes == ["delay"]
     results: list[PointResult] = []
     spectra: dict[int, PointSpectra] = {}
     for part, frames in _blocks(dataset["frames"]):
@@ -98,6 +99,11 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     reduced = reduced_dataset(dataset, coordinates, results)
     if keep:
         _add_chirp_resolved(reduced, reducer, spectra)
+    elif "delay" in changes:
+        reduced.attrs[f"{_CHIRP}_note"] = (
+            f"{', '.join(changes[1:])} changed besides the delay: a time-resolved result needs a "
+            "delay scan of its own"
+        )
     return reduced
 
 
@@ -167,11 +173,6 @@ def _provenance(raw: xr.Dataset) -> dict[str, object]:
         "probe_band": np.array(PROBE_BAND),
         "centre_wavelength": CENTRE_WAVELENGTH,
     }
-
-
-def _is_delay_scan(raw: xr.Dataset) -> bool:
-    """Whether the delay alone changes."""
-    return varying(raw) == ["delay"] and len(np.unique(raw["delay"].values)) > 2
 
 
 def _add_chirp_resolved(

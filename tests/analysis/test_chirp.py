@@ -216,6 +216,13 @@ def test_without_chirp_and_rise_there_is_a_note_and_no_result(delay, height, say
     assert read_reduced(tmp_path / "reduced.h5").attrs["chirp_resolved_note"]
 
 
+def test_a_scan_of_more_than_the_delay_says_that_it_has_no_time_resolved_result():
+    raw = scan(delay=np.array([-1.0, 1.0, -1.0, 1.0]))
+    raw = raw.assign(x=("point", np.array([0.0, 0.0, 1.0, 1.0])))
+    note = reduce_scan(raw).attrs["chirp_resolved_note"]
+    assert note.startswith("x changed besides the delay")
+
+
 @pytest.mark.parametrize(
     "late",
     [
