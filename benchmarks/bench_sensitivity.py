@@ -19,7 +19,7 @@ from analysis.band import CENTRE_WAVELENGTH
 from analysis.frame_phase import virtual_chopper
 from analysis.noise import noise_of
 from analysis.reduction import reduce_scan
-from benchmarks.formula_plate import FormulaPlate
+from benchmarks.formula_plate import GROUP_INDEX, SHAPE, FormulaPlate
 from benchmarks.paper_baseline import reduce_as_published
 from benchmarks.sensitivity_page import draw, page
 from benchmarks.virtual_laboratory import CHOPPER, PUMP_WAIST, Laboratory
@@ -37,6 +37,8 @@ DELTA_N = 3e-3  # of the biases
 SIZES = (1e-4, 1e-3, 1e-2, 3e-2)  # of the effects beside drift
 DRIFTS = (0.0, 0.03, 0.1)  # rad/√s
 POINTS, FRAMES = 400, 60  # of the scatters: known to 3.5 %
+LARGE = (1e-3, 1e-2, 3e-2)  # effects in plates that differ
+PLATES = 200  # of these: known to 5 %
 STEP_FLUENCE, PLATEAU = 0.35, (4.0, 8.0)  # mJ/cm²; ps, where Δn has risen and hardly fallen
 STEP_DELAYS = np.arange(-6.0, 8.01, 0.25)  # ps
 
@@ -49,13 +51,14 @@ class Found:
     states it, the bound with the drift and the limit of shot and read noise, each a list. `steps`
     by method: delays (ps), Δn, rise (ps) and plateau over the truth. `plates`: a row for every
     number of fringes with the bound, scatters and biases. `effects`: a row for each number of
-    fringes, size of Δn and drift.
+    fringes, size of Δn and drift. `unlike`: see `unlike_plates`.
     """
 
     sensitivity: Mapping[str, Mapping[str, list[float]]]
     steps: Mapping[str, Mapping[str, Any]]
     plates: list[dict[str, float]]
     effects: list[dict[str, float]]
+    unlike: list[dict[str, float]]
 
 
 def measure() -> Found:
@@ -75,6 +78,11 @@ def measure() -> Found:
             for fringes in (0.4, 1.2, 4.0, 20.0)
             for delta_n in SIZES
             for drift in DRIFTS
+        ],
+        [
+            unlike_plates(fringes, delta_n, PLATES)
+            for fringes in (0.4, 0.7, 1.2, 4.0, 20.0)
+            for delta_n in LARGE
         ],
     )
 
@@ -201,6 +209,7 @@ def _plate(fringes: float) -> dict[str, float]:
     return {
         "fringes": fringes,
         "bound": plate.bound(FRAMES),
+        "bound_same_light": plate.bound(FRAMES, same_light=True),
         "scatter_published": float(reduce_as_published(noisy).delta_n.std()),
         "scatter_project": float(reduced["delta_n"].std()),
         "stated_project": float(reduced["delta_n_sigma"].median()),
@@ -224,6 +233,42 @@ def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
         "scatter": float(reduced["delta_n"].std()),
         "stated": float(np.sqrt((reduced["delta_n_sigma"] ** 2).mean())),
         "bias": float(np.abs(found).max(initial=0.0)),
+    }
+
+
+def unlike_plates(fringes: float, delta_n: float, plates: int) -> dict[str, float]:
+    """Errors of points that each have a plate of its own, of any phase.
+
+    The plates' shapes are as uncertain as `SHAPE` says, and the mean of what is unknown is that of
+    all plates; errors are over the bound of their plate, and over the stated sigma.
+    """
+    rng = np.random.default_rng(5)
+    errors, pulls, biases = [], [], []
+    for seed in range(plates):
+        plate = FormulaPlate(
+            fringes,
+            phase=rng.uniform(0, 2 * np.pi),
+            group_index=rng.normal(GROUP_INDEX, 0.03 * GROUP_INDEX),
+            bend=rng.normal(0.02, SHAPE["bend"]),
+            tilt=rng.normal(0, SHAPE["tilt"]),
+            curve=rng.normal(0, SHAPE["curve"]),
+        )
+        point = reduce_scan(plate.dataset(np.array([delta_n]), FRAMES, seed))
+        error = float(point["delta_n"][0]) - delta_n
+        bounds = [plate.bound(FRAMES, delta_n, same_light=same) for same in (False, True)]
+        errors.append([error / bound for bound in bounds])
+        pulls.append(error / float(point["delta_n_sigma"][0]))
+        biases.append(error / delta_n)
+    free, same = np.sqrt(np.mean(np.square(errors), axis=0))
+    return {
+        "fringes": fringes,
+        "delta_n": delta_n,
+        "error": float(free),
+        "error_same_light": float(same),
+        "pull": float(np.std(pulls)),
+        "largest": float(np.abs(pulls).max()),
+        "bias": float(np.mean(biases)),
+        "bias_sigma": float(np.std(biases) / np.sqrt(plates)),
     }
 
 

@@ -32,10 +32,10 @@ def _gates() -> np.ndarray:
 
 SHAPE = {
     "ratio": np.inf,
-    "group_index": np.inf,
+    "group_index": 0.1 * INDEX,
     "bend": 0.02,
     "level": np.inf,
-    "tilt": np.inf,
+    "tilt": 0.01,
     "curve": 0.002,
 }
 """What a point has to find of its fringe's shape, and how well it is known beforehand."""
@@ -46,8 +46,9 @@ class FormulaPlate:
     """A plate of so many fringes over the probe's band.
 
     The fringe's phase at the centre is `phase` (rad); `drift` is that of its random walk (rad/√s).
-    The amplitudes' ratio, the group index, its change with k, and level, tilt and curvature of the
-    light beside the reference are the fringe's shape.
+    The amplitudes' ratio, the group index, its change with k (of an index linear in k), and level,
+    tilt and curvature of the light beside the reference are the fringe's shape. The spectrometer
+    has no slit.
     """
 
     fringes: float
@@ -55,7 +56,7 @@ class FormulaPlate:
     drift: float = 0.0
     ratio: float = RATIO
     group_index: float = GROUP_INDEX
-    bend: float = 0.0
+    bend: float = 1 - INDEX / GROUP_INDEX
     level: float = 0.0
     tilt: float = 0.0
     curve: float = 0.0
@@ -114,6 +115,7 @@ class FormulaPlate:
                 "exposure": 8e-3,
                 "gain": GAIN,
                 "read_noise": READ_NOISE,
+                "resolution": 0.0,
                 "chopper_frequency": CHOPPER,
                 "geometry": "common-path",
                 "sample_name": "plate",
@@ -123,38 +125,49 @@ class FormulaPlate:
             },
         )
 
-    def bound(self, frames: int, delta_n: float = 0.0) -> float:
+    def bound(self, frames: int, delta_n: float = 0.0, *, same_light: bool = False) -> float:
         """Cramér–Rao bound of σ(Δn), RIU.
 
         A frame has shot and read noise, and energy and tilt with the noise that is stated. The path
         is a random walk from anywhere, of which the pump-off and the pump-on part of an exposure
-        show their own means; the fringe's shape is the same in all frames, and to be found.
+        show their own means; the fringe's shape is the same in all frames, and to be found. So are
+        level and tilt of the light with the pump, as carriers absorb; with `same_light` they are
+        known to be those without it.
         """
-        one = [self._information(delta_n, on) for on in OPEN]
+        one = [self._information(delta_n, on, same_light) for on in OPEN]
         every = one * (frames // len(OPEN))
         by_path = block_diag(*(information[:2, :2] for information in every))
         crossed = np.concatenate([information[:2, 2:] for information in every])
         total = np.sum([information[2:, 2:] for information in every], axis=0)
-        total += np.diag([0.0, *(width**-2.0 for width in SHAPE.values())])
+        known = [0.0, *(width**-2.0 for width in SHAPE.values())]
+        total += np.diag(np.pad(known, (0, len(total) - len(known))))
         steps = SLOT / STEPS * np.arange(1, frames * STEPS + 1)
         means = block_diag(*np.tile(_gates(), (frames // len(OPEN), 1, 1)))
         walk = means @ (self.drift**2 * np.minimum.outer(steps, steps) + _ANYWHERE) @ means.T
         left = np.linalg.solve(np.eye(2 * frames) + by_path @ walk, crossed)
         return float(np.sqrt(np.linalg.inv(total - crossed.T @ walk @ left)[0, 0]))
 
-    def _information(self, delta_n: float, on: float) -> np.ndarray:
-        """Of both parts' path, of Δn and shape, from a frame that is open for a part."""
+    def _information(self, delta_n: float, on: float, same_light: bool) -> np.ndarray:
+        """Of both parts' path, of Δn, shape and pumped light, of a frame that is open for a part."""
         inside = np.abs(WAVELENGTH - CENTRE) <= HALF
 
         def frame(
-            off_path: float = 0.0, on_path: float = 0.0, by: float = 0.0, **changed: float
+            off_path: float = 0.0,
+            on_path: float = 0.0,
+            by: float = 0.0,
+            pumped: tuple[float, float] = (0.0, 0.0),
+            **changed: float,
         ) -> np.ndarray:
             like = replace(self, **{name: getattr(self, name) + v for name, v in changed.items()})
+            level, tilt = pumped
+            light = on * (1 + level + tilt * _slope())
             seen = (1 - on) * like.spectrum(0.0, off_path)
-            return (seen + on * like.spectrum(delta_n + by, on_path))[inside]
+            return (seen + light * like.spectrum(delta_n + by, on_path))[inside]
 
         steps = {"off_path": 1e-4, "on_path": 1e-4, "by": 1e-6, **dict.fromkeys(SHAPE, 1e-4)}
         table = [(frame(**{n: h}) - frame(**{n: -h})) / (2 * h) for n, h in steps.items()]
+        if not same_light:
+            table += [frame(pumped=(1.0, 0.0)) - frame(), frame(pumped=(0.0, 1.0)) - frame()]
         light = frame()
         table = np.stack([*table, light, light * _slope()[inside]])
         full = table / (light / GAIN + (READ_NOISE / GAIN) ** 2) @ table.T

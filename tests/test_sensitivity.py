@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from benchmarks.bench_sensitivity import Found, drift_bound, rise
+from benchmarks.bench_sensitivity import Found, drift_bound, rise, unlike_plates
 from benchmarks.formula_plate import (
     GAIN,
     HALF,
@@ -72,8 +72,19 @@ def test_the_bound_is_reached_by_least_squares_with_the_noises_own_covariance():
     of_frame = (counts[..., inside] - off[inside]) @ inverse @ slope / (slope @ inverse @ slope)
     modulation = np.tile(OPEN, frames // 6) - OPEN.mean()
     estimates = of_frame @ modulation / (modulation @ modulation)
-    assert estimates.std() == pytest.approx(plate.bound(frames), rel=0.12)  # of 400: 3.5 %
-    assert abs(estimates.mean()) < 4 * plate.bound(frames) / np.sqrt(points)
+    bound = plate.bound(frames, same_light=True)
+    assert estimates.std() == pytest.approx(bound, rel=0.12)  # of 400: 3.5 %
+    assert abs(estimates.mean()) < 4 * bound / np.sqrt(points)
+
+
+@pytest.mark.parametrize("delta_n", [1e-3, 1e-2, 3e-2])
+def test_sigma_is_right_for_plates_of_half_a_fringe_that_are_not_alike(delta_n):
+    """Their spectra are hardly curved: the fit has a narrow bent valley to go down."""
+    found = unlike_plates(0.4, delta_n, 100)  # whose root mean squares are known to 7 %
+    assert found["error"] < 1.15 * 1.14
+    assert 0.75 < found["pull"] < 1.25
+    assert found["largest"] < 4.5
+    assert abs(found["bias"]) < 0.01 + 3 * found["bias_sigma"]
 
 
 def test_the_bound_with_drift_has_the_limits_that_it_must_have():
@@ -100,15 +111,17 @@ def test_page_and_figure_show_every_row(tmp_path):
     step = {"time": times, "delta_n": times * 0, "rise": 2.3, "plateau": 0.9}
     row = dict.fromkeys(
         (
-            *("fringes", "bound", "scatter_published", "scatter_project", "stated_project"),
-            *("bias_published", "bias_project"),
+            *("fringes", "bound", "bound_same_light", "scatter_published", "scatter_project"),
+            *("stated_project", "bias_published", "bias_project"),
         ),
         0.5,
     )
     effect = {"fringes": 20.0, "delta_n": 1e-3, "drift": 0.0, "bound": 2e-6, "bias": 0.004}
     effect |= {"scatter": 3e-6, "stated": 3.3e-6}
     effects = [effect, effect | {"drift": 0.1}]
-    found = Found({"quiet": columns}, {"FFT bin": step}, [row], effects)
+    unlike = {"fringes": 0.4, "delta_n": 1e-2, "error": 1.1, "error_same_light": 1.3}
+    unlike |= {"pull": 0.9, "largest": 2.5, "bias": 1e-3, "bias_sigma": 2e-3}
+    found = Found({"quiet": columns}, {"FFT bin": step}, [row], effects, [unlike])
     draw(found, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     text = page(found, "figure.png")
@@ -117,6 +130,7 @@ def test_page_and_figure_show_every_row(tmp_path):
     assert "50.0%" in text
     assert "| 20 | 0.001 | 0 | 2e-06 | 1.50 | 1.10 | 0.40% |" in text
     assert "| 20 | 0.001 | 0.1 | 2e-06 | 1.50 | 1.10 | – |" in text
+    assert "| 0.4 | 0.01 | 1.10 | 1.30 | 0.90 | 2.5 | 0.10% ± 0.20% |" in text
 
 
 def test_bound_of_many_fringes_is_that_of_a_sine_in_white_noise():
