@@ -109,7 +109,7 @@ def _sensitivity(scenario: Scenario) -> dict[str, list[float]]:
         columns["time"].append(time)
         columns["published"].append(float(reduce_as_published(points).delta_n.std()))
         columns["project"].append(float(reduced["delta_n"].std()))
-        columns["stated"].append(float(reduced["delta_n_sigma"].median()))
+        columns["stated"].append(_root_mean_square(reduced["delta_n_sigma"]))
         opened = points["pump_open"].values[0]
         columns["bound"].append(scale * drift_bound(opened, shot, drift * np.sqrt(interval)))
         columns["limit"].append(float(noise.limit[0] * np.sqrt(noise.time[0] / time)))
@@ -130,6 +130,10 @@ def drift_bound(opened: np.ndarray, white: float, step: float) -> float:
     covariance = white**2 * np.eye(len(frame)) + step**2 * np.minimum.outer(frame, frame)
     table = np.stack([np.ones_like(opened), opened])  # the phase without the pump is not known
     return float(np.sqrt(np.linalg.inv(table @ np.linalg.solve(covariance, table.T))[1, 1]))
+
+
+def _root_mean_square(sigma: xr.DataArray) -> float:
+    return float(np.sqrt((sigma**2).mean()))
 
 
 def _cut(record: xr.Dataset, frames: int) -> xr.Dataset:
@@ -212,7 +216,7 @@ def _plate(fringes: float) -> dict[str, float]:
         "bound_same_light": plate.bound(FRAMES, same_light=True),
         "scatter_published": float(reduce_as_published(noisy).delta_n.std()),
         "scatter_project": float(reduced["delta_n"].std()),
-        "stated_project": float(reduced["delta_n_sigma"].median()),
+        "stated_project": _root_mean_square(reduced["delta_n_sigma"]),
         **{f"bias_{name}": float(np.abs(values).max()) for name, values in biases.items()},
     }
 
@@ -231,7 +235,7 @@ def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
         "drift": plate.drift,
         "bound": plate.bound(FRAMES, delta_n),
         "scatter": float(reduced["delta_n"].std()),
-        "stated": float(np.sqrt((reduced["delta_n_sigma"] ** 2).mean())),
+        "stated": _root_mean_square(reduced["delta_n_sigma"]),
         "bias": float(np.abs(found).max(initial=0.0)),
     }
 

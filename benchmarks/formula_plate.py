@@ -78,9 +78,10 @@ class FormulaPlate:
     def dataset(self, delta_n: np.ndarray, frames: int, seed: int | None = None) -> xr.Dataset:
         """Raw dataset of points (P,) with drift, `NOISE`, shot and read noise.
 
-        Without a seed there is none of these.
+        Without a seed there is none of these, and counts are a thousand times finer: rounding is
+        noise too.
         """
-        points = len(delta_n)
+        points, fine = len(delta_n), 1 if seed is not None else 1000
         opened = np.tile(OPEN, frames // 6)
         rng = np.random.default_rng(seed)
         walked = np.zeros((2, points, 1))
@@ -99,21 +100,23 @@ class FormulaPlate:
             counts = counts * (1 + energy) * (1 + tilt * _slope())
             electrons = rng.normal(counts * GAIN, np.sqrt(counts * GAIN + READ_NOISE**2))
             counts = electrons / GAIN
-        dark = 1500.0
+        dark = 1500.0 * fine
+        counts = np.rint(counts * fine + dark)
         by_frame = ("point", "frame")
         return xr.Dataset(
             {
-                "frames": ((*by_frame, "wavelength"), np.rint(counts + dark).astype(np.uint32)),
+                "frames": ((*by_frame, "wavelength"), counts.astype(np.uint32)),
                 "frame_time": (by_frame, SLOT * np.arange(points * frames).reshape(points, -1)),
                 "pump_open": (by_frame, np.tile(opened, (points, 1))),
                 "dark": ("wavelength", np.full(len(WAVELENGTH), dark)),
-                "reference": ("wavelength", _light() * (1 + RATIO**2) + dark),
+                "reference": ("wavelength", _light() * (1 + RATIO**2) * fine + dark),
                 **{name: ("point", np.zeros(points)) for name in ("delay", "x", "y", "fluence")},
             },
             coords={"wavelength": WAVELENGTH},
             attrs={
                 "exposure": 8e-3,
-                "gain": GAIN,
+                "gain": GAIN / fine,
+                "saturation": 2**18 * fine,
                 "read_noise": READ_NOISE,
                 "resolution": 0.0,
                 "chopper_frequency": CHOPPER,
@@ -148,7 +151,7 @@ class FormulaPlate:
         return float(np.sqrt(np.linalg.inv(total - crossed.T @ walk @ left)[0, 0]))
 
     def _information(self, delta_n: float, on: float, same_light: bool) -> np.ndarray:
-        """Of both parts' path, of Δn, shape and pumped light, of a frame that is open for a part."""
+        """Of both parts' path, Δn, shape and pumped light, of a frame that is open for a part."""
         inside = np.abs(WAVELENGTH - CENTRE) <= HALF
 
         def frame(

@@ -65,7 +65,8 @@ def page(found: Any, figure: str) -> str:
         "and tilt of the light are unknown too. Whoever knew them unchanged could do better below "
         "a fringe or two, where a tilt looks like a phase. Scatter may lie "
         "below the bound where much of the error is that of the plate, the same in all points. "
-        "The bias is the largest over all phases of the fringe, at Δn = 3e-3, without noise.",
+        "The bias is the largest over all phases of the fringe, at Δn = 3e-3, without noise and "
+        "rounding.",
         "",
         "| fringes | bound (RIU) | as published / bound | this project / bound "
         "| / bound of unchanged light | stated / scatter | bias, as published "
@@ -87,7 +88,7 @@ def page(found: Any, figure: str) -> str:
         "The same plates at one phase, with the path a random walk besides. A point is estimated "
         "by itself: its fringe's shape (visibility, path, bends, level and tilt of the light) is "
         "to be found too, in the bound as well. The bias is the largest over all phases, without "
-        "drift and noise.",
+        "drift, noise and rounding.",
         "",
         "| fringes | Δn | drift (rad/√s) | bound (RIU) | this project / bound | stated / scatter "
         "| bias |",
