@@ -159,17 +159,19 @@ def _look(
     bins, first = setup.bins, setup.bins.pixel[0]
     last = bins.pixel[-1] + 1
     dark, matrix = np.zeros(3), np.zeros((3, last - first), np.float32)
-    for move in range(3):
-        for i in range(len(bins.light)):
+    for i in range(len(bins.light)):
+        for move in range(3):
             value = functionals[move, i] / bins.light[i]
             dark[move] += value * bins.dark[i]
             for j in range(bins.edge[i], bins.edge[i + 1]):
                 matrix[move, bins.pixel[j] - first] = value
-    for f in range(len(frames)):
-        if chosen[f] == which:
-            project(frames[f, first:last], matrix, f, seen)
-            for move in range(3):
-                seen[move, f] -= dark[move]
+    rows = np.flatnonzero(chosen == which)
+    for i in range(0, len(rows), 2):  # the last of an odd number is its own partner
+        f, g = rows[i], rows[min(i + 1, len(rows) - 1)]
+        project(frames[f, first:last], frames[g, first:last], matrix, (f, g), seen)
+    for f in rows:
+        for move in range(3):
+            seen[move, f] -= dark[move]
 
 
 @compiled

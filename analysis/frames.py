@@ -12,6 +12,7 @@ from analysis.compiled import compiled
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+Frame = NDArray[np.uint32]
 Frames = NDArray[np.uint32]
 
 _AT_ONCE = 8  # frames added up in registers
@@ -57,12 +58,19 @@ def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Singles:
 
 
 @compiled
-def project(frame: NDArray[np.uint32], matrix: Singles, column: int, out: Floats) -> None:
-    """Fill in a column of (3, n): the product of (3, N) and a part of a frame (N,)."""
-    x0 = x1 = x2 = np.float32(0.0)
-    for k in range(len(frame)):
-        count = np.float32(frame[k])
+def project(
+    one: Frame, other: Frame, matrix: Singles, columns: tuple[int, int], out: Floats
+) -> None:
+    """Fill in two columns of (3, n): products of (3, N) and parts of two frames (N,)."""
+    x0 = x1 = x2 = y0 = y1 = y2 = np.float32(0.0)
+    for k in range(len(one)):
+        count, count_too = np.float32(one[k]), np.float32(other[k])
         x0 += matrix[0, k] * count
         x1 += matrix[1, k] * count
         x2 += matrix[2, k] * count
-    out[0, column], out[1, column], out[2, column] = x0, x1, x2
+        y0 += matrix[0, k] * count_too
+        y1 += matrix[1, k] * count_too
+        y2 += matrix[2, k] * count_too
+    first, second = columns
+    out[0, first], out[1, first], out[2, first] = x0, x1, x2
+    out[0, second], out[1, second], out[2, second] = y0, y1, y2

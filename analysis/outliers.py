@@ -26,11 +26,11 @@ def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool
     """
     odd = np.zeros(len(residual), np.bool_)
     for i in range(2, len(residual) - 2):
-        if alive[i - 2 : i + 3].min() > 0:
-            near = residual[i] - (residual[i - 1] + residual[i + 1]) / 2
-            next_ones = residual[i] - (residual[i - 2] + residual[i + 2]) / 2
-            away = min(abs(near), abs(next_ones)) if near * next_ones > 0 else 0.0
-            odd[i] = away > max(_ODD_BIN, OUTLIER / np.sqrt(weight[i]))
+        near = residual[i] - (residual[i - 1] + residual[i + 1]) / 2
+        next_ones = residual[i] - (residual[i - 2] + residual[i + 2]) / 2
+        away = min(near * near, next_ones * next_ones) if near * next_ones > 0 else 0.0
+        living = alive[i - 2] * alive[i - 1] * alive[i] * alive[i + 1] * alive[i + 2] > 0
+        odd[i] = living & (away > _ODD_BIN**2) & (away * weight[i] > OUTLIER**2)
     return odd
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analysis.band import Bins
 from analysis.compiled import compiled
-from analysis.fringe_solver import Grid
+from analysis.fringe_solver import Grid, cosines_and_sines
 
 Floats = NDArray[np.float64]
 
@@ -95,9 +95,11 @@ def steady(
 
     The frames (F,) went in with `weights` (2, F); of the others see `displacement`.
     """
+    cosines, sines = np.empty((2, len(opened)))
+    cosines_and_sines(moved[0], cosines, sines)
     added = np.zeros((2, 2, 3))  # to which of both, by frames with the pump off or on, which way
     for f in range(len(opened)):
-        sine, cosine = np.sin(moved[0, f]) / contrast, (1 - np.cos(moved[0, f])) / contrast
+        sine, cosine = sines[f] / contrast, (1 - cosines[f]) / contrast
         for state in range(2):
             on = weights[state, f] * opened[f]
             off = weights[state, f] - on
