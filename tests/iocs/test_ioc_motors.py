@@ -30,9 +30,14 @@ def stage(slow):
 
 
 def timed(client, position):
-    start = time.perf_counter()
-    client.put("Delay:m1", position)
-    return time.perf_counter() - start
+    """Seconds of a move from 270 mm: the least of three, as others may use the machine."""
+    taken = []
+    for _ in range(3):
+        client.put("Delay:m1", 270.0)
+        start = time.perf_counter()
+        client.put("Delay:m1", position)
+        taken.append(time.perf_counter() - start)
+    return min(taken)
 
 
 @pytest.mark.parametrize("distance", [20.0, 2.0, STEP])
