@@ -24,6 +24,7 @@ MOVES = (1, 0, 3)
 
 _FURTHEST = 2.0  # rad: beyond this from the mean the series of sine and cosine end
 _NEAR = 1e-4  # rad: the next step would be its square
+_MOST_STEPS = 5
 _LOOKS = 5
 _SETS = 8  # of functionals a radian of the pump's effect: the wrong one costs 0.4 % at most
 _MOST_SETS = 100
@@ -160,11 +161,13 @@ def _look(
     last = bins.pixel[-1] + 1
     dark, matrix = np.zeros(3), np.zeros((3, last - first), np.float32)
     for i in range(len(bins.light)):
+        scale = 1 / bins.light[i]
+        values = functionals[0, i] * scale, functionals[1, i] * scale, functionals[2, i] * scale
         for move in range(3):
-            value = functionals[move, i] / bins.light[i]
-            dark[move] += value * bins.dark[i]
-            for j in range(bins.edge[i], bins.edge[i + 1]):
-                matrix[move, bins.pixel[j] - first] = value
+            dark[move] += values[move] * bins.dark[i]
+        for j in range(bins.edge[i], bins.edge[i + 1]):
+            for move in range(3):
+                matrix[move, bins.pixel[j] - first] = values[move]
     rows = np.flatnonzero(chosen == which)
     for i in range(0, len(rows), 2):  # the last of an odd number is its own partner
         f, g = rows[i], rows[min(i + 1, len(rows) - 1)]
@@ -206,51 +209,75 @@ def displacements(
         adds to the phase; the phase's variance; and by how much more than the open fraction it is
         the phase of the pump-on part of the exposure.
     """
-    mixed = np.empty((5, 3))
-    for i in range(len(opened)):
-        on, look = opened[i], response[chosen[i]]
+    count = len(opened)
+    mixed = np.empty((5, 3, count))
+    for i in range(count):
+        on, look = opened[i], chosen[i]
         for kind in range(5):
             for a in range(3):
-                mixed[kind, a] = (1 - on) * look[0, kind, a] + on * look[1, kind, a]
-        itself, drift = _vector(mixed[0]), _vector(mixed[1])
-        bend, tilted, pumped = _vector(mixed[2]), _vector(mixed[3]), _vector(mixed[4])
-        y0, y1, y2 = seen[0, i], seen[1, i], seen[2, i]
-        by_on, bend_on = _vector(look[1, 1]), _vector(look[1, 2])
-        phase, energy, tilt, sine, cosine = 0.0, 1.0, 0.0, 0.0, 1.0
-        row = (0.0, 0.0, 0.0)
-        for _ in range(5):
-            y = phase * phase
-            sine = phase * (1 - y / 6 * (1 - y / 20)) / contrast
-            cosine = (1 - y / 2 * (1 - y / 12 * (1 - y / 30))) / contrast
-            state = _sum(
-                _sum(itself, drift, sine), _sum(_scaled(tilted, tilt), bend, 1 - cosine), 1.0
-            )
-            by_phase = _sum(_scaled(drift, cosine), bend, sine)
+                off_part, on_part = response[look, 0, kind, a], response[look, 1, kind, a]
+                mixed[kind, a, i] = (1 - on) * off_part + on * on_part
+    phase, energy, tilt = np.zeros(count), np.ones(count), np.zeros(count)
+    for _ in range(_MOST_STEPS):
+        far = 0
+        for i in range(count):
+            sine, cosine = _series(phase[i], contrast)
+            state, by_phase = _state(mixed, sine, cosine, tilt[i], i)
+            tilted = _vector(mixed, 3, i)
             row = _cross(state, tilted)  # of the inverse Jacobian, but for its determinant
-            scale = 1 / _dot(by_phase, row)
-            row = _scaled(row, scale)
-            away = _sum((y0 / energy, y1 / energy, y2 / energy), state, -1.0)
-            step = _dot(row, away)
-            phase = min(max(phase + step, -_FURTHEST), _FURTHEST)
-            energy *= max(1 + scale * _dot(_cross(tilted, by_phase), away), 1e-3)
-            tilt += scale * _dot(_cross(by_phase, state), away)
-            if abs(step) < _NEAR:
-                break
+            scale, seen_now = (
+                1 / _dot(by_phase, row),
+                _scaled((seen[0, i], seen[1, i], seen[2, i]), 1 / energy[i]),
+            )
+            away = _sum(seen_now, state, -1.0)
+            step = scale * _dot(row, away)
+            energy[i] *= max(1 + scale * _dot(_cross(tilted, by_phase), away), 1e-3)
+            tilt[i] += scale * _dot(_cross(by_phase, state), away)
+            phase[i] = min(max(phase[i] + step, -_FURTHEST), _FURTHEST)
+            far += abs(step) >= _NEAR
+        if far == 0:
+            break
+    for i in range(count):
+        sine, cosine = _series(phase[i], contrast)
+        state, by_phase = _state(mixed, sine, cosine, tilt[i], i)
+        row = _cross(state, _vector(mixed, 3, i))
+        row = _scaled(row, 1 / _dot(by_phase, row))
         variance = 0.0
         for a in range(3):
             for b in range(3):
                 variance += row[a] * row[b] * noise[chosen[i], a, b]
-        moved[0, i], moved[1, i], moved[2, i] = phase, energy - 1, tilt
-        moved[3, i] = _dot(row, pumped) / contrast
+        moved[0, i], moved[1, i], moved[2, i] = phase[i], energy[i] - 1, tilt[i]
+        moved[3, i] = _dot(row, _vector(mixed, 4, i)) / contrast
         moved[4, i] = variance
-        moved[5, i] = on * (_dot(row, by_on) * cosine + _dot(row, bend_on) * sine - 1)
-        if not variance < _BLIND or abs(energy - 1) > LOST:
+        open_part = 0.0
+        for a in range(3):
+            look = response[chosen[i], 1, 1, a], response[chosen[i], 1, 2, a]
+            open_part += row[a] * (look[0] * cosine + look[1] * sine)
+        moved[5, i] = opened[i] * (open_part - 1)
+        if not variance < _BLIND or abs(energy[i] - 1) > LOST:
             moved[0, i], moved[3, i], moved[4, i], moved[5, i] = 0.0, 0.0, 1.0, 0.0
 
 
 @compiled
-def _vector(row: Floats) -> Vector:
-    return row[0], row[1], row[2]
+def _series(phase: float, contrast: float) -> tuple[float, float]:
+    """Sine and cosine of a frame's phase, over the contrast of the mean fringe."""
+    y = phase * phase
+    sine = phase * (1 - y / 6 * (1 - y / 20))
+    return sine / contrast, (1 - y / 2 * (1 - y / 12 * (1 - y / 30))) / contrast
+
+
+@compiled
+def _state(mixed: Floats, sine: float, cosine: float, tilt: float, i: int) -> tuple[Vector, Vector]:
+    """Return what functionals should say of frame i, and its derivative by the phase."""
+    itself, drift = _vector(mixed, 0, i), _vector(mixed, 1, i)
+    bend, tilted = _vector(mixed, 2, i), _vector(mixed, 3, i)
+    state = _sum(_sum(itself, drift, sine), _sum(_scaled(tilted, tilt), bend, 1 - cosine), 1.0)
+    return state, _sum(_scaled(drift, cosine), bend, sine)
+
+
+@compiled
+def _vector(mixed: Floats, kind: int, i: int) -> Vector:
+    return mixed[kind, 0, i], mixed[kind, 1, i], mixed[kind, 2, i]
 
 
 @compiled

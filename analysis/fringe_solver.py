@@ -20,6 +20,9 @@ PARAMETERS = 13
 OFF, ON, BOTH = np.array([[0, 1], [1, 2], [0, 2]])
 """Which spectra to fit; arrays, as for each tuple of constants `fit` would be compiled anew."""
 
+_SCRATCH = 4  # rows of pixels to work in
+_ROOM = 2 + PARAMETERS + _SCRATCH
+
 _NEAR = 1e-4  # of χ²: a hundredth of a standard deviation
 
 _MOST_STEPS = 200
@@ -70,8 +73,8 @@ def cosines_and_sines(phase: Floats, cos: Floats, sin: Floats) -> None:
 
 
 @compiled
-def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
-    """Fill in the model (K,) and its derivatives (13, K).
+def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats, scratch: Floats) -> None:
+    """Fill in the model (K,) and its derivatives (13, K), with room (4, K) to work in.
 
     Row by row: in a loop that fills in many, the compiler cannot tell that they do not overlap.
     """
@@ -79,8 +82,7 @@ def evaluate(p: Floats, axes: Floats, model: Floats, table: Floats) -> None:
     g0, g1, g2, cos, sin, path = p[0], p[1], p[2], p[3], p[4], p[5]
     bend, delta, h0, h1, contrast, slant = p[6], p[7], p[8], p[9], 1 + p[10], p[11]
     shift = p[12]
-    level, gain = np.empty_like(model), np.empty_like(model)
-    swing, slope = np.empty_like(model), np.empty_like(model)
+    level, gain, swing, slope = scratch[0], scratch[1], scratch[2], scratch[3]
     for i in range(len(model)):
         phase = path * q[i] * (1 + bend * offset[i]) + delta * response[i]
         model[i] = phase + slant * q[i]
@@ -127,8 +129,9 @@ def _multiply(one: Floats, other: Floats, out: Floats) -> None:
 @compiled
 def derivatives(p: Floats, axes: Floats) -> tuple[Floats, Floats]:
     """Model (K,) and its derivatives (13, K)."""
-    model, table = np.empty(axes.shape[1]), np.empty((PARAMETERS, axes.shape[1]))
-    evaluate(p, axes, model, table)
+    pixels = axes.shape[1]
+    model, table = np.empty(pixels), np.empty((PARAMETERS, pixels))
+    evaluate(p, axes, model, table, np.empty((_SCRATCH, pixels)))
     return model, table
 
 
@@ -148,12 +151,17 @@ def _normal_equations(
     grid: Grid,
     data: Floats,
     weight: Floats,
+    room: Floats,
     hessian: Floats,
     gradient: Floats,
 ) -> float:
-    """Fill χ²'s half Hessian and downhill gradient in p[chosen], priors included."""
+    """Fill χ²'s half Hessian and downhill gradient in p[chosen], priors included.
+
+    In `room` (_ROOM, K) the model and its derivatives are made.
+    """
     pixels = data.shape[1]
-    model, table, weighted = np.empty(pixels), np.empty((PARAMETERS, pixels)), np.empty(pixels)
+    model, weighted = room[0], room[1]
+    table, scratch = room[2 : 2 + PARAMETERS], room[2 + PARAMETERS :]
     cost = 0.0
     for a, parameter in enumerate(chosen):
         away = p[parameter] - grid.expected[parameter]
@@ -163,7 +171,7 @@ def _normal_equations(
             hessian[a, b] = 0.0
         hessian[a, a] = grid.prior[parameter]
     for state in range(states[0], states[1]):
-        evaluate(p if state else unpumped(p), grid.axes, model, table)
+        evaluate(p if state else unpumped(p), grid.axes, model, table, scratch)
         for i in range(pixels):
             model[i] = data[state, i] - model[i]
             cost += weight[state, i] * model[i] * model[i]
@@ -199,7 +207,7 @@ def fit(
     n = len(chosen)
     hessian, gradient = np.empty((n, n)), np.empty(n)
     new_hessian, new_gradient = np.empty((n, n)), np.empty(n)
-    fixed = (chosen, states, grid, data, weight)
+    fixed = (chosen, states, grid, data, weight, np.empty((_ROOM, data.shape[1])))
     cost = _normal_equations(p, *fixed, hessian, gradient)
     damping, growth = 0.0, 2.0
     for _ in range(_MOST_STEPS):

@@ -10,7 +10,6 @@ from analysis.fringe_solver import (
     STATIC,
     Grid,
     derivatives,
-    evaluate,
     fit,
     unpumped,
 )
@@ -72,7 +71,8 @@ def fit_step(
     if len(chosen) < len(pumped):
         covariance, cost = fit(p, chosen, ON, grid, data, weights)
     if covariance[0, 0] > _CHEAP * alone:  # so clear that they are worth it, if that is no mistake
-        few, simple = np.arange(STATIC, STATIC + _FIRST_EXTRA), unpumped(p)
+        few, simple = np.arange(STATIC, STATIC + _FIRST_EXTRA), p.copy()
+        simple[STATIC + _FIRST_EXTRA :] = 0.0
         simple_covariance, simple_cost = fit(simple, few, ON, grid, data, weights)
         dear = covariance[0, 0] / simple_covariance[0, 0]
         if simple_cost - cost < 2 * np.log(_DOUBT * dear) + dear:
@@ -129,11 +129,10 @@ def _right_turn(p: Floats, grid: Grid, data: Floats, weight: Floats) -> float:
     """Phase step of a grid over several turns that fits best, energy and tilt free."""
     trial = p.copy()
     trial[8:] = 0.0
-    model, table = np.empty(len(data)), np.empty((PARAMETERS, len(data)))
     best, explained = 0.0, -1.0
     for turn in _TURNS:
         trial[7] = turn
-        evaluate(trial, grid.axes, model, table)
+        model, table = derivatives(trial, grid.axes)
         a = dot(model * weight, model)
         b = dot(model * weight, table[9])
         c = dot(table[9] * weight, table[9])

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analysis.displacement import directions
 from analysis.estimator import Estimates, empty, estimate
 from analysis.fringe_solver import STATIC, derivatives, unpumped
-from analysis.outliers import OUTLIER, ceiling, odd_bins
+from analysis.outliers import OUTLIER, ceiling, ends_at, odd_bins
 from analysis.slips import frames_that_fit
 from analysis.spectra import LOST, Setup
 
@@ -56,11 +56,6 @@ class Health:
     masked: int = 0
 
 
-def healthy(frames: int, pixels: int) -> Health:
-    """Nothing was done."""
-    return Health(np.arange(frames), np.zeros(pixels, bool))
-
-
 def mend(
     frames: NDArray[np.uint32], frame_time: Floats, pump_open: Floats, setup: Setup
 ) -> tuple[Estimates, Health]:
@@ -86,7 +81,8 @@ class _Patient:
         self._bin = np.repeat(np.arange(len(bins.light)), np.diff(bins.edge))
         self._alive = np.ones(len(bins.light))
         self._mended = np.zeros((len(frames), len(self._bin)), bool)
-        self.health = healthy(*frames.shape)
+        count, pixels = frames.shape
+        self.health = Health(np.arange(count), np.zeros(pixels, bool))
         self._leave_out_saturated()
         self._leave_out_dark()
         self._leave_out_stuck()
@@ -94,8 +90,11 @@ class _Patient:
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""
         highest = self._frames.max(axis=0).astype(np.float32)
-        end = min(self._setup.saturation, ceiling(highest, self._setup))
-        saturated = self._frames[:, self._setup.bins.pixel] >= end
+        lit = self._frames[:, self._setup.bins.pixel]
+        end, top = self._setup.saturation, ceiling(highest, self._setup)
+        if top < end and ends_at(top, lit):
+            end = top
+        saturated = lit >= end
         mostly = saturated.mean(axis=0) > 0.5
         neighbours = np.convolve(mostly, [1, 1, 0, 1, 1], "same")
         self._mask(np.flatnonzero(mostly & (neighbours < 2)))

@@ -194,10 +194,10 @@ class _Run:
             configuration = descriptor["configuration"]["spectrometer"]["data"]
             self._header = header(self._start, configuration, self.spectra)
             self._reducer = Reducer.from_dataset(self._header)
-        frames, frame_time, pump_open = (self._read(f"spectrometer_{part}") for part in _PARTS)
-        result = self._reducer.point(frames, frame_time, pump_open)
+        one = (self._read(f"spectrometer_{part}")[np.newaxis] for part in _PARTS)
+        result = self._reducer.points(*one)
         coordinates = {name: [data[key]] for name, key in COORDINATES.items()}
-        self._points.append(reduced_dataset(self._header, coordinates, [result]))
+        self._points.append(reduced_dataset(self._header, coordinates, result))
         self._derived.add(self._points[-1])
 
     def _read(self, key: str) -> np.ndarray:

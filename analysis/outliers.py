@@ -12,7 +12,10 @@ Singles = NDArray[np.float32]
 OUTLIER = 8.0
 """Standard deviations from what a pixel of a frame should show: no false alarm in a night."""
 
-_SAME = 4  # pixels
+SAME = 4
+"""Lit pixels that share one count, which noise would hardly do."""
+
+_CREST = 8.0  # counts by which it falls beside pixels that rounding alone makes equal; less: 2 or 3
 _STILL = 0.01  # of its noise, above which a pixel's largest count lies
 _ODD_BIN = 0.01  # of the light: less in one bin moves the fringe by some parts in 10 000
 
@@ -36,17 +39,31 @@ def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool
 
 @compiled
 def ceiling(high: Singles, setup: Setup) -> float:
-    """Count that several lit pixels share as their largest, and that fills all of its bits.
+    """Count that several lit pixels share as their largest: the camera may end there.
 
-    That is where the camera ends; infinite where there is no such count.
+    Infinite where there is no such count.
     """
     top, count = 0.0, 0
     for k in setup.bins.pixel:
         if high[k] > top:
             top, count = high[k], 0
         count += high[k] == top
-    bits = np.log2(top + 1)
-    return top if count >= _SAME and bits == np.rint(bits) else np.inf
+    return top if count >= SAME else np.inf
+
+
+def ends_at(top: float, counts: NDArray[np.uint32]) -> bool:
+    """Whether frames of lit pixels (F, N) that share a largest count end there: a camera's end.
+
+    A converter ends at 2ⁿ − 1. At any other count the spectrum must break off: several pixels of
+    one frame share it, and those beside them lie well below, as no smooth crest has them.
+    """
+    if np.log2(top + 1).is_integer():
+        return True
+    high = counts == top
+    high[high.sum(axis=1) < SAME] = False
+    edge = high[:, :-1] != high[:, 1:]
+    drops = np.abs(np.diff(counts.astype(np.int64), axis=1))[edge]
+    return len(drops) > 0 and float(np.median(drops)) > _CREST
 
 
 @compiled_within
@@ -64,7 +81,7 @@ def pixel_stands_out(
     Or is its mean, so that it is stuck.
     """
     phase = np.abs(moved[0]).max()
-    pulse = np.abs(moved[1]).max() + np.abs(moved[2]).max()
+    pulse, per_count = np.abs(moved[1]).max() + np.abs(moved[2]).max(), 1 / setup.bins.gain
     for i in range(len(alive)):
         if alive[i] == 0:
             continue
@@ -72,14 +89,16 @@ def pixel_stands_out(
         swing = max(abs(ways[0, 1, i]), abs(ways[1, 1, i]))
         bend = max(abs(ways[0, 2, i]), abs(ways[1, 2, i]))
         dark, light = setup.bins.dark[i] / size, setup.bins.light[i] / size
+        fixed, moves = setup.bins.fixed[i] / size, 1.2 * light * phase * (swing + bend * phase)
         for j in range(setup.bins.edge[i], setup.bins.edge[i + 1]):
             k = setup.bins.pixel[j]
             one, other = sums[0, k], sums[0, k] + sums[1, k]
             level = max(max(one, other) - dark, 0.0)
-            noise = np.sqrt(level / setup.bins.gain + setup.bins.fixed[i] / size)
-            margin = 1.2 * light * (swing * phase + bend * phase * phase) + level * pulse
-            margin += OUTLIER * noise
+            variance = level * per_count + fixed
             mean = sums[0, k] + open_mean * sums[1, k]
-            if high[k] > max(one, other) + margin or high[k] < mean + _STILL * noise:
+            above, over = high[k] - max(one, other) - moves - level * pulse, high[k] - mean
+            if above > 0 and above * above > OUTLIER**2 * variance:
+                return True
+            if over < 0 or over * over < _STILL**2 * variance:
                 return True
     return False

@@ -5,7 +5,7 @@ frames go to `health` first.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.band import CENTRE_WAVELENGTH, ProbeBand
 from analysis.estimator import Estimates, empty, estimate
 from analysis.fringe import Fringe, FringeModel
-from analysis.health import Health, healthy, mend
+from analysis.health import Health, mend
 from analysis.layout import SATURATION
 from analysis.materials import MATERIALS
 from analysis.results import PointResult, PointSpectra
@@ -147,33 +147,27 @@ class Reducer:
     def point(self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats) -> PointResult:
         """Reduce the frames (F, K) of a point; times (F,) in s, open fractions (F,)."""
         one = (values[np.newaxis] for values in (frames, frame_time, pump_open))
-        return self.points(*one)[0]
+        return PointResult._make(column[0] for column in self.points(*one))
 
-    def point_and_spectra(
-        self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
-    ) -> tuple[PointResult, PointSpectra | None]:
-        """Reduce a point and keep its spectra, for estimates that need many points at once."""
-        one = (values[np.newaxis] for values in (frames, frame_time, pump_open))
-        return self.points_and_spectra(*one)[0]
-
-    def points(
-        self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
-    ) -> list[PointResult]:
+    def points(self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats) -> PointResult:
         """Reduce points on all cores: frames (P, F, K), times and open fractions (P, F)."""
         return self._results(*self._estimated(frames, frame_time, pump_open, spectra=False))
 
     def points_and_spectra(
         self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats
-    ) -> list[tuple[PointResult, PointSpectra | None]]:
-        """Reduce points as `points` does and keep their spectra; None where nothing modulated."""
+    ) -> tuple[PointResult, list[PointSpectra | None]]:
+        """Reduce points as `points` does and keep their spectra, for estimates that need many.
+
+        A point where nothing modulated has none.
+        """
         estimates, health = self._estimated(frames, frame_time, pump_open, spectra=True)
-        results = self._results(estimates, health)
-        return [(result, _spectra(estimates, i)) for i, result in enumerate(results)]
+        spectra = [_spectra(estimates, i) for i in range(len(frames))]
+        return self._results(estimates, health), spectra
 
     def _estimated(
         self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats, *, spectra: bool
-    ) -> tuple[Estimates, list[Health]]:
-        """Estimates of points, those with odd pixels or frames mended."""
+    ) -> tuple[Estimates, dict[int, Health]]:
+        """Estimates of points, and what was done to those with odd pixels or frames."""
         frames = np.ascontiguousarray(frames, np.uint32)
         frame_time = np.ascontiguousarray(frame_time, np.float64)
         pump_open = np.ascontiguousarray(pump_open, np.float64)
@@ -187,8 +181,8 @@ class Reducer:
             estimate(*fixed, shares[0])
         else:
             list(_threads().map(lambda share: estimate(*fixed, share), shares))
-        health = [healthy(count, pixels)] * points
-        for i in np.flatnonzero(estimates.suspect):
+        health: dict[int, Health] = {}
+        for i in np.flatnonzero(estimates.suspect).tolist():
             mended, health[i] = mend(frames[i], frame_time[i], pump_open[i], self._setup)
             mended.sums[0, 1, health[i].blind] = np.nan
             for name in set(Estimates._fields) - {"suspect", "spectra", "moved"}:
@@ -197,7 +191,7 @@ class Reducer:
                 estimates.spectra[i] = mended.spectra[0]
         return estimates, health
 
-    def _results(self, estimates: Estimates, health: list[Health]) -> list[PointResult]:
+    def _results(self, estimates: Estimates, health: Mapping[int, Health]) -> PointResult:
         numbers = np.where(estimates.found, estimates.numbers.T, np.nan)
         delta, alone, least, drift, source, shape, common, _ = numbers
         variance = alone + shape
@@ -214,36 +208,35 @@ class Reducer:
             # Shares may be negative: the variance of their times, but for a rare fringe, is not.
             variances = (share * self.pixel_delay**2).sum(axis=1) - when[0] ** 2
             when[1] = np.sqrt(np.maximum(variances, 0.0))
-        found = estimates.found.tolist()
-        columns = {
-            "delta_phi": delta,
-            "delta_phi_sigma": sigma,
-            "delta_n": delta * scale,
-            "delta_n_sigma": sigma * scale,
-            "delta_n_limit": np.sqrt(least) * scale,
-            "delta_n_systematic": np.sqrt(common) * scale,
-            "drift_share": drift / variance,
-            "source_share": source / variance,
-            "carrier_density": density[1],
-            "carrier_density_sigma": np.abs(density[2] - density[0]) / 2,
-            "visibility": np.hypot(cos, sin),
-            "phase": np.arctan2(sin, cos),
-            "path": path,
-            "probe_delay": when[0],
-            "probe_spread": when[1],
-        }
-        lists: dict[str, Iterable[Any]] = {k: values.tolist() for k, values in columns.items()}
-        lists |= {
-            "frames_used": (len(each.rows) * ok for each, ok in zip(health, found, strict=True)),
-            "frames_saturated": (each.saturated for each in health),
-            "frames_rejected": (each.rejected for each in health),
-            "frames_slipped": (each.slipped for each in health),
-            "pixels_repaired": (each.repaired for each in health),
-            "pixels_masked": (each.masked for each in health),
-            "fluorescence": estimates.sums[:, 1].copy(),
-        }
-        ordered = (lists[name] for name in PointResult._fields)
-        return [PointResult._make(values) for values in zip(*ordered, strict=True)]
+        used = np.full(len(delta), estimates.moved.shape[2])
+        counts = np.zeros((5, len(delta)), int)
+        for i, each in health.items():
+            used[i] = len(each.rows)
+            counts[:, i] = each.saturated, each.rejected, each.slipped, each.repaired, each.masked
+        return PointResult(
+            delta_phi=delta,
+            delta_phi_sigma=sigma,
+            delta_n=delta * scale,
+            delta_n_sigma=sigma * scale,
+            delta_n_limit=np.sqrt(least) * scale,
+            delta_n_systematic=np.sqrt(common) * scale,
+            drift_share=drift / variance,
+            source_share=source / variance,
+            carrier_density=density[1],
+            carrier_density_sigma=np.abs(density[2] - density[0]) / 2,
+            visibility=np.hypot(cos, sin),
+            phase=np.arctan2(sin, cos),
+            path=path,
+            probe_delay=when[0],
+            probe_spread=when[1],
+            frames_used=used * estimates.found,
+            frames_saturated=counts[0],
+            frames_rejected=counts[1],
+            frames_slipped=counts[2],
+            pixels_repaired=counts[3],
+            pixels_masked=counts[4],
+            fluorescence=estimates.sums[:, 1].copy(),
+        )
 
 
 @cache

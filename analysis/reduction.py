@@ -84,17 +84,16 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     times, opens = dataset["frame_time"].values, dataset["pump_open"].values
     changes = varying(dataset)
     keep = changes == ["delay"]
-    results: list[PointResult] = []
-    spectra: dict[int, PointSpectra] = {}
+    blocks: list[PointResult] = []
+    spectra: list[PointSpectra | None] = []
     for part, frames in _blocks(dataset["frames"]):
-        if not keep:
-            results += reducer.points(frames, times[part], opens[part])
-            continue
-        found = reducer.points_and_spectra(frames, times[part], opens[part])
-        for i, (result, kept) in enumerate(found, part.start):
-            results.append(result)
-            if kept is not None:
-                spectra[i] = kept
+        if keep:
+            result, kept = reducer.points_and_spectra(frames, times[part], opens[part])
+            spectra += kept
+        else:
+            result = reducer.points(frames, times[part], opens[part])
+        blocks.append(result)
+    results = PointResult._make(map(np.concatenate, zip(*blocks, strict=True)))
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
     if keep:
@@ -126,7 +125,7 @@ def _read(frames: xr.DataArray, part: slice) -> NDArray[Any]:
 
 
 def reduced_dataset(
-    raw: xr.Dataset, coordinates: Mapping[str, ArrayLike], results: Sequence[PointResult]
+    raw: xr.Dataset, coordinates: Mapping[str, ArrayLike], results: PointResult
 ) -> xr.Dataset:
     """Gather the results of points in a reduced dataset.
 
@@ -136,7 +135,8 @@ def reduced_dataset(
         Raw dataset, or its `wavelength` and attributes alone.
     coordinates : mapping
         `delay`, `x`, `y` and `fluence` of the P points.
-    results : sequence of P PointResult
+    results : PointResult
+        Arrays over the points.
 
     Returns
     -------
@@ -146,16 +146,15 @@ def reduced_dataset(
         over `point` and `wavelength`. The attributes say how it was made.
     """
     columns = {
-        name: ("point", np.array([getattr(result, name) for result in results]), {"units": units})
-        for name, units in _UNITS.items()
+        name: ("point", getattr(results, name), {"units": units}) for name, units in _UNITS.items()
     }
     reduced = xr.Dataset(columns, attrs=_provenance(raw))
     if raw.attrs["material"] not in MATERIALS:
         reduced = reduced.drop_vars(["carrier_density", "carrier_density_sigma"])
     if "chirp_delay" not in raw.attrs:
         reduced = reduced.drop_vars(["probe_delay", "probe_spread"])
-    fluorescence = np.stack([result.fluorescence for result in results])
-    reduced["fluorescence"] = ("point", "wavelength"), fluorescence, {"units": "counts"}
+    by_colour = "point", "wavelength"
+    reduced["fluorescence"] = by_colour, results.fluorescence, {"units": "counts"}
     for name, values in {**coordinates, "wavelength": raw["wavelength"].values}.items():
         entry = VARIABLES[name]
         reduced[name] = entry.dims, np.asarray(values, float), {"units": entry.units}
@@ -176,18 +175,20 @@ def _provenance(raw: xr.Dataset) -> dict[str, object]:
 
 
 def _add_chirp_resolved(
-    reduced: xr.Dataset, reducer: Reducer, spectra: Mapping[int, PointSpectra]
+    reduced: xr.Dataset, reducer: Reducer, spectra: Sequence[PointSpectra | None]
 ) -> None:
     """Add Δn against time, or a note on why there is none."""
-    usable, scale = list(spectra), reducer.delta_n_per_phase
+    usable = [i for i, point in enumerate(spectra) if point is not None]
+    found_in = [point for point in spectra if point is not None]
+    scale = reducer.delta_n_per_phase
     bins = reducer.band.bins
     scan = Scan(
         model=reducer.model,
         wavelength=reducer.band.wavelength,
         light=bins.light / np.diff(bins.edge),
-        spectra=list(spectra.values()),
+        spectra=found_in,
         delay=reduced["delay"].values[usable],
-        drift=np.array([point.drift_sigma for point in spectra.values()]),
+        drift=np.array([point.drift_sigma for point in found_in]),
         resolution=reducer.resolution,
     )
     try:

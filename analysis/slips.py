@@ -76,9 +76,9 @@ def effects(
     waves, white, size = np.empty(len(time), np.complex128), np.zeros(2), 0.0
     angle, cosines, sines = np.zeros((3, len(time)))
     for begin, end in edges:
-        middle = time[begin:end].mean()
+        middle, turn = time[begin:end].mean(), 2 * np.pi / (time[end] - time[begin])
         for f in range(begin, end):
-            angle[f] = 2 * np.pi * (time[f] - middle) / (time[end] - time[begin])
+            angle[f] = turn * (time[f] - middle)
     cosines_and_sines(angle, cosines, sines)
     for period in range(len(edges)):
         begin, end = edges[period]
@@ -87,22 +87,24 @@ def effects(
         for f in range(begin, end):
             away = time[f] - middle
             waves[f] = complex(cosines[f], -sines[f])
-            mean += waves[f] / count
+            mean += waves[f]
             slope += away * waves[f]
             square += away * away
-        slope /= square
+        mean *= 1 / count  # to divide complex numbers takes many times longer
+        slope *= 1 / square
         seen, caused = 0.0j, 0.0j
         for f in range(begin, end):
             wave = waves[f] - mean - (time[f] - middle) * slope
             seen += wave * moved[0, f]
             caused += wave * moved[3, f]
-            white[0] += wave.real**2 * moved[4, f] / len(edges)
-            white[1] += wave.imag**2 * moved[4, f] / len(edges)
+            white[0] += wave.real**2 * moved[4, f]
+            white[1] += wave.imag**2 * moved[4, f]
         power = caused.real**2 + caused.imag**2
         if power > 0:  # or nothing can be seen
-            found[period] = seen * np.conj(caused) / power
+            found[period] = seen * np.conj(caused) * (1 / power)
         scaled[period] = seen
         size += power / len(edges)
+    white /= len(edges)
     steps = scaled[1:] - scaled[:-1]
     cosine, sine = max(_variance(steps.real), white[0]), max(_variance(steps.imag), white[1])
     for period in range(len(edges)):
@@ -162,11 +164,12 @@ def slipped(moved: Floats, time: Floats, opened: Floats, known: float) -> bool:
         return False
     found, scaled, variance = effects(moved, time, edges)
     sure = _sure(len(edges))
-    return (
-        _turned(known + found.sum() / len(found), variance / len(found), sure)
-        or break_point(scaled, sure) > 0
-        or np.abs(scaled - scaled.sum() / len(scaled)).max() ** 2 > sure
-    )
+    if _turned(known + found.sum() / len(found), variance / len(found), sure):
+        return True
+    away = scaled - scaled.sum() / len(scaled)
+    squares = away.real**2 + away.imag**2
+    # One period, or a step, can be no farther off than all are.
+    return squares.sum() > sure and (squares.max() > sure or break_point(scaled, sure) > 0)
 
 
 def frames_that_fit(moved: Floats, time: Floats, opened: Floats, known: float) -> NDArray[np.bool_]:

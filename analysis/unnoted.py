@@ -85,7 +85,7 @@ def _resolution(dataset: xr.Dataset) -> float:
     def misfit(square: float) -> float:
         reducer = Reducer.from_dataset(dataset.assign_attrs(resolution=float(np.sqrt(square))))
         total = 0.0
-        for _, spectra in reducer.points_and_spectra(frames, times, opened):
+        for spectra in reducer.points_and_spectra(frames, times, opened)[1]:
             if spectra is not None:
                 rest = spectra.off - reducer.model.derivatives(spectra.fringe)[0]
                 total += float(spectra.off_weight @ rest**2)

@@ -35,4 +35,5 @@ def warm_up() -> None:
         gain=4.0,
         read_noise=10.0,
     )
-    reducer.point_and_spectra(frames, np.arange(_FRAMES) / 120, opened)
+    times = np.arange(_FRAMES) / 120
+    reducer.points_and_spectra(frames[np.newaxis], times[np.newaxis], opened[np.newaxis])

@@ -36,7 +36,7 @@ from analysis.raw import open_raw, write_raw
 from analysis.reduction import Reducer, reduce_scan
 
 FRAMES, PIXELS = 120, 1044  # a point is a second of frames of the spectrometer
-IN_MEMORY, ON_DISK = 48, 200  # points
+IN_MEMORY, ON_DISK = 240, 200  # points; 120 MB of frames, more than a processor's cache holds
 COLUMNS = 6
 TURN = 0.2  # s: a core that was idle takes a while to get up to speed
 CORES = len(os.sched_getaffinity(0))

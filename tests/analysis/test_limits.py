@@ -21,6 +21,7 @@ from handmade import (
 from handmade import Plate as IdealPlate
 from scipy.ndimage import gaussian_filter1d
 
+from analysis.outliers import ends_at
 from analysis.reduction import reduce_scan
 
 RESOLUTION = 1.5 / np.sqrt(8 * np.log(2)) / 0.72  # pixels: 1.5 nm FWHM, 0.72 nm apart
@@ -267,17 +268,30 @@ def test_several_pixels_that_see_no_light_are_left_out(level, thickness):
     assert abs(error) < 4
 
 
-def test_frames_clipped_below_the_full_well_are_noticed():
+@pytest.mark.parametrize("ceiling", [110_000, 2**17 - 1])
+def test_frames_clipped_below_the_full_well_are_noticed(ceiling):
     """A camera of fewer bits whose file does not say so: its top is where several pixels end."""
 
     def clip(frames):
         frames[::10] = (frames[::10] * 1.7).astype(np.uint32)
-        np.minimum(frames, 2**17 - 1, out=frames)
+        np.minimum(frames, ceiling, out=frames)
 
     result, error = damaged(clip, drift=0.0)
     assert result["frames_saturated"] == 12
     assert result["frames_used"] == 108
     assert abs(error) < 4
+
+
+@pytest.mark.parametrize("width", [10.0, 30.0, 100.0, 300.0])
+@pytest.mark.parametrize("noise", [0.0, 150.0])
+def test_what_is_cut_off_is_told_from_a_smooth_crest_that_rounding_makes_flat(width, noise):
+    rng = np.random.default_rng(1)
+    pixel = np.arange(-140, 141)
+    shape = np.exp(-((pixel / width) ** 2) / 2)
+    flat = np.rint(800 * shape).astype(np.uint32)[np.newaxis]
+    assert np.count_nonzero(flat == flat.max()) < 4 or not ends_at(800, flat)
+    bright = 120_000 * shape + noise * rng.standard_normal((20, 281))
+    assert ends_at(110_000, np.minimum(np.rint(np.maximum(bright, 0)), 110_000).astype(np.uint32))
 
 
 def test_cosmic_rays_are_taken_out_of_their_frames():

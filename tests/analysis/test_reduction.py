@@ -99,7 +99,7 @@ def test_the_fitted_model_is_the_spectrum_with_and_without_the_pump():
     scan = Plate(np.array([1e-2]), bend=0.031, phase=2.6).dataset()
     reducer = Reducer.from_dataset(scan)
     names = ("frames", "frame_time", "pump_open")
-    result, spectra = reducer.point_and_spectra(*(scan[name].values[0] for name in names))
+    result, (spectra,) = reducer.points_and_spectra(*(scan[name].values for name in names))
     off, _ = reducer.model.derivatives(spectra.fringe)
     on, _ = reducer.model.derivatives(spectra.fringe, result.delta_phi)
     np.testing.assert_allclose(off, spectra.off, atol=2e-3)
