@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from benchmarks.bench_sensitivity import Found, drift_bound, rise, unlike_plates
+from benchmarks.bench_sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
 from benchmarks.formula_plate import (
     GAIN,
     HALF,
@@ -17,6 +17,7 @@ from benchmarks.formula_plate import (
 )
 from benchmarks.paper_baseline import reduce_as_published
 from benchmarks.sensitivity_page import draw, page
+from ocm_ophyd.twin import load_scenario
 
 DELTA_N = 3e-3
 
@@ -49,6 +50,20 @@ def test_the_sign_is_the_samples_and_the_phase_follows_every_frame():
     # 2 k L Δn at the window's middle, where 1/λ is the mean of both ends'
     expected = 2 * np.pi * (1 / 0.925 + 1 / 1.125) * plate.thickness * DELTA_N
     assert slope == pytest.approx(expected, rel=0.02)
+
+
+def test_the_default_scenario_shows_the_papers_sensitivity_and_the_limit_is_far_below():
+    scenario = load_scenario(None)
+    found = sensitivity(scenario, periods=400, averaged=(1,))
+    published, project, limit = (found[name][0] for name in ("published", "project", "limit"))
+    assert published == pytest.approx(1e-3, rel=0.15)  # 400 points: known to 3.5 %
+    assert project < 0.3 * published
+    assert limit < 0.1 * project
+    # what the published reduction takes for a phase is the sway of the spectrum
+    steady = scenario.probe.model_copy(update={"slow_tilt_noise": 0.0})
+    still = sensitivity(scenario.model_copy(update={"probe": steady}), periods=400, averaged=(1,))
+    assert still["published"][0] < 0.3 * published
+    assert still["project"][0] == pytest.approx(project, rel=0.1)
 
 
 def test_a_rise_is_that_of_the_error_function():
