@@ -25,7 +25,7 @@ from analysis.mixtures import by_mixture, telling
 from analysis.outliers import ceiling, odd_bins, pixel_stands_out
 from analysis.point_fit import Fitted, fit_again, look_first
 from analysis.slips import slipped
-from analysis.spectra import LOST, Setup, energy_weights, normalise, steady
+from analysis.spectra import LOST, Setup, energy_weights, normalise, steady, variance_of_mean
 
 Floats = NDArray[np.float64]
 
@@ -166,7 +166,8 @@ def estimate(
             contrast = displace(frames[point], opened, first.p[STATIC], ways, weight, setup, moved)
             steady(levels, ways, moved, contrast, opened, weights)
             used[:] = weights
-            found = fit_again(first, levels, weight, weights, setup)
+            swayed = variance_of_mean(moved[2])
+            found = fit_again(first, levels, weight, weights, swayed, setup)
             locked, rate = _locked(moved, time, opened, setup, weights[1])
             weights[1] /= dot(weights[1], opened)
             mixed = found.p[STATIC] ** 2 * moved[1].var() > _MIXED * count * locked.variance
@@ -186,7 +187,8 @@ def estimate(
             seen = by_mixture(
                 frames[point], opened, found.p, levels, weight, used, setup, moved, rate, walking
             )
-            beside = fit_again(first, levels, weight, used, setup).p[STATIC] - found.p[STATIC]
+            beside = fit_again(first, levels, weight, used, swayed, setup).p[STATIC]
+            beside -= found.p[STATIC]
             effect = _joined(locked, (beside, seen[1], seen[2], seen[3]))
         _tell(found, effect, locked.drift, setup, out, point)
         out.suspect[point] |= not out.found[point]

@@ -15,6 +15,7 @@ from analysis.fringe_solver import (
     OFF,
     ON,
     STATIC,
+    Grid,
     derivatives,
     fit,
     fit_fringe,
@@ -111,10 +112,15 @@ def look_first(levels: Floats, weight: Floats, weights: Floats, setup: Setup) ->
 
 @compiled
 def fit_again(
-    first: First, levels: Floats, weight: Floats, weights: Floats, setup: Setup
+    first: First, levels: Floats, weight: Floats, weights: Floats, swayed: float, setup: Setup
 ) -> Fitted:
-    """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`."""
-    grid, bins, p, chosen = setup.grid, levels.shape[1], first.p.copy(), first.chosen
+    """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`.
+
+    By the variance `swayed` the tilt of the light beside the reference's is less well known.
+    """
+    bins, p, chosen, prior = levels.shape[1], first.p.copy(), first.chosen, setup.grid.prior.copy()
+    prior[1] = 1 / (1 / prior[1] + swayed)
+    grid = Grid(setup.grid.axes, setup.grid.bases, setup.grid.starts, prior, setup.grid.expected)
     off_power, power = dot(weights[0], weights[0]), dot(weights[1], weights[1])
     data, both = np.empty((2, bins)), np.empty((2, bins))
     data[0], data[1] = levels[0], levels[0] + levels[1]

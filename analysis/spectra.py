@@ -15,6 +15,9 @@ LOST = 0.2
 """Share of a frame's light; more missing or too much is no laser's noise."""
 
 
+_BLOCKS = 6  # long enough for light that sways at a table's frequencies in a point of half a second
+
+
 class Setup(NamedTuple):
     """What is fixed during a run.
 
@@ -115,3 +118,14 @@ def steady(
                 part = added[state, on, way]
                 for i in range(levels.shape[1]):
                     levels[state, i] -= part * ways[on, 1 + way, i]
+
+
+@compiled
+def variance_of_mean(values: Floats) -> float:
+    """Variance of the mean of values (F,) whose neighbours may be alike, by the means of blocks."""
+    size = max(len(values) // _BLOCKS, 1)
+    count, mean, square = 0, 0.0, 0.0
+    for begin in range(0, len(values) - size + 1, size):
+        block = values[begin : begin + size].mean()
+        count, mean, square = count + 1, mean + block, square + block * block
+    return (square - mean * mean / count) / (count - 1) / count

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
+from analysis.reduction import reduce_scan
 from benchmarks.bench_sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
 from benchmarks.formula_plate import (
     GAIN,
@@ -116,6 +117,25 @@ def test_frames_of_the_formula_are_what_the_reduction_expects():
     point = FormulaPlate(1.2).dataset(np.array([DELTA_N]), 12, seed=1)
     assert point.attrs["thickness"] == pytest.approx(1.5, abs=0.02)  # 1.2 fringes are 1.5 um
     assert np.diff(point["frame_time"].values[0]) == pytest.approx(SLOT)
+
+
+@pytest.mark.parametrize("fringes", [0.4, 0.7])
+@pytest.mark.parametrize("phase", [0.5, 1.0])
+def test_sigma_holds_where_the_light_of_a_thin_plate_sways(fringes, phase):
+    """By 4 % within 50 ms: then a point's mean tilt is less well known than the reference's."""
+    rng = np.random.default_rng(7)
+    points, frames, delta_n = 60, 60, 1e-2
+    kept = np.exp(-SLOT / 0.05)
+    tilt = 0.04 * rng.standard_normal((points, frames))
+    for f in range(1, frames):
+        tilt[:, f] = kept * tilt[:, f - 1] + np.sqrt(1 - kept**2) * tilt[:, f]
+    still = FormulaPlate(fringes, phase).dataset(np.full(points, delta_n), frames, seed=1)
+    light = still["frames"] - still["dark"]
+    slope = (WAVELENGTH - 1025) / 100
+    swayed = light * (1 + tilt[:, :, np.newaxis] * slope) + still["dark"]
+    point = reduce_scan(still.assign(frames=np.rint(swayed).astype(np.uint32)))
+    pull = (point["delta_n"] - delta_n) / point["delta_n_sigma"]
+    assert 0.5 < np.sqrt((pull**2).mean()) < 1.15
 
 
 def test_page_and_figure_show_every_row(tmp_path):
