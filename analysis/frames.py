@@ -1,8 +1,9 @@
 """Passes over the frames of a point, compiled: sums over frames, and sums over pixels.
 
 Counts are taken as 32-bit floats, which hold 24 bits of them exactly, sixteen at a time; sums over
-many frames are carried on in 64 bits. A second of frames fits a core's cache, so that only the
-first pass waits for memory.
+many frames are carried on in 64 bits. The first pass waits for memory, and goes through the frames
+as they lie there: several at a time would spare sums being loaded and stored, but take longer. A
+second of frames fits a core's cache, so that later passes do not wait.
 """
 
 import numpy as np
@@ -15,8 +16,7 @@ Singles = NDArray[np.float32]
 Frame = NDArray[np.uint32]
 Frames = NDArray[np.uint32]
 
-_AT_ONCE = 8  # frames added up in registers
-_IN_32_BITS = 64  # frames added up in 32 bits, a multiple of these
+_IN_32_BITS = 64  # frames added up in 32 bits
 
 
 @compiled
@@ -26,30 +26,18 @@ def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Singles:
     Returns the largest count of each pixel (K,).
     """
     pixels = frames.shape[1]
-    weight = weights.astype(np.float32)
+    singles = weights.astype(np.float32)
     one, other = np.zeros(pixels, np.float32), np.zeros(pixels, np.float32)
     high = np.zeros(pixels, np.float32)
     sums[:] = 0.0
-    for begin in range(0, len(frames), _AT_ONCE):
-        block = frames[begin : begin + _AT_ONCE]
-        if len(block) == _AT_ONCE:
-            for k in range(pixels):
-                a, b, most = one[k], other[k], high[k]
-                for f in range(_AT_ONCE):
-                    count = np.float32(block[f, k])
-                    a += weight[0, begin + f] * count
-                    b += weight[1, begin + f] * count
-                    most = max(most, count)
-                one[k], other[k], high[k] = a, b, most
-        else:
-            for f in range(len(block)):
-                for k in range(pixels):
-                    count = np.float32(block[f, k])
-                    one[k] += weight[0, begin + f] * count
-                    other[k] += weight[1, begin + f] * count
-                    high[k] = max(high[k], count)
-        end = begin + _AT_ONCE
-        if end % _IN_32_BITS == 0 or end >= len(frames):
+    for f in range(len(frames)):
+        frame, weight, other_weight = frames[f], singles[0, f], singles[1, f]
+        for k in range(pixels):
+            count = np.float32(frame[k])
+            one[k] += weight * count
+            other[k] += other_weight * count
+            high[k] = max(high[k], count)
+        if (f + 1) % _IN_32_BITS == 0 or f + 1 == len(frames):
             for k in range(pixels):
                 sums[0, k] += one[k]
                 sums[1, k] += other[k]
