@@ -225,11 +225,8 @@ def displacements(
             state, by_phase = _state(mixed, sine, cosine, tilt[i], i)
             tilted = _vector(mixed, 3, i)
             row = _cross(state, tilted)  # of the inverse Jacobian, but for its determinant
-            scale, seen_now = (
-                1 / _dot(by_phase, row),
-                _scaled((seen[0, i], seen[1, i], seen[2, i]), 1 / energy[i]),
-            )
-            away = _sum(seen_now, state, -1.0)
+            scale = 1 / _dot(by_phase, row)
+            away = _sum(_scaled((seen[0, i], seen[1, i], seen[2, i]), 1 / energy[i]), state, -1.0)
             step = scale * _dot(row, away)
             energy[i] *= max(1 + scale * _dot(_cross(tilted, by_phase), away), 1e-3)
             tilt[i] += scale * _dot(_cross(by_phase, state), away)

@@ -229,11 +229,12 @@ def _tell(
     p[:] = found.p
     p[STATIC] += effect.value
     numbers[0], numbers[1] = p[STATIC], effect.variance + found.extra
-    numbers[2], numbers[3], numbers[4] = effect.limit, effect.drift, effect.source
+    numbers[2], numbers[3] = effect.limit, effect.drift
     numbers[5], numbers[6] = variance_by_shape(p, found.covariance, found.link, setup.grid.prior)
-    numbers[7] = drift
+    rest = numbers[1] + numbers[5] - effect.drift
+    numbers[4], numbers[7] = min(effect.source + found.by_sway, rest), drift
     out.covariance[point], out.share[point] = found.covariance, found.share
-    out.found[point] = np.isfinite(numbers.sum())
+    out.found[point] = np.isfinite(numbers.sum()) and numbers[1] > 0
 
 
 @compiled

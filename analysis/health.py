@@ -92,7 +92,7 @@ class _Patient:
         highest = self._frames.max(axis=0).astype(np.float32)
         lit = self._frames[:, self._setup.bins.pixel]
         end, top = self._setup.saturation, ceiling(highest, self._setup)
-        if top < end and ends_at(top, lit):
+        if top < end and highest.max() <= top and ends_at(top, lit):
             end = top
         saturated = lit >= end
         mostly = saturated.mean(axis=0) > 0.5

@@ -12,10 +12,8 @@ Singles = NDArray[np.float32]
 OUTLIER = 8.0
 """Standard deviations from what a pixel of a frame should show: no false alarm in a night."""
 
-SAME = 4
-"""Lit pixels that share one count, which noise would hardly do."""
-
-_CREST = 8.0  # counts by which it falls beside pixels that rounding alone makes equal; less: 2 or 3
+_SAME = 4  # lit pixels with one largest count: hardly by chance
+_RUN = 3  # of these side by side
 _STILL = 0.01  # of its noise, above which a pixel's largest count lies
 _ODD_BIN = 0.01  # of the light: less in one bin moves the fringe by some parts in 10 000
 
@@ -43,27 +41,45 @@ def ceiling(high: Singles, setup: Setup) -> float:
 
     Infinite where there is no such count.
     """
-    top, count = 0.0, 0
+    top = count = run = longest = 0.0
     for k in setup.bins.pixel:
         if high[k] > top:
-            top, count = high[k], 0
+            top, count, run, longest = high[k], 0.0, 0.0, 0.0
+        run = run + 1 if high[k] == top else 0.0
         count += high[k] == top
-    return top if count >= SAME else np.inf
+        longest = max(longest, run)
+    return top if count >= _SAME and (longest >= _RUN or _full(top)) else np.inf
+
+
+@compiled
+def _full(count: float) -> bool:
+    """Whether a count fills all of its bits."""
+    bits = np.log2(count + 1)
+    return bits == np.rint(bits)
 
 
 def ends_at(top: float, counts: NDArray[np.uint32]) -> bool:
-    """Whether frames of lit pixels (F, N) that share a largest count end there: a camera's end.
+    """Whether the camera ends at the largest count of lit pixels (F, N).
 
-    A converter ends at 2ⁿ − 1. At any other count the spectrum must break off: several pixels of
-    one frame share it, and those beside them lie well below, as no smooth crest has them.
+    A converter ends at 2ⁿ − 1. At any other count the spectrum must break off in some frame:
+    neighbours share the count, and beside them it falls as no smooth crest does that rounding makes
+    flat there.
     """
-    if np.log2(top + 1).is_integer():
-        return True
-    high = counts == top
-    high[high.sum(axis=1) < SAME] = False
-    edge = high[:, :-1] != high[:, 1:]
-    drops = np.abs(np.diff(counts.astype(np.int64), axis=1))[edge]
-    return len(drops) > 0 and float(np.median(drops)) > _CREST
+    return _full(top) or any(_is_cut(frame == top, frame) for frame in counts)
+
+
+def _is_cut(high: NDArray[np.bool_], counts: NDArray[np.uint32]) -> bool:
+    """Whether neighbours that share the largest count (N,) of a frame are cut off there."""
+    if np.count_nonzero(high) < _RUN:
+        return False
+    ends = np.flatnonzero(np.diff(high, prepend=False, append=False)).reshape(-1, 2)
+    for begin, end in ends[ends[:, 1] - ends[:, 0] >= _RUN]:
+        beside = [float(counts[k]) for k in (begin - 2, end + 1) if 0 <= k < len(counts)]
+        size, drop = end - begin, float(counts[begin]) - max(beside, default=0.0)
+        # Rounding makes n pixels of a parabola equal if it falls by a count within n/2 of them.
+        if drop > 2 + 8 * (size + 2) / size**2:
+            return True
+    return False
 
 
 @compiled_within

@@ -81,6 +81,8 @@ class Fitted(NamedTuple):
         Covariances of Δ with the fringe's parameters.
     extra : float
         What not to know contrast, slope and frequency adds to the variance of Δ.
+    by_sway : float
+        Part of the variance of Δ that the sway of the light's tilt makes.
     """
 
     p: Floats
@@ -89,6 +91,7 @@ class Fitted(NamedTuple):
     share: Floats
     link: Floats
     extra: float
+    by_sway: float
 
 
 @compiled
@@ -116,7 +119,7 @@ def fit_again(
 ) -> Fitted:
     """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`.
 
-    By the variance `swayed` the tilt of the light beside the reference's is less well known.
+    `swayed` is the variance of the point's mean tilt, and is added to that of the reference's.
     """
     bins, p, chosen, prior = levels.shape[1], first.p.copy(), first.chosen, setup.grid.prior.copy()
     prior[1] = 1 / (1 / prior[1] + swayed)
@@ -148,4 +151,5 @@ def fit_again(
         link[a] = covariance[STATIC, a] if first.together else dot(covariance[a], by_fringe)
     fringe = covariance[:STATIC, :STATIC].copy()
     extra = max(step_covariance[0, 0] - first.alone, 0.0)
-    return Fitted(p, fringe, off, functional * by_on[STATIC], link, extra)
+    by_sway = (link[1] * prior[1]) ** 2 * swayed
+    return Fitted(p, fringe, off, functional * by_on[STATIC], link, extra, by_sway)

@@ -28,9 +28,9 @@ class PointResult(NamedTuple):
         Standard deviation of the error of Δn that all points with this fringe share, RIU: what
         reference, group index and thickness leave open of its scale. Part of `delta_n_sigma`.
     drift_share, source_share : float or (P,) array
-        Parts of the variance of Δn that are drift of the path, and noise of the light beyond pulse
-        energy, tilt and shot noise. The rest is shot and read noise, in the point's own fringe as
-        well.
+        Parts of the variance of Δn that are drift of the path, and noise of the light: beyond pulse
+        energy, tilt and shot noise, and by how far its mean tilt is from the reference's. The rest
+        is shot and read noise, in the point's own fringe as well.
     carrier_density, carrier_density_sigma : float or (P,) array
         cm⁻³; NaN where the material has no model.
     visibility, phase, path : float or (P,) array

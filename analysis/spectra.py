@@ -15,7 +15,7 @@ LOST = 0.2
 """Share of a frame's light; more missing or too much is no laser's noise."""
 
 
-_BLOCKS = 6  # long enough for light that sways at a table's frequencies in a point of half a second
+_BLOCKS = 6  # so few that neighbouring ones differ, in half a second at a table's frequencies
 
 
 class Setup(NamedTuple):

@@ -29,6 +29,7 @@ STEP = 0.004  # mm, full step of the delay stage (OSMS26-300)
 STORED_TIME_ZERO = 285.0  # mm, where the delay stage looks first
 CHOPPER = 20.0  # Hz
 PERIODS = 20  # of the chopper a point
+REFERENCE_PERIODS = 100
 DEAD_TIME = 0.1  # s between points, for moves and files
 SUBSTRATE = 0.03  # mm, sample stage: bare glass beside the crystal
 PUMP_WAIST = 2.25  # um, stated in the paper: turns power into fluence
@@ -96,7 +97,7 @@ class Laboratory:
         """Dark frame, and the bare substrate as the interference-free spectrum."""
         for name, probe, place in (("dark", False, 0.0), ("reference", True, SUBSTRATE)):
             self._set(pump_shutter_open=False, probe_shutter_open=probe, sample_x=place)
-            self._spectra[name] = self._expose(PERIODS)[0].mean(axis=0)
+            self._spectra[name] = self._expose(REFERENCE_PERIODS)[0].mean(axis=0)
         self._set(probe_shutter_open=True, sample_x=0.0)
 
     def calibrate_pump_power(self) -> None:

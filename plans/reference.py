@@ -16,7 +16,7 @@ __all__ = ["record_reference"]
 
 @recorded
 def record_reference(
-    instrument: Instrument, *, sample: str, periods: int = 20, md: dict[str, Any] | None = None
+    instrument: Instrument, *, sample: str, periods: int = 100, md: dict[str, Any] | None = None
 ) -> Plan:
     """Record the dark and the interference-free spectrum, and store them for later runs.
 
@@ -31,7 +31,8 @@ def record_reference(
     sample : str
         Name of the sample.
     periods : int
-        Chopper periods that each spectrum is averaged over.
+        Chopper periods that each spectrum is averaged over: the light's spectrum sways, and what
+        it was by chance is in all points that are divided by it.
     md : dict, optional
         Further metadata.
 
