@@ -69,6 +69,9 @@ def test_the_scenarios_drift_and_source_noise_are_found(noise):
     fast = probe.pulse_energy_noise / 20  # 400 pulses an exposure
     energy = noise.found["pulse_energy"].value
     assert fast < energy < 1.5 * np.hypot(fast, probe.slow_energy_noise)
+    # 20 s of light that forgets its tilt in 50 ms: known to 5 %
+    tilt = noise.found["pulse_tilt"].value
+    assert tilt == pytest.approx(np.hypot(probe.pulse_tilt_noise / 20, probe.slow_tilt_noise), 0.2)
 
 
 def shot_limit(dataset):

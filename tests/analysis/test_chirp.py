@@ -20,10 +20,7 @@ ZERO = 0.4  # ps, of `step`
 BAND = np.linspace(940, 1110, 18)  # nm
 
 
-@pytest.fixture(autouse=True)
-def _without_installation(monkeypatch):
-    """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+pytestmark = pytest.mark.usefixtures("without_installation")
 
 
 def scan(

@@ -44,9 +44,7 @@ START = {
 
 
 @pytest.fixture(autouse=True)
-def _without_installation(monkeypatch):
-    """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+def _without_installation(monkeypatch, without_installation):
     monkeypatch.setattr("analysis.derived.version", lambda _: "0")
 
 

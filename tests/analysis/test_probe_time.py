@@ -20,10 +20,7 @@ FRAMES, CHOPPER, CENTRE = 24, 20.0, 1025.0  # Hz, nm
 DRIFT = np.linspace(-np.pi, np.pi, 12, endpoint=False)  # rad
 
 
-@pytest.fixture(autouse=True)
-def _without_installation(monkeypatch):
-    """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+pytestmark = pytest.mark.usefixtures("without_installation")
 
 
 class Laboratory:

@@ -39,10 +39,7 @@ def reduced(plate, seed=0):
     return reduce_scan(plate.dataset(seed))
 
 
-@pytest.fixture(autouse=True)
-def _without_installation(monkeypatch):
-    """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+pytestmark = pytest.mark.usefixtures("without_installation")
 
 
 # 1.2, 4 and 20 fringes over the band; the shift stays below a radian.

@@ -8,10 +8,7 @@ from analysis.rise import measure_rise
 from benchmarks.bench_resolution import DELAY, HEIGHT, ZERO, measure
 
 
-@pytest.fixture(autouse=True)
-def _without_installation(monkeypatch):
-    """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+pytestmark = pytest.mark.usefixtures("without_installation")
 
 
 @pytest.mark.slow

@@ -28,10 +28,7 @@ class Behind(Plate):
         return gaussian_filter1d(spectrum, max(self.resolution, 1e-3) * PIXELS)
 
 
-@pytest.fixture(autouse=True)
-def _without_installation(monkeypatch):
-    """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+pytestmark = pytest.mark.usefixtures("without_installation")
 
 
 def plate(thickness, resolution=0.0, delta_n=1e-3, points=20, **more):

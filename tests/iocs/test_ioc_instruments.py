@@ -5,19 +5,11 @@ import time
 
 import numpy as np
 import pytest
+from ca_client import LATENCY
 
 from ocm_ophyd.iocs.bench import Bench, SimulatedClock
 from ocm_ophyd.iocs.chopper import Chopper
 from ocm_ophyd.twin import Knobs
-
-
-def timed(client, name, value):
-    start = time.perf_counter()
-    client.put(name, value)
-    return time.perf_counter() - start
-
-
-LATENCY = 0.06  # s, what Channel Access and a loaded machine may add
 
 
 @pytest.mark.parametrize(
@@ -71,7 +63,8 @@ def test_a_shutter_takes_20_ms(slow, shutter):
     before = slow.get(f"{name}_RBV")
     assert before == (shutter != "Pump")  # the pump starts closed
     for state in (1 - before, before):
-        assert 0.019 < timed(slow, name, state) < 0.02 + LATENCY
+        taken = slow.quickest(name, state, 1 - state, 0.02)
+        assert 0.019 < taken < 0.02 + LATENCY
         assert slow.get(f"{name}_RBV") == state
 
 
@@ -85,12 +78,13 @@ def test_a_galvo_settles_on_a_step_of_its_converter(fast):
 
 @pytest.mark.parametrize(("start", "stop"), [(1.0, 2.0), (2.0, 1.5)])
 def test_the_liquid_crystal_relaxes_with_25_ms_and_completes_when_settled(slow, start, stop):
+    expected = 0.025 * np.log(abs(stop - start) / 5e-3)
+    taken = slow.quickest("Retarder:Voltage", stop, start, expected)
+    assert expected - 2e-3 < taken < expected + LATENCY
     slow.put("Retarder:Voltage", start)
     slow.until(lambda: slow.get("Retarder:Voltage_RBV") == start)
     seen = slow.watch("Retarder:Voltage_RBV")
-    taken = timed(slow, "Retarder:Voltage", stop)
-    expected = 0.025 * np.log(abs(stop - start) / 5e-3)
-    assert expected - 2e-3 < taken < expected + LATENCY
+    slow.put("Retarder:Voltage", stop)
     assert slow.get("Retarder:Voltage_RBV") == pytest.approx(stop, abs=5e-3)
     slow.until(lambda: slow.get("Retarder:Voltage_RBV") == stop)
     steps = np.sign(stop - start) * np.diff(seen)
@@ -175,7 +169,7 @@ def test_the_laser_gives_no_power_while_it_does_not_emit(fast):
 
 
 def test_the_power_meter_integrates_and_sees_the_pump_behind_its_shutter(slow):
-    assert 0.099 < timed(slow, "Power:Measure", 1) < 0.1 + LATENCY
+    assert 0.099 < slow.quickest("Power:Measure", 1, 0, 0.1) < 0.1 + LATENCY
     dark, dark_sigma = slow.get("Power:Power_RBV"), slow.get("Power:Sigma_RBV")
     slow.put("Shutter:Pump:Open", 1)
     slow.put("Power:Measure", 1)

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+from ca_client import LATENCY
 
 from ocm_ophyd.iocs.bench import Bench, SimulatedClock
 from ocm_ophyd.iocs.delay import DelayStage
@@ -12,7 +13,6 @@ from ocm_ophyd.twin import Knobs
 
 VELOCITY, ACCELERATION = 40.0, 400.0  # mm/s, mm/s²
 STEP, BACKLASH = 0.004, 0.04  # mm
-LATENCY = 0.06  # s, what Channel Access and a loaded machine may add
 
 
 def duration(distance):
@@ -29,27 +29,17 @@ def stage(slow):
     return slow
 
 
-def timed(client, position):
-    """Seconds of a move from 270 mm: the least of three, as others may use the machine."""
-    taken = []
-    for _ in range(3):
-        client.put("Delay:m1", 270.0)
-        start = time.perf_counter()
-        client.put("Delay:m1", position)
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
 @pytest.mark.parametrize("distance", [20.0, 2.0, STEP])
 def test_a_move_down_takes_its_physical_time(stage, distance):
-    taken = timed(stage, 270.0 - distance)
-    assert duration(distance) - 2e-3 < taken < duration(distance) + LATENCY
+    expected = duration(distance)
+    taken = stage.quickest("Delay:m1", 270.0 - distance, 270.0, expected)
+    assert expected - 2e-3 < taken < expected + LATENCY
     assert stage.get("Delay:m1.RBV") == pytest.approx(270.0 - distance, abs=1e-9)
 
 
 def test_a_move_up_goes_beyond_and_comes_back_from_above(stage):
-    taken = timed(stage, 272.0)
     expected = duration(2.0 + BACKLASH) + duration(BACKLASH)
+    taken = stage.quickest("Delay:m1", 272.0, 270.0, expected)
     assert expected - 2e-3 < taken < expected + LATENCY
 
 
@@ -109,12 +99,14 @@ def test_stop_brakes_and_completes_the_move(stage):
     move = stage.start("Delay:m1", 0.0)
     stage.until(lambda: stage.get("Delay:m1.RBV") < 265)
     assert stage.get("Delay:m1.MOVN") == 1
+    asked = time.perf_counter()
     before = stage.get("Delay:m1.RBV")
     stage.put("Delay:m1.STOP", 1)
+    passed = time.perf_counter() - asked
     move.result(5)
     after = stage.get("Delay:m1.RBV")
     # braking distance v²/2a, and what it runs until the readback and the command have passed
-    assert before - after < VELOCITY**2 / (2 * ACCELERATION) + VELOCITY * (0.1 + LATENCY)
+    assert before - after < VELOCITY**2 / (2 * ACCELERATION) + VELOCITY * (0.1 + passed)
     assert after > 250
     assert stage.get("Delay:m1") == pytest.approx(after)
     assert (stage.get("Delay:m1.DMOV"), stage.get("Delay:m1.MOVN")) == (1, 0)

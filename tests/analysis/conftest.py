@@ -1,0 +1,9 @@
+"""What tests of the analysis share."""
+
+import pytest
+
+
+@pytest.fixture
+def without_installation(monkeypatch):
+    """The version is the installed package's; tests also run from a bare checkout."""
+    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
