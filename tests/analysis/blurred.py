@@ -1,8 +1,8 @@
 """The plate of `handmade` behind a spectrometer's slit, noise to put on it, and faults."""
 
 import numpy as np
-from handmade import WAVELENGTH, phase_of
 from handmade import Plate as IdealPlate
+from handmade import phase_of
 from scipy.ndimage import gaussian_filter1d
 
 from analysis.reduction import reduce_scan
