@@ -1,8 +1,9 @@
 """Speed and memory of the reduction, each as a ratio to a bare version of the same work.
 
-Run as ``python benchmarks/bench_reduction.py``. One table; every ratio is of two things that were
+Run as ``python -m benchmarks.bench_reduction``. One table; every ratio is of two things that were
 timed in turn in one run, on all cores that the process may use: the median over the turns, with
-the quartiles, as others may use the machine.
+the quartiles, as others may use the machine. Another program's published figures stand below them,
+for orientation.
 
 - plain chain: numpy in float64 on every frame's probe band: dark and reference, resampling to equal
   steps in wavenumber, Hann window, FFT, phase of the peak. No ΔS, no fit, no sigma.
@@ -31,6 +32,7 @@ import h5py
 import numpy as np
 import xarray as xr
 from rich.console import Console
+from rich.table import Table
 
 from analysis.raw import open_raw, write_raw
 from analysis.reduction import Reducer, reduce_scan
@@ -40,6 +42,27 @@ IN_MEMORY, ON_DISK = 240, 200  # points; 120 MB of frames, more than a processor
 COLUMNS = 6
 TURN = 0.2  # s: a core that was idle takes a while to get up to speed
 CORES = len(os.sched_getaffinity(0))
+
+ESTIMATOR = (
+    "Δn with σ: demodulation, fringe, phase, energy and tilt of every frame, drift whitened; odd "
+    "pixels, frames and slips found"
+)
+PLAIN = "dark, reference, resampling, window, FFT, phase of the peak: no demodulation, no σ"
+PRODUCT = "six sums over the pixels of every frame: no fit, no check"
+IMAGES = (
+    "images of structure: resampling, dispersion, window, FFT, logarithm of the amplitude; no "
+    "phase, no demodulation, no σ"
+)
+
+OCTPROZ = {
+    "GeForce GTX 1080 Ti (version 1.0)": 4.8e6,
+    "GeForce GTX 1080 (version 1.8)": 3.4e6,
+    "Quadro K620, office computer (version 1.0)": 3.0e5,
+    "Jetson Nano (version 1.8)": 1.8e5,
+}
+"""Spectra of 1024 samples a second on graphics processors, without 3D view: as its authors state in
+performance.md and performance/v180/performance_v180.md of github.com/spectralcode/OCTproZ. They
+publish no figure of a CPU."""
 
 PEAK = """
 import sys
@@ -190,35 +213,39 @@ def peak_memory(directory, points):
 
 
 def main():
-    """Measure, and return the lines of the table."""
+    """Measure, and print the table and what does not fit in it."""
     reduction, plain, product = in_memory()
     with tempfile.TemporaryDirectory() as directory:
         disk, reading, scan = from_disk(directory)
         first, second = first_reduction(directory)
         few, many = (peak_memory(directory, points) for points in (100, 400))
 
-    inversion = np.median(scan - disk)
+    table = Table("", "frames/s", "this project / it", "target", "computes", show_lines=True)
 
-    def line(name, frames, taken, than=None, target=""):
-        speed, ratio = f"{frames / np.median(taken):.0f}", ""
-        if than is not None:
-            low, middle, high = np.quantile(taken / than, (0.25, 0.5, 0.75))
+    def row(name, points, taken, computes, ours=None, target=""):
+        ratio = ""
+        if ours is not None:
+            low, middle, high = np.quantile(taken / ours, (0.25, 0.5, 0.75))
             ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-        return f"{name:36}{speed:>12}{ratio:>24}{target:>9}"
+        speed = points * FRAMES / np.median(taken)
+        table.add_row(name, f"{speed:.2g}", ratio, target, computes)
 
-    memory, stored = IN_MEMORY * FRAMES, ON_DISK * FRAMES
-    return [
-        f"{'':36}{'frames/s':>12}{'ratio (quartiles)':>24}{'target':>9}",
-        line("in memory: estimator", memory, reduction),
-        line("  over plain numpy chain", memory, plain, reduction, ">= 8"),
-        line(f"  over matrix product, {COLUMNS} columns", memory, product, reduction, ">= 0.6"),
-        line("from disk: reduce_scan", stored, disk),
-        line("  over reading alone", stored, reading, disk, ">= 0.7"),
-        f"delay scan of {ON_DISK} points: its inversion takes {inversion:.2f} s more",
-        f"first reduction {first:.0f} s, the next {second:.1f} s, of two points, imports included",
+    row("this project, in memory", IN_MEMORY, reduction, ESTIMATOR)
+    row("plain numpy chain, in memory", IN_MEMORY, plain, PLAIN, reduction, ">= 8")
+    row("matrix product, in memory", IN_MEMORY, product, PRODUCT, reduction, ">= 0.6")
+    row("this project, from disk", ON_DISK, disk, "the same, and reads")
+    row("reading alone, from disk", ON_DISK, reading, "decompression", disk, ">= 0.7")
+    for hardware, speed in OCTPROZ.items():
+        table.add_row(f"OCTproZ, {hardware}", f"{speed:.2g}", "as published", "", IMAGES)
+    console = Console(width=120)
+    console.print(table)
+    console.print(
+        f"delay scan of {ON_DISK} points: its inversion takes {np.median(scan - disk):.2f} s more\n"
+        f"first reduction {first:.0f} s, the next {second:.1f} s, of two points, imports included\n"
         f"peak memory: {few:.0f} MB for 100 points (50 MB of frames), {many:.0f} MB for 400 (200)",
-    ]
+        highlight=False,
+    )
 
 
 if __name__ == "__main__":
-    Console(width=120).print("\n".join(main()), markup=False, highlight=False)
+    main()

@@ -5,8 +5,6 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-OCTPROZ = "https://github.com/spectralcode/OCTproZ/blob/master"
-
 
 def page(found: Any, figure: str) -> str:
     """Return the page in Markdown."""
@@ -120,26 +118,7 @@ def page(found: Any, figure: str) -> str:
             f"{row['error_same_light']:.2f} | {row['pull']:.2f} | {row['largest']:.1f} | "
             f"{row['bias']:.2%} ± {row['bias_sigma']:.2%} |"
         )
-    lines += [
-        "",
-        "## Published speed of another program",
-        "",
-        "For orientation only: spectra of 1024 samples a second as OCTproZ's authors state them "
-        f"([version 1.0 and 1.2]({OCTPROZ}/performance.md), "
-        f"[version 1.8]({OCTPROZ}/performance/v180/performance_v180.md)). It runs on graphics "
-        "processors; no figure for a CPU is published. It resamples, corrects dispersion, windows, "
-        "transforms and takes the logarithm of the amplitude, for images of structure: no phase, "
-        "no demodulation, no uncertainty.",
-        "",
-        "| hardware | spectra/s, without 3D view |",
-        "|---|---|",
-        "| GeForce GTX 1080 Ti (version 1.0) | 4.8e6 |",
-        "| GeForce GTX 1080 (version 1.8) | 3.4e6 |",
-        "| Quadro K620, office computer (version 1.0) | 3.0e5 |",
-        "| Jetson Nano (version 1.8) | 1.8e5 |",
-        "",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
 
 
 def draw(found: Any, path: Path) -> None:
