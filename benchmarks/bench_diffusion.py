@@ -77,7 +77,7 @@ def ours(diffusion, step):
 
 def theirs(diffusion, tolerance):
     """Return a function that solves once, its stepper compiled beforehand."""
-    import pde
+    import pde  # noqa: PLC0415 - an extra
 
     grid = pde.CartesianGrid([[-SIDE / 2, SIDE / 2]] * 2, CELLS)
     loss = f"({TRAPPING} + 0.05 * exp(-((t - 12) / 10)**2)) * n"
