@@ -22,7 +22,7 @@ from analysis.fringe_solver import PARAMETERS, STATIC, unpumped
 from analysis.linear import dot
 from analysis.lockin import RATIOS, least_variance, lock_in, modulated, uneven_walk, walk_rate
 from analysis.mixtures import by_mixture, telling
-from analysis.outliers import ceiling, odd_bins, pixel_stands_out
+from analysis.outliers import ceiling, odd_bins, pixel_stands_out, repeats
 from analysis.point_fit import Fitted, fit_again, look_first
 from analysis.slips import slipped
 from analysis.spectra import LOST, Setup, energy_weights, normalise, steady, variance_of_mean
@@ -179,6 +179,7 @@ def estimate(
             or odd_bins(levels[0] - found.off, count * weight[0], alive).any()
             or pixel_stands_out(high, sums, ways, moved, open_mean, alive, setup)
             or slipped(moved, time, opened, found.p[STATIC])
+            or repeats(frames[point], setup.bins.pixel)
         )
 
         effect = locked

@@ -27,6 +27,7 @@ __all__ = ["FramePhases", "frame_phases", "virtual_chopper"]
 
 _BLOCK = 0.25  # s; a drift of 1 rad/s blurs the fringe of a mean over it by 0.3 %
 _ITERATIONS = 5  # from half a radian away the last step is below 1e-9 rad
+_SOME = 100  # frames, all along the record
 _CLEAR = 0.99  # of the visibility: a fringe that goes to zero leaves no envelope
 
 
@@ -42,7 +43,8 @@ class FramePhases:
         Relative change of the light, and of its slope from the band's centre to its end.
     sigma : float
         Standard deviation of one frame's δ from shot and read noise alone, rad: the Cramér–Rao
-        bound where energy and tilt are not known beforehand.
+        bound where energy and tilt are not known beforehand, in the mean over the record, as it
+        depends on where the fringe is.
     """
 
     phase: Floats
@@ -108,7 +110,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
         blocks.append(fringe.fit(block, start))
         start = float(blocks[-1][-1, 0])
     phase, energy, tilt = np.concatenate(blocks).T
-    return FramePhases(phase, energy, tilt, fringe.sigma)
+    return FramePhases(phase, energy, tilt, fringe.sigma(phase))
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,10 @@ class _Fringe:
     tilt: Floats
     weight: Floats
 
-    @property
-    def sigma(self) -> float:
-        """Of one frame's phase."""
-        _, normal = self._normal(np.zeros(1))
-        return float(np.sqrt(np.linalg.inv(normal)[0, 0, 0]))
+    def sigma(self, phase: Floats) -> float:
+        """Of one frame's phase, over those of some of the phases (F,)."""
+        _, normal = self._normal(phase[:: max(len(phase) // _SOME, 1)])
+        return float(np.sqrt(np.linalg.inv(normal)[:, 0, 0].mean()))
 
     def fit(self, spectra: Floats, start: float) -> Floats:
         """Phase, energy and tilt (F, 3) of spectra (F, B), the phase sought from `start` on."""

@@ -4,8 +4,8 @@ The estimator notices cheaply that something stands out (`Estimates.suspect`), w
 follows here is thorough. A pixel is compared with its own frame as the point's fringe, drift,
 energy and tilt make it. One sample that is off is replaced by what it should be (a cosmic ray), a
 pixel that is off often or all the time is left out with its bin (a hot or flickering one), a frame
-that lacks its light is left out (lost in transfer), and so are periods in which the chopper was not
-where the open fractions say. Each finding spoils the means that the next is
+that lacks its light or shows another once more is left out (lost in transfer), and so are periods
+in which the chopper was not where the open fractions say. Each finding spoils the means that the next is
 judged by, so that point is estimated again after each.
 """
 
@@ -41,8 +41,8 @@ class Health:
     blind : (K,) bool array
         Pixels that were saturated in one of these.
     saturated, rejected, slipped : int
-        Frames left out because a pixel of the band was saturated; because their light was missing;
-        because the chopper had slipped.
+        Frames left out because a pixel of the band was saturated; because they lacked their light
+        or were others once more; because the chopper had slipped.
     repaired, masked : int
         Pixels of single frames that were replaced; pixels that were left out throughout.
     """
@@ -85,6 +85,7 @@ class _Patient:
         self.health = Health(np.arange(count), np.zeros(pixels, bool))
         self._leave_out_saturated()
         self._leave_out_dark()
+        self._leave_out_repeated()
         self._leave_out_stuck()
 
     def _leave_out_saturated(self) -> None:
@@ -119,6 +120,15 @@ class _Patient:
         dark = light < _DARK * np.median(light) if len(rows) else np.zeros(0, bool)
         self.health.rows = rows[~dark]
         self.health.rejected += int(np.count_nonzero(dark))
+
+    def _leave_out_repeated(self) -> None:
+        """Frames that are earlier ones once more; most of computed ones without noise are that."""
+        rows = self.health.rows
+        lit = self._frames[np.ix_(rows, self._setup.bins.pixel)]
+        _, first = np.unique(lit, axis=0, return_index=True)
+        if len(rows) / 2 < len(first) < len(rows):
+            self.health.rows = rows[np.sort(first)]
+            self.health.rejected += len(rows) - len(first)
 
     def _mask(self, pixels: NDArray[np.int64]) -> None:
         self._alive[self._bin[pixels]] = 0.0

@@ -36,6 +36,18 @@ def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool
 
 
 @compiled
+def repeats(frames: NDArray[np.uint32], pixels: NDArray[np.int64]) -> bool:
+    """Whether some frame of (F, K) is the one before once more, in all of `pixels`."""
+    for f in range(1, len(frames)):
+        k = 0
+        while k < len(pixels) and frames[f, pixels[k]] == frames[f - 1, pixels[k]]:
+            k += 1
+        if k == len(pixels):
+            return True
+    return False
+
+
+@compiled
 def ceiling(high: Singles, setup: Setup) -> float:
     """Count that several lit pixels share as their largest: the camera may end there.
 

@@ -85,6 +85,7 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     changes = varying(dataset)
     keep = changes == ["delay"]
     blocks: list[PointResult] = []
+    fluorescence = np.empty((len(times), dataset.sizes["wavelength"]), np.float32)
     spectra: list[PointSpectra | None] = []
     for part, frames in _blocks(dataset["frames"]):
         if keep:
@@ -92,8 +93,10 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
             spectra += kept
         else:
             result = reducer.points(frames, times[part], opens[part])
-        blocks.append(result)
+        fluorescence[part] = result.fluorescence
+        blocks.append(result._replace(fluorescence=()))
     results = PointResult._make(map(np.concatenate, zip(*blocks, strict=True)))
+    results = results._replace(fluorescence=fluorescence)
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
     if keep:

@@ -41,13 +41,14 @@ class PointResult(NamedTuple):
         at scan delay + probe_delay ± probe_spread. NaN where the chirp is not known.
     frames_used, frames_saturated, frames_rejected, frames_slipped : int or (P,) array
         Frames that entered the result; frames left out because a pixel of the probe's band was
-        saturated, because their light was missing, and because the chopper was not where their open
-        fractions say.
+        saturated, because they lacked their light or were others once more, and because the chopper
+        was not where their open fractions say.
     pixels_repaired, pixels_masked : int or (P,) array
         Pixels of single frames that were replaced (cosmic rays), and pixels left out of all frames
         (hot ones), in the probe's band.
-    fluorescence : (K,) or (P, K) array
-        Pump-on minus pump-off counts of one exposure; NaN where a pixel was saturated.
+    fluorescence : (K,) or (P, K) float32 array
+        Pump-on minus pump-off counts of one exposure; NaN where a pixel was saturated. Nearly all
+        of a result's size, which single precision halves.
     """
 
     delta_phi: Any

@@ -81,6 +81,26 @@ def test_frames_that_lost_their_light_are_left_out_and_counted(left, thickness):
     assert abs(error) < 4
 
 
+@pytest.mark.parametrize("stale", [1, 6])
+def test_frames_that_are_earlier_ones_once_more_are_left_out_and_counted(stale):
+    """Next to it or a period back: the camera had nothing new, and the chopper went on."""
+
+    def repeat(frames):
+        for late in (7, 8, 40, 61):
+            frames[late] = frames[late - 1]
+        frames[100] = frames[100 - stale]
+
+    result, error = damaged(repeat)
+    assert result["frames_rejected"] == 5
+    assert result["frames_used"] == 115
+    assert abs(error) < 4
+
+
+def test_frames_without_noise_are_not_taken_for_one_another():
+    result = reduce_scan(Plate(np.full(3, 5e-3), attrs=GLASS).dataset())
+    assert (result["frames_used"] == 120).all()
+
+
 @pytest.mark.parametrize("thickness", [1.5, 5.0])
 def test_many_lost_frames_cost_no_point(thickness):
     """One of eight; the fringe in the mean of all would be nobody's."""
