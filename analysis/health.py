@@ -3,10 +3,10 @@
 The estimator notices cheaply that something stands out (`Estimates.suspect`), which is rare; what
 follows here is thorough. A pixel is compared with its own frame as the point's fringe, drift,
 energy and tilt make it. One sample that is off is replaced by what it should be (a cosmic ray), a
-pixel that is off often or all the time is left out with its bin (a hot or flickering one), a frame
-that lacks its light or shows another once more is left out (lost in transfer), and so are periods
-in which the chopper was not where the open fractions say. Each finding spoils the means that the next is
-judged by, so that point is estimated again after each.
+pixel that is off often or all the time is left out with its bin (a hot or flickering one). A frame
+that lacks its light or shows an earlier one once more is left out (lost in transfer), and so are
+periods in which the chopper was not where the open fractions say. Each finding spoils the means
+that the next is judged by, so that point is estimated again after each.
 """
 
 from dataclasses import dataclass

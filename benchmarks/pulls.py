@@ -83,7 +83,7 @@ def page(found: Sequence[Mapping[str, Any]], figure: str) -> str:
         f"![Pulls of every quantity]({figure})",
         "",
         f"Measuring took {seconds[0]:.0f} s and inferring {seconds[1]:.0f} s a scenario on one "
-        f"core. Made by `python -m benchmarks.coverage --scenarios {len(found)}`; "
+        f"core. Made by `python -m benchmarks.coverage --seeds {min(seeds)} {max(seeds)}`; "
         "`pytest -m slow tests/test_coverage.py` asserts the bars.",
         "",
     ]
