@@ -1,9 +1,11 @@
 """Passes over the frames of a point, compiled: sums over frames, and sums over pixels.
 
-Counts are taken as 32-bit floats, which hold 24 bits of them exactly, sixteen at a time; sums over
-many frames are carried on in 64 bits. The first pass waits for memory, and goes through the frames
-as they lie there: several at a time would spare sums being loaded and stored, but take longer. A
-second of frames fits a core's cache, so that later passes do not wait.
+Counts are taken as 32-bit floats, which hold 24 bits of them exactly, eight or sixteen at a time;
+sums over many frames are carried on in 64 bits. Many processors turn signed numbers into floats by
+one instruction and unsigned ones by eight, so counts are less than 2³¹ here. The first pass waits
+for memory, and goes through the frames as they lie there: several at a time would spare sums being
+loaded and stored, but take longer. A second of frames fits a core's cache, so that later passes do
+not wait.
 """
 
 import numpy as np
@@ -16,11 +18,14 @@ Singles = NDArray[np.float32]
 Frame = NDArray[np.uint32]
 Frames = NDArray[np.uint32]
 
+LARGEST = 2**31 - 1
+"""Largest count that is taken for what it is."""
+
 _IN_32_BITS = 64  # frames added up in 32 bits
 
 
 @compiled
-def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Singles:
+def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Frame:
     """Fill in the two sums (2, K) over frames with `weights` (2, F).
 
     Returns the largest count of each pixel (K,).
@@ -28,15 +33,15 @@ def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Singles:
     pixels = frames.shape[1]
     singles = weights.astype(np.float32)
     one, other = np.zeros(pixels, np.float32), np.zeros(pixels, np.float32)
-    high = np.zeros(pixels, np.float32)
+    high = np.zeros(pixels, np.uint32)
     sums[:] = 0.0
     for f in range(len(frames)):
         frame, weight, other_weight = frames[f], singles[0, f], singles[1, f]
         for k in range(pixels):
-            count = np.float32(frame[k])
+            count = np.float32(np.int32(frame[k]))
             one[k] += weight * count
             other[k] += other_weight * count
-            high[k] = max(high[k], count)
+            high[k] = max(high[k], frame[k])
         if (f + 1) % _IN_32_BITS == 0 or f + 1 == len(frames):
             for k in range(pixels):
                 sums[0, k] += one[k]
@@ -52,7 +57,8 @@ def project(
     """Fill in two columns of (3, n): products of (3, N) and parts of two frames (N,)."""
     x0 = x1 = x2 = y0 = y1 = y2 = np.float32(0.0)
     for k in range(len(one)):
-        count, count_too = np.float32(one[k]), np.float32(other[k])
+        count = np.float32(np.int32(one[k]))
+        count_too = np.float32(np.int32(other[k]))
         x0 += matrix[0, k] * count
         x1 += matrix[1, k] * count
         x2 += matrix[2, k] * count

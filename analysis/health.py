@@ -90,7 +90,7 @@ class _Patient:
 
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""
-        highest = self._frames.max(axis=0).astype(np.float32)
+        highest = self._frames.max(axis=0)
         lit = self._frames[:, self._setup.bins.pixel]
         end, top = self._setup.saturation, ceiling(highest, self._setup)
         if top < end and highest.max() <= top and ends_at(top, lit):

@@ -7,7 +7,7 @@ from analysis.compiled import compiled, compiled_within
 from analysis.spectra import Setup
 
 Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+Counts = NDArray[np.uint32]
 
 OUTLIER = 8.0
 """Standard deviations from what a pixel of a frame should show: no false alarm in a night."""
@@ -36,7 +36,7 @@ def odd_bins(residual: Floats, weight: Floats, alive: Floats) -> NDArray[np.bool
 
 
 @compiled
-def repeats(frames: NDArray[np.uint32], pixels: NDArray[np.int64]) -> bool:
+def repeats(frames: Counts, pixels: NDArray[np.int64]) -> bool:
     """Whether some frame of (F, K) is the one before once more, in all of `pixels`."""
     for f in range(1, len(frames)):
         k = 0
@@ -48,7 +48,7 @@ def repeats(frames: NDArray[np.uint32], pixels: NDArray[np.int64]) -> bool:
 
 
 @compiled
-def ceiling(high: Singles, setup: Setup) -> float:
+def ceiling(high: Counts, setup: Setup) -> float:
     """Count that several lit pixels share as their largest: the camera may end there.
 
     Infinite where there is no such count.
@@ -70,7 +70,7 @@ def _full(count: float) -> bool:
     return bits == np.rint(bits)
 
 
-def ends_at(top: float, counts: NDArray[np.uint32]) -> bool:
+def ends_at(top: float, counts: Counts) -> bool:
     """Whether the camera ends at the largest count of lit pixels (F, N).
 
     A converter ends at 2ⁿ − 1. At any other count the spectrum must break off in some frame:
@@ -80,7 +80,7 @@ def ends_at(top: float, counts: NDArray[np.uint32]) -> bool:
     return _full(top) or any(_is_cut(frame == top, frame) for frame in counts)
 
 
-def _is_cut(high: NDArray[np.bool_], counts: NDArray[np.uint32]) -> bool:
+def _is_cut(high: NDArray[np.bool_], counts: Counts) -> bool:
     """Whether neighbours that share the largest count (N,) of a frame are cut off there."""
     if np.count_nonzero(high) < _RUN:
         return False
@@ -96,7 +96,7 @@ def _is_cut(high: NDArray[np.bool_], counts: NDArray[np.uint32]) -> bool:
 
 @compiled_within
 def pixel_stands_out(
-    high: Singles,
+    high: Counts,
     sums: Floats,
     ways: Floats,
     moved: Floats,

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.band import CENTRE_WAVELENGTH, ProbeBand
 from analysis.estimator import Estimates, empty, estimate
+from analysis.frames import LARGEST
 from analysis.fringe import Fringe, FringeModel
 from analysis.health import Health, mend
 from analysis.layout import SATURATION
@@ -59,7 +60,7 @@ class Reducer:
     path_difference : float, optional
         Of signal minus reference without the sample, um; only in reference-mirror geometry.
     saturation : float
-        Count at which a pixel is saturated.
+        Count at which a pixel is saturated; 2³¹ − 1 at most.
     resolution : float
         Of the spectrometer, nm FWHM.
     exposure : float
@@ -125,7 +126,7 @@ class Reducer:
             order = np.argsort(known)
             self.pixel_delay = np.interp(self.band.wavelength, known[order], delay[order])
         self._setup = Setup(
-            *(self.band.bins, self.model.grid, float(exposure), float(saturation)),
+            *(self.band.bins, self.model.grid, float(exposure), float(min(saturation, LARGEST))),
             chirped=self.pixel_delay is not None,
         )
         self.resolution = resolution
