@@ -81,8 +81,9 @@ class Fitted(NamedTuple):
         Covariances of Δ with the fringe's parameters.
     extra : float
         What not to know contrast, slope and frequency adds to the variance of Δ.
-    by_sway : float
-        Part of the variance of Δ that the sway of the light's tilt makes.
+    by_sway, by_tilt : float
+        Parts of the variance of Δ that the light's tilt beside the reference makes: by how it sways
+        while the point is taken, and by what is not known of it beforehand.
     """
 
     p: Floats
@@ -92,6 +93,7 @@ class Fitted(NamedTuple):
     link: Floats
     extra: float
     by_sway: float
+    by_tilt: float
 
 
 @compiled
@@ -151,5 +153,6 @@ def fit_again(
         link[a] = covariance[STATIC, a] if first.together else dot(covariance[a], by_fringe)
     fringe = covariance[:STATIC, :STATIC].copy()
     extra = max(step_covariance[0, 0] - first.alone, 0.0)
-    by_sway = (link[1] * prior[1]) ** 2 * swayed
-    return Fitted(p, fringe, off, functional * by_on[STATIC], link, extra, by_sway)
+    tilted = (link[1] * prior[1]) ** 2
+    by_sway, by_tilt = tilted * swayed, tilted / setup.grid.prior[1]
+    return Fitted(p, fringe, off, functional * by_on[STATIC], link, extra, by_sway, by_tilt)

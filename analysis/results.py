@@ -26,7 +26,8 @@ class PointResult(NamedTuple):
         Standard deviation of Δn that shot and read noise alone would leave, RIU.
     delta_n_systematic : float or (P,) array
         Standard deviation of the error of Δn that all points with this fringe share, RIU: what
-        reference, group index and thickness leave open of its scale. Part of `delta_n_sigma`.
+        reference, group index and thickness leave open of its scale. Part of `delta_n_sigma`; the
+        rest of the variance is a point's own, and what points scatter by.
     drift_share, source_share : float or (P,) array
         Parts of the variance of Δn that are drift of the path, and noise of the light: beyond pulse
         energy, tilt and shot noise, and by how far its mean tilt is from the reference's. The rest

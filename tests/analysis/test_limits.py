@@ -100,6 +100,17 @@ def test_scatter_is_that_of_the_bound_and_sigma_says_so(thickness, delta_n, phas
     assert abs(error.mean()) < 0.01 * phase_of(delta_n, thickness) + 4 * least / POINTS**0.5
 
 
+@pytest.mark.parametrize(("thickness", "delta_n"), [(0.5, 1e-2), (0.5, 3e-2), (0.9, 1e-2)])
+def test_points_scatter_by_what_is_their_own_of_sigma(thickness, delta_n):
+    """Half a fringe: most of sigma is what light, path and reference leave open in all points."""
+    plate = Plate(np.full(POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES)
+    scan = reduce_scan(plate.dataset(3))
+    own = (scan["delta_n_sigma"] ** 2 - scan["delta_n_systematic"] ** 2).mean() ** 0.5
+    assert float(scan["delta_n"].std()) == pytest.approx(float(own), rel=0.15)
+    shared = float(scan["delta_n_systematic"].mean())
+    assert abs(float(scan["delta_n"].mean()) - delta_n) < 3 * shared
+
+
 @pytest.mark.parametrize("stepwise", [False, True])
 @pytest.mark.parametrize(
     ("thickness", "delta_n"),
