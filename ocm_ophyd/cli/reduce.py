@@ -82,7 +82,7 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
 
 _LEFT_OUT = {
     "frames_saturated": "saturated frames",
-    "frames_rejected": "frames without their light",
+    "frames_rejected": "frames lost or sent twice",
     "frames_slipped": "frames of a chopper that slipped",
     "pixels_masked": "odd pixels",
     "pixels_repaired": "samples hit by a cosmic ray",
