@@ -2,8 +2,10 @@
 
 In every period phase and open fraction are compared at the chopper's frequency. Their ratio is the
 pump's effect: a real number, which turns in the complex plane by the angle that the chopper slips.
-Its noise comes from the differences of neighbouring periods, of which a slip changes few, be half
-of the point behind it. Slow drift goes with the mean and the slope of each period.
+The path is taken to walk from frame to frame by more than these are noisy: steps weighted so know
+most of what can be known of the effect where there is drift, and enough where there is none. Its
+noise comes from the differences of neighbouring periods, of which a slip changes few, be half of
+the point behind it.
 """
 
 import numpy as np
@@ -18,10 +20,12 @@ Effects = NDArray[np.complex128]
 _SHORTEST = 3  # frames in a period that tell its angle
 _FEWEST = 6  # periods that tell their noise
 _LONGEST = 1.5  # times the usual period: frames are missing
+_WALK = 10.0  # variance of the path's steps over the white noise of frames: knows most either way
 _CHANCE = 1e-6  # that what is nothing but noise counts as a slip
-_SURE = 120.0  # χ² of two numbers, at least: noise has its outliers
-_SHORT = 0.25  # of the longest stretch: what is shorter may be wrong by chance
+_SURE = 80.0  # χ² of two numbers, at least: noise has its outliers
+_SHORT = 0.25  # of the longest stretch: what is shorter may be a table that was kicked
 _AGREES = 25.0  # χ² of two numbers
+_ALIKE = 0.4  # of an effect: known no better while periods are in it that do not belong there
 _TURNED = 0.5  # imaginary over real part: less may be a lag of the sample's own
 
 
@@ -67,50 +71,67 @@ def effects(
     Returns
     -------
     found, scaled : (n,) array
-        Effects in rad, and the same turned and scaled so that both parts have the variance 1: the
-        noise of a drifting path has more of the sine than of the cosine of a period.
+        Effects in rad, and the same turned and scaled so that both parts have the variance 1.
     variance : float
         Of either part of `found`, the larger.
     """
-    found, scaled = np.zeros(len(edges), np.complex128), np.zeros(len(edges), np.complex128)
-    waves, white, size = np.empty(len(time), np.complex128), np.zeros(2), 0.0
+    count, spacing = len(edges), (time[-1] - time[0]) / (len(time) - 1)
+    walk = _WALK / (spacing * (1 / moved[4]).mean())
+    slope = (moved[0, -1] - moved[0, 0]) / (time[-1] - time[0])
+    late = _a_quarter_late(moved[3], time, edges)
+    found, scaled = np.zeros(count, np.complex128), np.zeros(count, np.complex128)
+    cc = cs = ss = 0.0
+    for period in range(count):
+        begin, end = edges[period]
+        if period == 0 or edges[period - 1, 1] != begin:  # nothing is known of the frame before
+            begin += 1
+            share = cosine = sine = phase = 0.0
+        own_cc = own_cs = own_ss = cy = sy = 0.0
+        for f in range(begin, end):  # the steps between frames, made white
+            dt, noise = time[f] - time[f - 1], moved[4, f - 1]
+            back = noise * share  # in common with the step before
+            share = 1 / (walk * dt + noise + moved[4, f] - noise * back)
+            cosine = moved[3, f] - moved[3, f - 1] + back * cosine
+            sine = late[f] - late[f - 1] + back * sine
+            phase = moved[0, f] - moved[0, f - 1] - slope * dt + back * phase
+            own_cc += cosine * cosine * share
+            own_cs += cosine * sine * share
+            own_ss += sine * sine * share
+            cy += cosine * phase * share
+            sy += sine * phase * share
+        volume = own_cc * own_ss - own_cs * own_cs
+        if volume > 0:  # or nothing can be seen
+            real, imaginary = own_ss * cy - own_cs * sy, own_cc * sy - own_cs * cy
+            found[period] = complex(real, imaginary) * (1 / volume)
+        cc, cs, ss = cc + own_cc / count, cs + own_cs / count, ss + own_ss / count
+    root, other = np.sqrt(cc), np.sqrt(ss - cs * cs / cc)  # of the information, by Cholesky
+    for period in range(count):
+        one = found[period]
+        scaled[period] = complex(root * one.real + cs / root * one.imag, other * one.imag)
+    steps = scaled[1:] - scaled[:-1]
+    # No less than what white noise alone makes.
+    noise = max(_variance(np.append(steps.real, steps.imag)), 1 / (1 + _WALK))
+    scaled /= np.sqrt(noise)
+    least = (cc + ss) / 2 - np.sqrt((cc - ss) ** 2 / 4 + cs * cs)
+    return found, scaled, noise / least
+
+
+@compiled
+def _a_quarter_late(effect: Floats, time: Floats, edges: NDArray[np.int64]) -> Floats:
+    """Return the fundamental of `effect` (F,) as it would be a quarter of a period later."""
     angle, cosines, sines = np.zeros((3, len(time)))
     for begin, end in edges:
         middle, turn = time[begin:end].mean(), 2 * np.pi / (time[end] - time[begin])
         for f in range(begin, end):
             angle[f] = turn * (time[f] - middle)
     cosines_and_sines(angle, cosines, sines)
-    for period in range(len(edges)):
-        begin, end = edges[period]
-        count, middle = end - begin, time[begin:end].mean()
-        mean, slope, square = 0.0j, 0.0j, 0.0
+    real = imaginary = count = 0.0
+    for begin, end in edges:
+        count += end - begin
         for f in range(begin, end):
-            away = time[f] - middle
-            waves[f] = complex(cosines[f], -sines[f])
-            mean += waves[f]
-            slope += away * waves[f]
-            square += away * away
-        mean *= 1 / count  # to divide complex numbers takes many times longer
-        slope *= 1 / square
-        seen, caused = 0.0j, 0.0j
-        for f in range(begin, end):
-            wave = waves[f] - mean - (time[f] - middle) * slope
-            seen += wave * moved[0, f]
-            caused += wave * moved[3, f]
-            white[0] += wave.real**2 * moved[4, f]
-            white[1] += wave.imag**2 * moved[4, f]
-        power = caused.real**2 + caused.imag**2
-        if power > 0:  # or nothing can be seen
-            found[period] = seen * np.conj(caused) * (1 / power)
-        scaled[period] = seen
-        size += power / len(edges)
-    white /= len(edges)
-    steps = scaled[1:] - scaled[:-1]
-    cosine, sine = max(_variance(steps.real), white[0]), max(_variance(steps.imag), white[1])
-    for period in range(len(edges)):
-        parts = scaled[period].real / np.sqrt(cosine), scaled[period].imag / np.sqrt(sine)
-        scaled[period] = complex(parts[0], parts[1])
-    return found, scaled, max(cosine, sine) / size
+            real += effect[f] * cosines[f]
+            imaginary += effect[f] * sines[f]
+    return 2 / count * (real * sines - imaginary * cosines)
 
 
 @compiled
@@ -127,9 +148,9 @@ def _variance(steps: Floats) -> float:
 def _sure(periods: int) -> float:
     """χ² of two numbers that no noise makes, were it known from so few periods.
 
-    Twice the quantile of F(2, ν); three quarters of the periods say what the noise is.
+    Twice the quantile of F(2, ν); three quarters of the two numbers a period say what the noise is.
     """
-    known = 0.75 * periods
+    known = 1.5 * periods
     return max(known * (_CHANCE ** (-2 / known) - 1), _SURE)
 
 
@@ -176,8 +197,8 @@ def frames_that_fit(moved: Floats, time: Floats, opened: Floats, known: float) -
     """Which frames (F,) are of periods that show what `opened` says; parameters as of `slipped`.
 
     The first stretch of periods that agree with one another and with `opened` is right, for after
-    half a turn the effect is a real number too; and so are others with the same effect. The periods
-    beside a slip go with it.
+    half a turn the effect is a real number too, the negative; and so are others with the same
+    effect. The periods beside a slip go with it. A short stretch with any other effect is none.
     """
     edges = periods(opened, time)
     if len(edges) < _FEWEST:
@@ -188,8 +209,17 @@ def frames_that_fit(moved: Floats, time: Floats, opened: Floats, known: float) -
     right = [s for s in stretches if not _turned(known + found[s].mean(), variance / len(s), sure)]
     if not right:
         return np.zeros(len(time), bool)
-    most = max(len(s) for s in right)
-    model = next(s for s in right if len(s) > _SHORT * most)
+    longest = max(right, key=len)
+    effect = known + found[longest].mean()
+
+    def counts(part: NDArray[np.int64]) -> bool:
+        turned_by_half = abs(effect + known + found[part].mean()) ** 2
+        least = _AGREES * variance * (1 / len(part) + 1 / len(longest))
+        return len(part) > _SHORT * len(longest) or turned_by_half < max(
+            least, (_ALIKE * abs(effect)) ** 2
+        )
+
+    model = next(part for part in right if counts(part))
     good = np.zeros(len(found), bool)
     for part in right:
         away = abs(scaled[part].mean() - scaled[model].mean()) ** 2

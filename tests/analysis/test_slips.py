@@ -31,7 +31,7 @@ def test_a_chopper_that_slips_costs_nothing_where_the_open_fractions_say_it():
 def test_a_chopper_that_slips_unsaid_is_noticed(turn, drift):
     """At 70 of 120 frames it jumps; a tenth of a turn would take 8 % of Δn.
 
-    Where the path walks by 0.1 rad/√s a tenth of a turn is noticed in two points of three only.
+    Where the path walks by 0.1 rad/√s a tenth of a turn is not noticed in all points.
     """
     noise = PULSES | {"drift": drift, "attrs": GLASS}
     scan = Plate(np.full(20, 5e-3), **noise).dataset(7)
@@ -60,6 +60,33 @@ def test_a_slip_is_noticed_in_short_points(turn, frames):
     assert (result["frames_used"] >= 0.25 * frames).all()
     pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
     assert np.abs(pull).max() < 4.5
+
+
+@pytest.mark.parametrize("at", [20, 30, 40])
+@pytest.mark.parametrize("turn", [1 / 6, 1 / 3, 0.5])
+def test_a_slip_is_noticed_beside_drift_in_half_a_second(turn, at):
+    """3e-3 in 1.5 um, 55 mrad: the path walks by 7 mrad a period, the slip takes 11 to 140 %."""
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": 60}
+    scan = Plate(np.full(40, 3e-3), **noise).dataset(7)
+    late = Plate(np.full(40, 3e-3), chopper_phase=0.13 + turn, **noise).dataset(7)
+    scan["frames"][:, at:] = late["frames"][:, at:]
+    result = reduce_scan(scan)
+    noticed = (result["frames_slipped"] > 0).values
+    assert noticed.mean() > 0.95
+    pull = ((result["delta_n"] - 3e-3) / result["delta_n_sigma"]).values[noticed]
+    assert np.abs(pull).max() < 4.5
+
+
+@pytest.mark.parametrize("turn", [0.25, 0.5])
+def test_a_slip_after_one_good_period_is_no_reason_to_believe_the_rest(turn):
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": 60}
+    scan = Plate(np.full(20, 3e-3), **noise).dataset(7)
+    late = Plate(np.full(20, 3e-3), chopper_phase=0.13 + turn, **noise).dataset(7)
+    scan["frames"][:, 12:] = late["frames"][:, 12:]
+    result = reduce_scan(scan)
+    assert (result["frames_slipped"] >= 48).all()
+    good = np.isfinite(result["delta_n"])
+    assert (np.abs(result["delta_n"] - 3e-3)[good] < 5 * result["delta_n_sigma"][good]).all()
 
 
 def test_a_chopper_that_loses_lock_for_a_moment_loses_that_moment():
