@@ -25,7 +25,7 @@ _CHANCE = 1e-6  # that what is nothing but noise counts as a slip
 _SURE = 80.0  # χ² of two numbers, at least: noise has its outliers
 _SHORT = 0.25  # of the longest stretch: what is shorter may be a table that was kicked
 _AGREES = 25.0  # χ² of two numbers
-_ALIKE = 0.4  # of an effect: known no better while periods are in it that do not belong there
+_ALIKE = 0.6  # of an effect, which is not known well while periods of another are in the point
 _TURNED = 0.5  # imaginary over real part: less may be a lag of the sample's own
 
 
