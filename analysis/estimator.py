@@ -156,7 +156,7 @@ def estimate(
             energy_weights(weights, opened, moved[1])
             # Fluorescence does not follow the probe's energy: `sums` are those of the first look.
             made = counts if look else sums
-            high = demodulate(frames[point], weights, made)
+            high, low = demodulate(frames[point], weights, made)
             normalise(made, weights, open_mean, alive, setup, levels, weight)
             first = look_first(levels, weight, weights, setup)
             off, on = first.seen[0], first.seen[1]
@@ -177,7 +177,7 @@ def estimate(
             high.max() >= min(setup.saturation, ceiling(high, setup))
             or np.abs(moved[1]).max() > LOST
             or odd_bins(levels[0] - found.off, count * weight[0], alive).any()
-            or pixel_stands_out(high, sums, ways, moved, open_mean, alive, setup)
+            or pixel_stands_out(high, low, sums, ways, moved, open_mean, alive, setup)
             or slipped(moved, time, opened, found.p[STATIC])
             or repeats(frames[point], setup.bins.pixel)
         )

@@ -25,15 +25,15 @@ _IN_32_BITS = 64  # frames added up in 32 bits
 
 
 @compiled
-def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Frame:
+def demodulate(frames: Frames, weights: Floats, sums: Floats) -> tuple[Frame, Frame]:
     """Fill in the two sums (2, K) over frames with `weights` (2, F).
 
-    Returns the largest count of each pixel (K,).
+    Returns the largest and the least count of each pixel (K,).
     """
     pixels = frames.shape[1]
     singles = weights.astype(np.float32)
     one, other = np.zeros(pixels, np.float32), np.zeros(pixels, np.float32)
-    high = np.zeros(pixels, np.uint32)
+    high, low = np.zeros(pixels, np.uint32), np.full(pixels, LARGEST, np.uint32)
     sums[:] = 0.0
     for f in range(len(frames)):
         frame, weight, other_weight = frames[f], singles[0, f], singles[1, f]
@@ -42,12 +42,13 @@ def demodulate(frames: Frames, weights: Floats, sums: Floats) -> Frame:
             one[k] += weight * count
             other[k] += other_weight * count
             high[k] = max(high[k], frame[k])
+            low[k] = min(low[k], frame[k])
         if (f + 1) % _IN_32_BITS == 0 or f + 1 == len(frames):
             for k in range(pixels):
                 sums[0, k] += one[k]
                 sums[1, k] += other[k]
                 one[k] = other[k] = 0.0
-    return high
+    return high, low
 
 
 @compiled

@@ -26,6 +26,8 @@ Floats = NDArray[np.float64]
 _ROUNDS = 12
 _NOISY = 2.0  # standard deviations from lowest to highest: a few frames have more
 _DARK = 0.1  # of the light that a point's frames have: no phase of a fringe leaves so little
+_BROKEN = 6  # odd samples of like size in a frame: no cosmic ray hits more pixels
+_ALIKE = 1e-3  # of open fractions: the chopper's phase is the same
 _OFTEN = 0.05  # of the frames: no cosmic ray comes back
 _MAD = 1.4826  # standard deviations in a median absolute deviation
 
@@ -118,17 +120,26 @@ class _Patient:
         rows, bins = self.health.rows, self._setup.bins
         light = self._frames[np.ix_(rows, bins.pixel)].sum(axis=1) - bins.dark.sum()
         dark = light < _DARK * np.median(light) if len(rows) else np.zeros(0, bool)
-        self.health.rows = rows[~dark]
-        self.health.rejected += int(np.count_nonzero(dark))
+        self._reject(dark)
 
     def _leave_out_repeated(self) -> None:
-        """Frames that are earlier ones once more; most of computed ones without noise are that."""
-        rows = self.health.rows
-        lit = self._frames[np.ix_(rows, self._setup.bins.pixel)]
-        _, first = np.unique(lit, axis=0, return_index=True)
-        if len(rows) / 2 < len(first) < len(rows):
-            self.health.rows = rows[np.sort(first)]
-            self.health.rejected += len(rows) - len(first)
+        """Frames that are earlier ones once more.
+
+        Of computed frames without noise most are, but at the same phase of the chopper.
+        """
+        lit = self._frames[np.ix_(self.health.rows, self._setup.bins.pixel)]
+        _, first, which = np.unique(lit, axis=0, return_index=True, return_inverse=True)
+        again = np.ones(len(lit), bool)
+        again[first] = False
+        opened = self._opened[self.health.rows]
+        shifted = np.abs(opened - opened[first[which.ravel()]]) > _ALIKE
+        if 2 * len(first) > len(lit) or shifted.any():
+            self._reject(again)
+
+    def _reject(self, frames: NDArray[np.bool_]) -> None:
+        """Leave out frames (n,) of those that count."""
+        self.health.rows = self.health.rows[~frames]
+        self.health.rejected += int(np.count_nonzero(frames))
 
     def _mask(self, pixels: NDArray[np.int64]) -> None:
         self._alive[self._bin[pixels]] = 0.0
@@ -147,8 +158,7 @@ class _Patient:
         scatter = _MAD * np.median(np.abs(energy - np.median(energy)))
         lost = np.abs(energy - np.median(energy)) > max(LOST, OUTLIER * scatter)
         if lost.any():
-            self.health.rows = self.health.rows[~lost]
-            self.health.rejected += int(np.count_nonzero(lost))
+            self._reject(lost)
             return True
         return self._treat_samples() or self._treat_bins() or self._treat_slips()
 
@@ -169,6 +179,10 @@ class _Patient:
         own = np.maximum(_MAD * np.median(np.abs(away), axis=0), 1.0)
         limit = np.maximum(OUTLIER * own, 0.5 * np.abs(away[:, usable]).max(axis=1)[:, np.newaxis])
         odd = (np.abs(away) > limit) & suspects & usable
+        broken = odd.sum(axis=1) > _BROKEN
+        if broken.any():
+            self._reject(broken)
+            return True
         often = (own > 3.0) | (odd.sum(axis=0) > max(2, _OFTEN * len(rows)))
         often &= suspects & usable
         if often.any():

@@ -97,6 +97,7 @@ def _is_cut(high: NDArray[np.bool_], counts: Counts) -> bool:
 @compiled_within
 def pixel_stands_out(
     high: Counts,
+    low: Counts,
     sums: Floats,
     ways: Floats,
     moved: Floats,
@@ -104,9 +105,9 @@ def pixel_stands_out(
     alive: Floats,
     setup: Setup,
 ) -> bool:
-    """Whether any pixel's largest count is beyond what drift, energy, tilt and noise can make.
+    """Whether a pixel's largest or least count is beyond what drift, energy, tilt and noise make.
 
-    Or is its mean, so that it is stuck.
+    Or the largest is its mean, so that it is stuck.
     """
     phase = np.abs(moved[0]).max()
     pulse, per_count = np.abs(moved[1]).max() + np.abs(moved[2]).max(), 1 / setup.bins.gain
@@ -124,7 +125,8 @@ def pixel_stands_out(
             level = max(max(one, other) - dark, 0.0)
             variance = level * per_count + fixed
             mean = sums[0, k] + open_mean * sums[1, k]
-            above, over = high[k] - max(one, other) - moves - level * pulse, high[k] - mean
+            away = max(high[k] - max(one, other), min(one, other) - low[k])
+            above, over = away - moves - level * pulse, high[k] - mean
             if above > 0 and above * above > OUTLIER**2 * variance:
                 return True
             if over < 0 or over * over < _STILL**2 * variance:

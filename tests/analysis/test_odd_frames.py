@@ -96,6 +96,48 @@ def test_frames_that_are_earlier_ones_once_more_are_left_out_and_counted(stale):
     assert abs(error) < 4
 
 
+@pytest.mark.parametrize("share", [0.3, 0.55, 0.7])
+def test_many_frames_sent_twice_are_left_out(share):
+    rng = np.random.default_rng(2)
+
+    def repeat(frames):
+        for late in range(1, len(frames)):
+            if rng.random() < share:
+                frames[late] = frames[late - 1]
+
+    result, error = damaged(repeat)
+    assert abs(result["frames_rejected"] - 120 * share) < 4 * (120 * share * (1 - share)) ** 0.5
+    assert result["frames_rejected"] + result["frames_used"] + result["frames_slipped"] == 120
+    assert abs(error) < 4
+
+
+def test_a_camera_that_stands_still_has_no_number():
+    def stop(frames):
+        frames[:] = frames[0]
+
+    result, _ = damaged(stop)
+    assert np.isnan(result["delta_n"])
+
+
+@pytest.mark.parametrize("part", [0.05, 0.2])
+@pytest.mark.parametrize("count", [120, 60])
+@pytest.mark.parametrize("thickness", [1.5, 5.0])
+def test_frames_that_lost_a_part_of_their_pixels_are_left_out(thickness, count, part):
+    """A block of one frame in every point, less light than a frame may lack altogether."""
+    noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": count}
+    scan = Plate(np.full(40, 5e-3), thickness, **noise).dataset(4)
+    rng = np.random.default_rng(0)
+    band = np.flatnonzero((WAVELENGTH > 925) & (WAVELENGTH < 1125))
+    size = round(part * len(band))
+    for point in scan["frames"].values:
+        first = rng.integers(len(band) - size)
+        point[rng.integers(count), band[first : first + size]] = 0
+    result = reduce_scan(scan)
+    assert (result["frames_rejected"] == 1).mean() > 0.95
+    pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
+    assert np.abs(pull).max() < 4.5
+
+
 def test_frames_without_noise_are_not_taken_for_one_another():
     result = reduce_scan(Plate(np.full(3, 5e-3), attrs=GLASS).dataset())
     assert (result["frames_used"] == 120).all()
