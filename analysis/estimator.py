@@ -232,7 +232,8 @@ def _tell(
     numbers[0], numbers[1] = p[STATIC], effect.variance + found.extra
     numbers[2], numbers[3] = effect.limit, effect.drift
     numbers[5], numbers[6] = variance_by_shape(p, found.covariance, found.link, setup.grid.prior)
-    numbers[6] += found.by_tilt
+    numbers[5] += found.by_misfit
+    numbers[6] += found.by_tilt + found.by_misfit
     rest = numbers[1] + numbers[5] - effect.drift
     numbers[4], numbers[7] = min(effect.source + found.by_sway, rest), drift
     out.covariance[point], out.share[point] = found.covariance, found.share

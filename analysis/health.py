@@ -29,6 +29,7 @@ _DARK = 0.1  # of the light that a point's frames have: no phase of a fringe lea
 _BROKEN = 6  # odd samples of like size in a frame: no cosmic ray hits more pixels
 _ALIKE = 1e-3  # of open fractions: the chopper's phase is the same
 _OFTEN = 0.05  # of the frames: no cosmic ray comes back
+_SOUND = 0.5  # of the bins: with fewer it is not pixels that are odd, but what is said of them
 _MAD = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -69,6 +70,8 @@ def mend(
             break
     else:
         patient.estimate()
+    if patient.alive < _SOUND:
+        patient.out.found[0] = False
     return patient.out, patient.health
 
 
@@ -89,6 +92,11 @@ class _Patient:
         self._leave_out_dark()
         self._leave_out_repeated()
         self._leave_out_stuck()
+
+    @property
+    def alive(self) -> float:
+        """Share of the bins that count."""
+        return float(self._alive.mean())
 
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""

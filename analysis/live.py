@@ -126,13 +126,13 @@ def against_limit(data: Mapping[str, float]) -> dict[str, float | str]:
     -------
     dict
         `sigma_over_limit`: 1 where shot and read noise alone are left; `limited_by`: `shot`
-        (with read noise), `drift` of the path or `source`, whichever is most of the variance, and
-        `-` where there is no number.
+        (with read noise), `drift` of the path, `source`, or what is not known of the `fringe` and
+        its reference, whichever is most of the variance, and `-` where there is no number.
     """
-    drift, source = data["drift_share"], data["source_share"]
-    shares = {"shot": 1 - drift - source, "drift": drift, "source": source}
     ratio = data["delta_n_sigma"] / data["delta_n_limit"]
     known = np.isfinite(ratio)
+    shares = {"shot": ratio**-2, "drift": data["drift_share"], "source": data["source_share"]}
+    shares["fringe"] = 1 - sum(shares.values())
     return {
         "sigma_over_limit": ratio,
         "limited_by": max(shares, key=lambda name: shares[name]) if known else "-",

@@ -29,6 +29,8 @@ Floats = NDArray[np.float64]
 
 _EXPLAINED = 1.5  # χ² a bin
 _UNEXPLAINED = 1e-5  # of χ²: 0.3 % of ΔS
+_LUCK = 4.0  # standard deviations of χ²
+_SLIGHT = 0.005  # of a fringe: what a slit's true shape leaves, and does not move its phase
 _ALIKE = 0.3  # rad: beyond, S_off and S_on are different fringes
 
 
@@ -84,6 +86,8 @@ class Fitted(NamedTuple):
     by_sway, by_tilt : float
         Parts of the variance of Δ that the light's tilt beside the reference makes: by how it sways
         while the point is taken, and by what is not known of it beforehand.
+    by_misfit : float
+        Variance of Δ: the part of the fringe that its model misses beyond noise, of Δ.
     """
 
     p: Floats
@@ -94,6 +98,7 @@ class Fitted(NamedTuple):
     extra: float
     by_sway: float
     by_tilt: float
+    by_misfit: float
 
 
 @compiled
@@ -155,4 +160,18 @@ def fit_again(
     extra = max(step_covariance[0, 0] - first.alone, 0.0)
     tilted = (link[1] * prior[1]) ** 2
     by_sway, by_tilt = tilted * swayed, tilted / setup.grid.prior[1]
-    return Fitted(p, fringe, off, functional * by_on[STATIC], link, extra, by_sway, by_tilt)
+    by_misfit = _missed(levels[0] - off, by_off, p, both[0]) * p[STATIC] ** 2
+    share = functional * by_on[STATIC]
+    return Fitted(p, fringe, off, share, link, extra, by_sway, by_tilt, by_misfit)
+
+
+@compiled
+def _missed(residual: Floats, by_off: Floats, p: Floats, weight: Floats) -> float:
+    """How much of a fringe's power its model misses beyond what is noise and beyond the slight."""
+    bins, missed, power = len(residual), 0.0, 0.0
+    for i in range(bins):
+        swing = p[3] * by_off[4, i] - p[4] * by_off[3, i]
+        missed += weight[i] * residual[i] ** 2
+        power += weight[i] * swing**2
+    luck = bins + _LUCK * np.sqrt(2 * bins)
+    return max((missed - luck) / power - _SLIGHT**2, 0.0)

@@ -33,6 +33,9 @@ _UNCOVERED = 5.0
 """Part of the probe's light in nm at either end that a chirp calibration may leave out: 0.1 ps of
 the 5 ps of the pulse, where there is least light."""
 
+_OVERLAP = 1.05
+"""Exposure over the time from frame to frame, which clocks and rounding may make more than 1."""
+
 _COARSEST = 20.0
 """Resolution in nm that leaves nothing of a fringe."""
 
@@ -45,7 +48,7 @@ _UNIT = re.compile(r"[fpnumkMG]?(s|m|Hz)|[numk]?J/[cm]?m2")
 
 
 def check_units(found: str, entry: Entry) -> None:
-    """Refuse a unit that is the format's but for powers of ten: numbers in it would mislead.
+    """Refuse a unit that is the format's but for powers of ten, or its inverse: it would mislead.
 
     Raises
     ------
@@ -56,7 +59,12 @@ def check_units(found: str, entry: Entry) -> None:
         re.sub(r"[µμ]|\s|\^|\*\*|²", lambda m: {"µ": "u", "μ": "u", "²": "2"}.get(m[0], ""), unit)
         for unit in (found, entry.units or "")
     )
-    if plain != needed and _UNIT.fullmatch(plain) and _UNIT.fullmatch(needed):
+    scaled = plain != needed and _UNIT.fullmatch(plain) and _UNIT.fullmatch(needed)
+    parts, inverse = (
+        [part.removesuffix("s") for part in unit.split("/")][::step]
+        for unit, step in ((plain, 1), (needed, -1))
+    )
+    if scaled or (len(parts) == 2 and parts == inverse):
         raise RawFileError(f"{entry.path}: is in {found}, must be in {entry.units}")
 
 
@@ -200,8 +208,15 @@ def _validate_axis(dataset: xr.Dataset) -> None:
 
 
 def _validate_modulation(dataset: xr.Dataset, pumped: bool) -> None:
-    if (np.diff(dataset["frame_time"].values, axis=1) <= 0).any():
+    steps = np.diff(dataset["frame_time"].values, axis=1)
+    if (steps <= 0).any():
         raise RawFileError(f"{VARIABLES['frame_time'].path}: must increase from frame to frame")
+    exposure = dataset.attrs["exposure"]
+    if steps.size and exposure > _OVERLAP * np.median(steps):
+        raise RawFileError(
+            f"{NUMBERS['exposure'].path}: is {exposure:g} s, but frames begin "
+            f"{np.median(steps):g} s after one another; are both in s?"
+        )
     pump_open, path = dataset["pump_open"].values, VARIABLES["pump_open"].path
     if (np.abs(pump_open - 0.5) > 0.5 + 1e-6).any():  # a little for rounding
         raise RawFileError(f"{path}: must lie between 0 and 1")

@@ -31,7 +31,7 @@ class PointResult(NamedTuple):
     drift_share, source_share : float or (P,) array
         Parts of the variance of Δn that are drift of the path, and noise of the light: beyond pulse
         energy, tilt and shot noise, and by how far its mean tilt is from the reference's. The rest
-        is shot and read noise, in the point's own fringe as well.
+        is shot and read noise, by itself and in what is not known of the fringe.
     carrier_density, carrier_density_sigma : float or (P,) array
         cm⁻³; NaN where the material has no model.
     visibility, phase, path : float or (P,) array

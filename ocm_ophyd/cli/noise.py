@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from analysis.noise import Noise
 
+_FIGURES = (".png", ".pdf", ".svg")
 _ROWS = (0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # s, of the table
 
 
@@ -30,7 +31,11 @@ def noise(
     seconds: Annotated[float, typer.Option(help="How long to measure.", min=0.5)] = 60.0,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="PNG to write; ocm-noise-DATE.png if none is said."),
+        typer.Option(
+            "-o",
+            "--out",
+            help="Figure to write, PNG, PDF or SVG; ocm-noise-DATE.png if none is said.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -46,6 +51,9 @@ def noise(
     Example: ocm noise before.h5 after.h5
     """
     out = out or Path(f"ocm-noise-{datetime.now():%Y%m%d-%H%M%S}.png")
+    if out.suffix.lower() not in _FIGURES:
+        msg = f"{out} is no figure: name it {' or '.join(f'*{suffix}' for suffix in _FIGURES)}"
+        raise ValueError(msg)
     check_out(out)
     if targets:
         found = {target: _of_target(target) for target in targets}

@@ -61,14 +61,15 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
         from analysis.reduction import write_reduced
 
         write_reduced(reduced, out)
-    names = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
+    shown = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
+    names = (*shown, *_LIMITS, *_LEFT_OUT) if as_json else shown
     columns = {name: reduced[name].values.tolist() for name in names}
     if as_json:
         typer.echo(to_json({"reduced_run": kept, **columns, "chirp": _chirp(reduced)}))
         return
     from rich.table import Table
 
-    table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in names))
+    table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in shown))
     for row in zip(*columns.values(), strict=True):
         table.add_row(*(f"{value:.5g}" for value in row))
     wide_console().print(table)
@@ -79,6 +80,8 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
     if kept:
         typer.echo(f"kept as run {kept}")
 
+
+_LIMITS = ("delta_n_limit", "delta_n_systematic", "drift_share", "source_share")
 
 _LEFT_OUT = {
     "frames_saturated": "saturated frames",
@@ -96,8 +99,9 @@ def _about_frames(reduced: "xr.Dataset") -> list[str]:
     lines = [f"left out or mended: {', '.join(found)}" if found else "nothing was left out"]
     if none := int(reduced["delta_n"].isnull().sum()):
         lines.append(
-            f"{none} of {reduced.sizes['point']} points have no delta_n: they show no fringe, no "
-            "modulation, or have too few frames (five or more) that are not left out"
+            f"{none} of {reduced.sizes['point']} points have no delta_n: they show no fringe that "
+            "their wavelengths and path difference can make, no modulation, or have too few frames "
+            "(five or more) that are not left out"
         )
     return lines
 
@@ -219,8 +223,8 @@ def _outputs(files: list[Path], out: Path | None) -> dict[Path, Path]:
 def _summary(reduced: "xr.Dataset") -> dict[str, Any]:
     return {
         "points": reduced.sizes["point"],
-        "frames_used": int(reduced["frames_used"].sum()),
-        "frames_saturated": int(reduced["frames_saturated"].sum()),
+        "points_without_number": int(reduced["delta_n"].isnull().sum()),
+        **{name: int(reduced[name].sum()) for name in ("frames_used", *_LEFT_OUT)},
         "median_delta_n_sigma": float(reduced["delta_n_sigma"].median()),
     }
 
@@ -229,13 +233,15 @@ def _print(lines: list[dict[str, Any]], out: Path | None) -> None:
     from rich.table import Table
 
     title = f"reduced files in {out}"
-    table = Table("file", "points", "frames used", "saturated", "sigma (RIU)", "", title=title)
+    columns = ("file", "points", "without number", "frames used", "left out", "sigma (RIU)", "")
+    table = Table(*columns, title=title)
     for line in lines:
         name = Path(line["file"]).name
         if "error" in line:
-            table.add_row(name, *[""] * 4, f"refused: {line['error']}")
+            table.add_row(name, *[""] * 5, f"refused: {line['error']}")
         else:
-            numbers = (line[key] for key in ("points", "frames_used", "frames_saturated"))
+            numbers = [line[key] for key in ("points", "points_without_number", "frames_used")]
+            numbers.append(sum(line[key] for key in _LEFT_OUT if key.startswith("frames")))
             sigma = f"{line['median_delta_n_sigma']:.3g}"
             table.add_row(name, *map(str, numbers), sigma, Path(line["reduced"]).name)
     wide_console().print(table)

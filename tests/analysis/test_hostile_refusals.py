@@ -100,6 +100,7 @@ REFUSED = {
         for name in ("gain", "exposure", "thickness", "refractive_index", "chopper_frequency")
         for value in (0.0, -1.5)
     },
+    "exposure in ms": ("exposure", 8.0, "are both in s"),
     "noise below 0": ("read_noise", -10.0, "negative"),
     "thickness in nm": ("thickness", 1500.0, "finer than the pixels"),
     "unknown geometry": ("geometry", "sideways", "must be common-path or reference-mirror"),
@@ -163,6 +164,7 @@ def test_bad_contents_are_named(tmp_path, name, value, reason):
         (PATHS["thickness"], "units", b"nm", "is in nm, must be in um"),
         (PATHS["fluence"], "units", "µJ/cm²", "must be in mJ/cm"),
         (PATHS["frame_time"], "units", "ms", "is in ms, must be in s"),
+        (PATHS["gain"], "units", "counts/electron", "must be in electrons/count"),
     ],
 )
 def test_bad_attributes_are_named(tmp_path, place, attribute, value, reason):

@@ -18,7 +18,7 @@ from handmade import CHOPPER, EXPOSURE, GAIN, READ_NOISE, Plate
 from ophyd.sim import SynSignal
 
 from analysis.grid import fold
-from analysis.live import LiveReduction, ReductionTable
+from analysis.live import LiveReduction, ReductionTable, against_limit
 from analysis.reduction import reduce_scan
 
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
@@ -246,6 +246,18 @@ def test_the_table_says_what_keeps_a_point_from_its_limit(tmp_path, reduction, d
         assert row["limited_by"] == cause
         assert float(row["sigma_over_limit"]) == pytest.approx(expected, abs=0.006)
     assert ratio.max() < 2 if cause == "shot" else ratio.min() > 10
+
+
+def test_what_is_not_known_of_a_thin_plates_fringe_is_not_called_shot_noise():
+    """0.4 fringes, a large effect: most of sigma is the reference's tilt."""
+    glass = {"material": "glass"}
+    thin = Plate(np.full(1, 3e-2), thickness=0.5, phase=2.2, shot_noise=True, attrs=glass)
+    reduced = reduce_scan(thin.dataset(1)).isel(point=0)
+    told = against_limit(
+        {name: float(reduced[name]) for name in reduced if reduced[name].ndim == 0}
+    )
+    assert told["sigma_over_limit"] > 2
+    assert told["limited_by"] == "fringe"
 
 
 def test_the_reduced_run_names_its_raw_run_and_keeps_what_a_search_needs(tmp_path, reduction):
