@@ -1,4 +1,4 @@
-"""The page and the figure of `benchmarks.bench_sensitivity`."""
+"""The page and the figure of `benchmarks.sensitivity`."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ def page(found: Any, figure: str) -> str:
         "Both reductions get the same frames: the published one (normalise, resample, window, "
         "Fourier phase at the fringe's peak, amplitude at the chopper's frequency; "
         "`benchmarks/paper_baseline.py`) and this project's `reduce_scan`. "
-        "Made by `python -m benchmarks.bench_sensitivity --out docs/sensitivity.md`.",
+        "Made by `python -m benchmarks.sensitivity --out docs/sensitivity.md`.",
         "",
         f"![Sensitivity, step response, scatter and bias]({figure})",
         "",

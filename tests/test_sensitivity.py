@@ -5,7 +5,6 @@ import pytest
 from scipy.special import erf
 
 from analysis.reduction import reduce_scan
-from benchmarks.bench_sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
 from benchmarks.formula_plate import (
     GAIN,
     HALF,
@@ -17,6 +16,7 @@ from benchmarks.formula_plate import (
     FormulaPlate,
 )
 from benchmarks.paper_baseline import reduce_as_published
+from benchmarks.sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
 from benchmarks.sensitivity_page import draw, page
 from ocm_ophyd.twin import load_scenario
 
