@@ -128,27 +128,41 @@ class FormulaPlate:
             },
         )
 
-    def bound(self, frames: int, delta_n: float = 0.0, *, same_light: bool = False) -> float:
-        """Cramér–Rao bound of σ(Δn), RIU.
+    def bound(
+        self,
+        frames: int,
+        delta_n: float = 0.0,
+        *,
+        same_light: bool = False,
+        one_plate: bool = False,
+    ) -> float:
+        """Cramér–Rao bound of σ(Δn), RIU, or with `one_plate` its part that points scatter by.
 
         A frame has shot and read noise, and energy and tilt with the noise that is stated. The path
         is a random walk from anywhere, of which the pump-off and the pump-on part of an exposure
         show their own means; the fringe's shape is the same in all frames, and to be found. So are
         level and tilt of the light with the pump, as carriers absorb; with `same_light` they are
         known to be those without it.
+
+        With the information J of the frames and the precision P of what is known beforehand, the
+        covariance is C = (J + P)⁻¹ = C J C + C P C. Points of one plate scatter by the first part;
+        the second is the error of what is known beforehand, which all of them share.
         """
         one = [self._information(delta_n, on, same_light) for on in OPEN]
         every = one * (frames // len(OPEN))
         by_path = block_diag(*(information[:2, :2] for information in every))
         crossed = np.concatenate([information[:2, 2:] for information in every])
         total = np.sum([information[2:, 2:] for information in every], axis=0)
-        known = [0.0, *(width**-2.0 for width in SHAPE.values())]
-        total += np.diag(np.pad(known, (0, len(total) - len(known))))
+        known = np.array([0.0, *(width**-2.0 for width in SHAPE.values())])
+        known = np.pad(known, (0, len(total) - len(known)))
+        total += np.diag(known)
         steps = SLOT / STEPS * np.arange(1, frames * STEPS + 1)
         means = block_diag(*np.tile(_gates(), (frames // len(OPEN), 1, 1)))
         walk = means @ (self.drift**2 * np.minimum.outer(steps, steps) + _ANYWHERE) @ means.T
         left = np.linalg.solve(np.eye(2 * frames) + by_path @ walk, crossed)
-        return float(np.sqrt(np.linalg.inv(total - crossed.T @ walk @ left)[0, 0]))
+        covariance = np.linalg.inv(total - crossed.T @ walk @ left)[0]
+        shared = covariance**2 @ known if one_plate else 0.0
+        return float(np.sqrt(covariance[0] - shared))
 
     def _information(self, delta_n: float, on: float, same_light: bool) -> np.ndarray:
         """Of both parts' path, Δn, shape and pumped light, of a frame that is open for a part."""

@@ -1,4 +1,4 @@
-"""The page and the figure of `benchmarks.bench_sensitivity`."""
+"""The page and the figure of `benchmarks.sensitivity`."""
 
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,18 @@ def page(found: Any, figure: str) -> str:
         "Both reductions get the same frames: the published one (normalise, resample, window, "
         "Fourier phase at the fringe's peak, amplitude at the chopper's frequency; "
         "`benchmarks/paper_baseline.py`) and this project's `reduce_scan`. "
-        "Made by `python -m benchmarks.bench_sensitivity --out docs/sensitivity.md`.",
+        "Made by `python -m benchmarks.sensitivity --out docs/sensitivity.md`.",
         "",
         f"![Sensitivity, step response, scatter and bias]({figure})",
         "",
         "## σ(Δn) without the pump",
         "",
-        "Scatter of points of so many chopper periods of a minute of the simulated microscope, "
-        "1.5 um plate. The shot-noise limit is that of shot and read noise, energy and tilt of the "
-        "light unknown; the bound is Cramér and Rao's with the scenario's drift as a random walk "
-        "besides. The paper states 1e-3 and no averaging time: the default scenario's noise is set "
-        "so that the published reduction shows this in one chopper period, 50 ms.",
+        "One minute of frames of a 1.5 um plate is cut into points of 1, 2, 5, 20 or 60 chopper "
+        "periods; the table gives the scatter of Δn among the points. The shot-noise limit is that "
+        "of shot and read noise, energy and tilt of the light unknown; the Cramér–Rao bound has "
+        "the scenario's drift as a random walk besides. The paper states 1e-3 and no averaging "
+        "time: the default scenario's noise is set so that the published reduction shows this in "
+        "one chopper period, 50 ms.",
         "",
         "| scenario | averaged | as published | this project | its stated sigma | bound with drift "
         "| shot-noise limit |",
@@ -59,15 +60,14 @@ def page(found: Any, figure: str) -> str:
         "",
         "Plates computed from formulas (`benchmarks/formula_plate.py`) with shot and read noise, "
         "0.3 % of energy noise and 0.1 % of tilt a frame, half a second a point; index linear in "
-        "frequency, as CsPbBr3's nearly is. The bound is Cramér and Rao's for that noise, the "
-        "fringe's shape known as far as it is beforehand. The stated sigma is what `delta_n_sigma` "
-        "holds beside `delta_n_systematic`, which is the plate's and the same in all points: "
-        "plates that differ, below, show both. Carriers absorb: with the pump, level "
-        "and tilt of the light are unknown too. Whoever knew them unchanged could do better below "
-        "a fringe or two, where a tilt looks like a phase. Scatter may lie "
-        "below the bound where much of the error is that of the plate, the same in all points. "
-        "The bias is the largest over all phases of the fringe, at Δn = 3e-3, without noise and "
-        "rounding.",
+        "frequency, as CsPbBr3's nearly is. The Cramér–Rao bound is for this noise; the fringe's "
+        "shape is free, with the prior widths in `formula_plate.SHAPE`. What these leave unknown "
+        "of a plate gives all its points the same error. Their scatter does not show it, so it is "
+        "left out of the bound, and of the stated sigma: `delta_n_sigma` without "
+        "`delta_n_systematic`. Plates that differ, below, have it. Carriers absorb: with the pump, "
+        "level and tilt of the light are unknown too. Whoever knew them unchanged could do better "
+        "below a fringe or two, where a tilt looks like a phase. The bias is the largest over all "
+        "phases of the fringe, at Δn = 3e-3, without noise and rounding.",
         "",
         "| fringes | bound (RIU) | as published / bound | this project / bound "
         "| / bound of unchanged light | stated / scatter | bias, as published "
@@ -88,7 +88,8 @@ def page(found: Any, figure: str) -> str:
         "",
         "The same plates at one phase, with the path a random walk besides. A point is estimated "
         "by itself: its fringe's shape (visibility, path, bends, level and tilt of the light) is "
-        "to be found too, in the bound as well. The bias is the largest over all phases, without "
+        "to be found too. The bound is again that of the scatter among points of one plate. The "
+        "bias is the largest over all phases, without "
         "drift, noise and rounding.",
         "",
         "| fringes | Δn | drift (rad/√s) | bound (RIU) | this project / bound | stated / scatter "
@@ -107,8 +108,8 @@ def page(found: Any, figure: str) -> str:
         "",
         "A point each of plates of any phase whose shapes differ as much as is not known "
         "beforehand: group index by 3 %, its bend by 0.02, the light's tilt beside the reference "
-        "by 1 % and its curvature by 0.2 %. Errors are over the bound of their plate (of 200: "
-        "known to 5 %), and over the stated sigma.",
+        "by 1 % and its curvature by 0.2 %. Errors are over the whole bound of their plate, with "
+        "what is not known of it (of 200: known to 5 %), and over the whole stated sigma.",
         "",
         "| fringes | Δn | error / bound | / bound of unchanged light | error / sigma | largest "
         "| mean error |",

@@ -1,22 +1,25 @@
 """The published reduction as a baseline, and the bounds that reductions are held against."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import erf
 
 from analysis.reduction import reduce_scan
-from benchmarks.bench_sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
 from benchmarks.formula_plate import (
     GAIN,
     HALF,
     NOISE,
     OPEN,
     READ_NOISE,
+    SHAPE,
     SLOT,
     WAVELENGTH,
     FormulaPlate,
 )
 from benchmarks.paper_baseline import reduce_as_published
+from benchmarks.sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
 from benchmarks.sensitivity_page import draw, page
 from ocm_ophyd.twin import load_scenario
 
@@ -91,6 +94,41 @@ def test_the_bound_is_reached_by_least_squares_with_the_noises_own_covariance():
     bound = plate.bound(frames, same_light=True)
     assert estimates.std() == pytest.approx(bound, rel=0.12)  # of 400: 3.5 %
     assert abs(estimates.mean()) < 4 * bound / np.sqrt(points)
+
+
+def test_the_bound_and_its_part_are_the_errors_of_a_linear_estimate_with_priors():
+    """Generalised least squares on frames that are linear in all that is not known."""
+    plate, delta_n, frames, draws = FormulaPlate(0.4, 1.0), 3e-2, 12, 2000
+    slope = (WAVELENGTH - 1025) / 100
+    inside = np.abs(WAVELENGTH - 1025) <= HALF
+
+    def frame(on, by=0.0, path=0.0, level_on=0.0, tilt_on=0.0, **shape):
+        like = replace(plate, **{name: getattr(plate, name) + v for name, v in shape.items()})
+        pumped = on * (1 + level_on + tilt_on * slope) * like.spectrum(delta_n + by, path)
+        return ((1 - on) * like.spectrum(0.0, path) + pumped)[inside]
+
+    width = {"by": np.inf, **SHAPE} | dict.fromkeys(("path", "level_on", "tilt_on"), np.inf)
+    white = []
+    for on in OPEN:
+        light = frame(on)
+        tilted = light * slope[inside]
+        covariance = np.diag(light / GAIN + (READ_NOISE / GAIN) ** 2)
+        covariance += NOISE["energy"] ** 2 * np.outer(light, light)
+        covariance += NOISE["tilt"] ** 2 * np.outer(tilted, tilted)
+        table = [(frame(on, **{n: 1e-5}) - frame(on, **{n: -1e-5})) / 2e-5 for n in width]
+        white.append(np.linalg.solve(np.linalg.cholesky(covariance), np.transpose(table)))
+    white = np.concatenate(white * (frames // len(OPEN)))
+    known = np.array(list(width.values())) ** -2.0
+    estimate = np.linalg.solve(white.T @ white + np.diag(known), white.T)[0]
+
+    rng = np.random.default_rng(4)
+    own = rng.standard_normal((draws, len(white))) @ estimate
+    widths = np.where(known > 0, list(width.values()), 0.0)
+    plates = rng.standard_normal((draws, len(known))) * widths @ (white.T @ estimate)
+    assert own.std() == pytest.approx(plate.bound(frames, delta_n, one_plate=True), rel=0.06)
+    whole = np.sqrt(np.mean((own + plates) ** 2))
+    assert whole == pytest.approx(plate.bound(frames, delta_n), rel=0.06)  # of 2000: 1.6 %
+    assert whole > 2 * own.std()
 
 
 @pytest.mark.parametrize("delta_n", [1e-3, 1e-2, 3e-2])

@@ -11,7 +11,9 @@ from ocm_ophyd.cli._errors import one_line_errors
 
 @one_line_errors
 def bench() -> None:
-    """Run the benchmarks of the checkout: ratios, each measured in one run; about three minutes.
+    """Run the benchmarks of speed of the checkout: ratios, each measured in one run.
+
+    This takes about five minutes on two cores, and eight where py-pde (extra: bench) is installed.
 
     Example: ocm bench
     """

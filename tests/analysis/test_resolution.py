@@ -5,7 +5,7 @@ import pytest
 
 from analysis.reduction import reduce_scan
 from analysis.rise import measure_rise
-from benchmarks.bench_resolution import DELAY, HEIGHT, ZERO, measure
+from benchmarks.resolution import DELAY, HEIGHT, ZERO, measure
 
 pytestmark = pytest.mark.usefixtures("without_installation")
 

@@ -1,26 +1,25 @@
-"""Step response against method: FFT bin, whole-band phase, and all spectra with the chirp undone.
+"""Step response against method: as published, whole-band phase, all spectra with the chirp undone.
 
-Run ``python -m benchmarks.bench_resolution``; it takes a minute and rewrites
-docs/resolution.md and its figure. The simulated microscope exposes a step of Δn in its own noise
+Run as ``python -m benchmarks.resolution``; with ``--out docs/resolution.md`` it writes the page and
+its figure. It takes a minute or two. The simulated microscope exposes a step of Δn in its own noise
 (fields through the plate, slit, pixels, read and shot noise, source noise, drift), and every method
 gets the same frames. The step is made of a formula here, a pump of 100 fs and nothing after it, so
 that it is known.
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from rich.console import Console
 from scipy.special import ndtr
 
-from analysis.band import CENTRE_WAVELENGTH
 from analysis.reduction import reduce_scan
 from analysis.rise import measure_rise
+from benchmarks.paper_baseline import reduce_as_published
 from ocm_ophyd.twin import Knobs, Microscope, load_scenario
 
-DOCS = Path(__file__).parents[1] / "docs"
 HEIGHT, ZERO = 1e-2, 0.13  # RIU, ps
 PULSE = 0.1 / np.sqrt(8 * np.log(2))  # ps, pump of 100 fs FWHM (stated in the paper)
 DELAY = np.arange(-5.0, 8.01, 0.25)  # ps
@@ -101,40 +100,24 @@ def measure(quiet, chirp_known, seed=0):
     )
 
 
-def fft_bin(raw):
-    """Δn (P,) by the published way: normalise, FFT, phase at the fringe's peak, on minus off."""
-    wavelength = raw["wavelength"].values
-    band = (wavelength > 930) & (wavelength < 1120)
-    light = (raw["reference"] - raw["dark"]).values[band]
-    k = 2e3 * np.pi / wavelength[band]  # rad/um
-    even = np.linspace(k.min(), k.max(), 512)
-    window = np.hanning(len(even))
-    found = []
-    for frames, opened in zip(raw["frames"].values, raw["pump_open"].values, strict=True):
-        spectra = (frames[:, band] - raw["dark"].values[band]) / light
-        on, off = spectra[opened > 0.9].mean(axis=0), spectra[opened < 0.1].mean(axis=0)
-        both = np.stack([np.interp(even, k[::-1], s[::-1]) for s in (on, off)])
-        ranges = np.fft.rfft((both - both.mean(axis=1, keepdims=True)) * window, 4096)
-        peak = int(np.argmax(np.abs(ranges[1])))
-        found.append(np.angle(ranges[0, peak] * ranges[1, peak].conj()))
-    scale = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * raw.attrs["thickness"])
-    # A real FFT does not say which of both fields is late: the plateau decides.
-    delta_n = np.array(found) * scale
-    return delta_n * np.sign(delta_n[-8:].mean() or 1.0)
-
-
 def resolved(reduced):
     names = ("delay", "delta_n", "delta_n_sigma")
     return tuple(reduced[f"chirp_resolved_{name}"].values for name in names)
+
+
+def late(time):
+    """Where all colours have passed the step; beyond the last delay only some are seen."""
+    return (time > ZERO + 4) & (time < DELAY[-1])
 
 
 def rows(quiet):
     """(method, time, Δn, sigma) of each method on the same frames."""
     known, unknown = measure(quiet, chirp_known=True), measure(quiet, chirp_known=False)
     reduced, blind = reduce_scan(known), reduce_scan(unknown)
-    flat = np.full(len(DELAY), np.nan_to_num(reduced["delta_n_sigma"].values).max())
+    published = reduce_as_published(known).delta_n
+    scatter = np.nan if quiet else published[late(DELAY)].std(ddof=1)
     table = [
-        ("FFT bin", DELAY, fft_bin(known), flat),
+        ("as published", DELAY, published, np.full(len(DELAY), scatter)),
         ("whole-band phase", DELAY, reduced["delta_n"].values, reduced["delta_n_sigma"].values),
         ("chirp undone, calibrated", *resolved(reduced)),
         ("chirp undone, chirp from the scan", *resolved(blind)),
@@ -146,7 +129,7 @@ def line(name, time, delta_n, sigma):
     """One line of the table."""
     known = np.isfinite(delta_n)
     time, delta_n, sigma = time[known], delta_n[known], sigma[known]
-    height = delta_n[(time > ZERO + 4) & (time < DELAY[-1])].mean()
+    height = delta_n[late(time)].mean()
     behind = (time > ZERO + 0.4) & (time < ZERO + 4)
     worst = np.abs(delta_n[behind] / HEIGHT - 1).max()
     if "undone" in name:
@@ -156,14 +139,19 @@ def line(name, time, delta_n, sigma):
         share = np.maximum.accumulate(delta_n / height) + 1e-9 * np.arange(len(time))
         low, middle, high = np.interp([0.1, 0.5, 0.9], share, time)
         duration = high - low
+    spread = np.median(sigma[behind]) / HEIGHT * 100
+    stated = f"{spread:.2f}" if np.isfinite(spread) else "–"
     return (
         f"| {name} | {duration:.2f} | {1e3 * (middle - ZERO):+.0f} | {100 * worst:.1f} "
-        f"| {100 * (height / HEIGHT - 1):+.2f} | {np.median(sigma[behind]) / HEIGHT * 100:.2f} |"
+        f"| {100 * (height / HEIGHT - 1):+.2f} | {stated} |"
     )
 
 
 def main():
-    """Measure, write the page and the figure."""
+    """Measure, print the page, and write it with its figure where that is wanted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="page to write; the figure goes to figures/")
+    out = parser.parse_args().out
     figure = Figure(figsize=(7.2, 6.4), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
     text = []
@@ -192,11 +180,13 @@ def main():
         axes.set(xlim=(-4, 6), ylabel="Δn (10⁻³)", title=title)
     panels[0].legend(frameon=False, fontsize=8)
     panels[1].set_xlabel("Time (ps)")
-    (DOCS / "figures").mkdir(exist_ok=True)
-    figure.savefig(DOCS / "figures" / "resolution.png", dpi=150)
     page = INTRODUCTION + "\n".join(text) + "\n\n" + END
-    (DOCS / "resolution.md").write_text(page, "utf-8")
-    Console(width=120).print(page, markup=False)
+    print(page)  # noqa: T201
+    if out is not None:
+        path = out.parent / "figures" / "resolution.png"
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(path, dpi=150)
+        out.write_text(page, "utf-8")
 
 
 HEADER = (
@@ -210,9 +200,10 @@ A step of Δn = {HEIGHT:g} made by a pump pulse of 100 fs (its own rise takes {O
 10 to 90 %), seen by the 5 ps probe pulse of the simulated microscope at delays of
 {DELAY[1] - DELAY[0]:g} ps, one second of frames each. All methods get the same frames.
 
-- **FFT bin**: the published way. Normalise, resample in wavenumber, window, FFT, phase at the
-  fringe's peak, pump on minus off. A plate of 1.5 um shows 1.2 fringes, whose peak overlaps its
-  mirror image, so that its height depends on the fringe's phase as well.
+- **as published**: normalise, resample in wavenumber, window, Fourier phase at the fringe's peak,
+  its amplitude at the chopper's frequency (`benchmarks/paper_baseline.py`). A plate of 1.5 um shows
+  1.2 fringes, whose peak overlaps its mirror image, so that its height depends on the fringe's
+  phase as well. It states no sigma: with noise, the table has the scatter of its points from 4 ps.
 - **whole-band phase**: least squares on the fringe, one phase a delay.
 - **chirp undone**: all spectra of the scan inverted together. With the calibrated chirp, and with
   the chirp found from the same scan.
@@ -236,9 +227,9 @@ reduction tries both and says in `chirp_resolved/delay`, attribute `light`, whic
 
 ## Limits
 
-- Times are smoothed as much as the data ask for, in every picosecond by itself; `resolution` says
-  over how much. A second sharp event in a picosecond without one is found only if it stands out of
-  the noise there.
+- Times are smoothed as much as the data ask for; `resolution` says over how much. The smoothing is
+  chosen for each picosecond; in one that looks smooth, a second sharp event is resolved only if it
+  exceeds the noise.
 - The phase that all pixels of a point share is uncertain by the interferometer's drift, which sets
   the plateau's sigma; neighbouring times have this error in common.
 - Next to a rise (± 0.5 ps) a ripple of up to 1 % stays, and of 4 % at delay steps of 1 ps, where
@@ -248,7 +239,7 @@ reduction tries both and says in `chirp_resolved/delay`, attribute `light`, whic
 - Plates with less than half a fringe over the band tell a phase from pulse energy and tilt badly:
   sigma says so.
 
-Made by `python -m benchmarks.bench_resolution`.
+Made by `python -m benchmarks.resolution --out docs/resolution.md`.
 """
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Sensitivity, bias and time resolution: the published reduction and this project's side by side.
 
-Run as ``python -m benchmarks.bench_sensitivity``; with ``--out docs/sensitivity.md`` it writes the
+Run as ``python -m benchmarks.sensitivity``; with ``--out docs/sensitivity.md`` it writes the
 page and its figure. Both reductions get the same frames: of the simulated microscope's default
 scenario, of the same with a steady spectrum of the light, and of plates computed from formulas.
 """
@@ -205,7 +205,7 @@ def rise(time: np.ndarray, step: np.ndarray) -> float:
 
 
 def _plate(fringes: float) -> dict[str, float]:
-    """Scatter against the bound, and bias over all phases of the fringe."""
+    """Scatter among points of one plate, its bound, and bias over all phases of the fringe."""
     plate = FormulaPlate(fringes, phase=1.0)
     noisy = plate.dataset(np.zeros(POINTS), FRAMES, seed=1)
     reduced = reduce_scan(noisy)
@@ -216,8 +216,8 @@ def _plate(fringes: float) -> dict[str, float]:
     }
     return {
         "fringes": fringes,
-        "bound": plate.bound(FRAMES),
-        "bound_same_light": plate.bound(FRAMES, same_light=True),
+        "bound": plate.bound(FRAMES, one_plate=True),
+        "bound_same_light": plate.bound(FRAMES, same_light=True, one_plate=True),
         "scatter_published": float(reduce_as_published(noisy).delta_n.std()),
         "scatter_project": float(reduced["delta_n"].std()),
         "stated_project": _own_sigma(reduced),
@@ -226,7 +226,7 @@ def _plate(fringes: float) -> dict[str, float]:
 
 
 def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
-    """Scatter of an effect of some size beside drift, against the bound; bias without noise."""
+    """Scatter among points of one plate beside drift, its bound; bias without noise."""
     reduced = reduce_scan(plate.dataset(np.full(POINTS, delta_n), FRAMES, seed=2))
     found = []
     if plate.drift == 0:
@@ -237,7 +237,7 @@ def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
         "fringes": plate.fringes,
         "delta_n": delta_n,
         "drift": plate.drift,
-        "bound": plate.bound(FRAMES, delta_n),
+        "bound": plate.bound(FRAMES, delta_n, one_plate=True),
         "scatter": float(reduced["delta_n"].std()),
         "stated": _own_sigma(reduced),
         "bias": float(np.abs(found).max(initial=0.0)),
@@ -248,7 +248,7 @@ def unlike_plates(fringes: float, delta_n: float, plates: int) -> dict[str, floa
     """Errors of points that each have a plate of its own, of any phase.
 
     Shapes differ as `SHAPE` says, group indices by 3 %: they exceed indices by 3 to 8 %. Errors are
-    over the bound of their plate, and over the stated sigma.
+    over the whole bound of their plate, and over the stated sigma.
     """
     rng = np.random.default_rng(5)
     errors, pulls, biases = [], [], []
