@@ -20,7 +20,7 @@ from analysis.frames import demodulate
 from analysis.fringe_shape import variance_by_shape
 from analysis.fringe_solver import PARAMETERS, STATIC, unpumped
 from analysis.linear import dot
-from analysis.lockin import RATIOS, least_variance, lock_in, modulated, uneven_walk, walk_rate
+from analysis.lockin import RATIOS, least_variance, lock_in, modulated, uneven_walk, walk_power
 from analysis.mixtures import by_mixture, telling
 from analysis.outliers import ceiling, odd_bins, pixel_stands_out, repeats
 from analysis.point_fit import Fitted, fit_again, look_first
@@ -49,8 +49,9 @@ class Estimates(NamedTuple):
     numbers : (P, 8) array
         Δ, rad; its variance, were the fringe's shape known; the least variance that shot and read
         noise allow; what of the variance is drift, and what is other noise than the detector's (the
-        source's); the variance that the shape's uncertainty adds, and of that what its priors do,
-        which make the same error in all points; variance of the drift in `spectra`.
+        source's); the variance that the shape's uncertainty adds; what of the variance all points
+        share, as it comes from priors, the reference and the model; variance of the drift in
+        `spectra`.
     parameters : (P, 13) array
         Of the fringe and the step, see `fringe_solver`.
     covariance : (P, 7, 7) array
@@ -217,7 +218,7 @@ def _locked(
         *(moved[0], moved[3], time, moved[4], walk, exposure, ratios, within, weights)
     )
     limit, drift = least_variance(moved[3], moved[4]), max(variance - shot - source, 0.0)
-    rate = walk_rate(weights, time, share * walk, exposure, drift)
+    rate = walk_power(weights, time, share * walk, exposure, drift)
     return Effect(value, max(variance, limit), limit, drift, source), rate
 
 

@@ -29,7 +29,7 @@ _DARK = 0.1  # of the light that a point's frames have: no phase of a fringe lea
 _BROKEN = 6  # odd samples of like size in a frame: no cosmic ray hits more pixels
 _ALIKE = 1e-3  # of open fractions: the chopper's phase is the same
 _OFTEN = 0.05  # of the frames: no cosmic ray comes back
-_SOUND = 0.5  # of the bins: with fewer it is not pixels that are odd, but what is said of them
+_SOUND = 2 / 3  # of bins and frames: with fewer, what others are judged by is odd itself
 _MAD = 1.4826  # standard deviations in a median absolute deviation
 
 
@@ -70,7 +70,7 @@ def mend(
             break
     else:
         patient.estimate()
-    if patient.alive < _SOUND:
+    if not patient.sound:
         patient.out.found[0] = False
     return patient.out, patient.health
 
@@ -86,6 +86,7 @@ class _Patient:
         self._bin = np.repeat(np.arange(len(bins.light)), np.diff(bins.edge))
         self._alive = np.ones(len(bins.light))
         self._mended = np.zeros((len(frames), len(self._bin)), bool)
+        self._broken = 0
         count, pixels = frames.shape
         self.health = Health(np.arange(count), np.zeros(pixels, bool))
         self._leave_out_saturated()
@@ -94,9 +95,10 @@ class _Patient:
         self._leave_out_stuck()
 
     @property
-    def alive(self) -> float:
-        """Share of the bins that count."""
-        return float(self._alive.mean())
+    def sound(self) -> bool:
+        """Whether most bins and frames are as they should be: else none can be believed."""
+        broken = self._broken / max(len(self._frames), 1)
+        return bool(self._alive.mean() > _SOUND and broken < 1 - _SOUND)
 
     def _leave_out_saturated(self) -> None:
         """Frames with a saturated pixel; but a lone pixel that is so mostly is a hot one."""
@@ -166,6 +168,7 @@ class _Patient:
         scatter = _MAD * np.median(np.abs(energy - np.median(energy)))
         lost = np.abs(energy - np.median(energy)) > max(LOST, OUTLIER * scatter)
         if lost.any():
+            self._broken += int(np.count_nonzero(lost))
             self._reject(lost)
             return True
         return self._treat_samples() or self._treat_bins() or self._treat_slips()
@@ -189,6 +192,7 @@ class _Patient:
         odd = (np.abs(away) > limit) & suspects & usable
         broken = odd.sum(axis=1) > _BROKEN
         if broken.any():
+            self._broken += int(np.count_nonzero(broken))
             self._reject(broken)
             return True
         often = (own > 3.0) | (odd.sum(axis=0) > max(2, _OFTEN * len(rows)))
@@ -256,5 +260,6 @@ def _without_baseline(away: Floats, opened: Floats) -> Floats:
     rest = away - np.median(away)
     for _ in range(20):
         weight = design / np.maximum(np.abs(rest), 1.0)[:, np.newaxis]
-        rest = away - design @ np.linalg.solve(weight.T @ design, weight.T @ away)
+        # A pseudoinverse, as all frames that are left may have one open fraction.
+        rest = away - design @ (np.linalg.pinv(weight.T @ design) @ (weight.T @ away))
     return rest

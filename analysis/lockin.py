@@ -150,7 +150,7 @@ def lock_in(
 
 
 @compiled
-def walk_rate(weights: Floats, time: Floats, walk: Floats, exposure: float, drift: float) -> float:
+def walk_power(weights: Floats, time: Floats, walk: Floats, exposure: float, drift: float) -> float:
     """Rate of the walk, rad²/s, that puts a variance `drift` on Σ weights·phase."""
     total = later = previous = 0.0
     for i in range(len(weights) - 1, 0, -1):
