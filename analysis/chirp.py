@@ -30,15 +30,13 @@ _NEAR = 1.0  # ps beyond half the chirp on either side of the whole-band rise
 _LONGEST = 10.0  # ps of half a chirp, of which a rise is looked for
 _WIDEST = 100.0  # ps for all colours to pass: twenty times the paper's pulse
 _COARSE = (0.1, 1.0)  # ps, elsewhere, where it is half of the delays' own spacing
-_DELAY_SIGMA = (
-    1e-3  # ps: of t_c, from colour to colour; a rise shows it within the light's own time
-)
+_DELAY_SIGMA = 1.5e-3  # ps: of t_c, from colour to colour, which shows within the light's own time
 _GAP = 0.3  # ps without any colour of any point: more than the light's own time
 _MOST = 1500  # nodes of the grid: what a matrix of them costs
 _STRETCHES = 500  # of time, where delays stand alone: each takes a few nodes more
 _LEAST_POINTS = 3
-_FIRST_STEPS = 4  # of both models, of the light; then one may be left out
-_CLEARLY = 2.0  # ratio of χ² per degree of freedom
+_TURNS = (3, 1, 1, None)  # steps of both models of the light, after which one may be left out
+_CLEARLY = 3.0  # ratio of χ² per degree of freedom
 _HOPELESS = (
     "no phase against time explains the spectra of this scan: look at its fringes (visibility, "
     "delta_phi) and its chirp calibration"
@@ -133,7 +131,7 @@ def _best(searches: list[Search]) -> Search:
     ValueError
         None gets anywhere.
     """
-    for steps in (_FIRST_STEPS, None):
+    for steps in _TURNS:
         going = []
         for search in searches:
             with suppress(np.linalg.LinAlgError):
@@ -253,9 +251,9 @@ def _at_nodes(grid: Floats, phase: Floats) -> Floats:
 
 
 def _steepness(grid: Floats, phase: Floats, blur: float) -> Floats:
-    """Slope (T,) of a phase, rad/ps, root mean square over a normal density `blur` ps wide."""
+    """Slope (T,) of a phase, rad/ps: root mean square over exp(-|t| / `blur`)."""
     slope = np.gradient(phase, grid)
-    near = np.exp(-0.5 * ((grid[:, np.newaxis] - grid) / blur) ** 2) * np.gradient(grid)
+    near = np.exp(-np.abs(grid[:, np.newaxis] - grid) / blur) * np.gradient(grid)
     steep: Floats = np.sqrt(near @ slope**2 / near.sum(axis=1))
     return steep
 
