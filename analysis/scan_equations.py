@@ -103,7 +103,7 @@ class ScanEquations:
             self._constants(point, float(drift))
             for point, drift in zip(scan.spectra, scan.drift, strict=True)
         ]
-        self._kept: dict[int, Complexes] = {}
+        self._kept: dict[int, tuple[slice, Complexes]] = {}
 
     def _constants(self, point: PointSpectra, drift: float) -> _Point:
         level, by_off = self._scan.model.derivatives(point.fringe)
@@ -156,8 +156,7 @@ class ScanEquations:
         point, fixed = self._scan.spectra[i], self._points[i]
         size, tau = len(self._grid), float(self._scan.delay[i])
         share, slope, gain = unknown[size : size + 3]
-        columns = response.nodes(self._grid, tau)
-        weights = self._weights(response, i, columns)
+        columns, weights = self._kept.get(i) or self._weights(response, i, tau)
         phase, count = unknown[columns], columns.stop - columns.start
         turn = fixed.scaling + slope * self._x
         wanted = np.empty((len(self._x), count + 4 + self._powers.shape[1]))
@@ -178,14 +177,13 @@ class ScanEquations:
         wanted[:, -1] = point.difference - change
         return columns, wanted, np.angle(passed) / fixed.scaling
 
-    def _weights(self, response: TimeResponse, i: int, columns: slice) -> Complexes:
-        """Weights of point i; those of some points are kept where they do not change."""
-        weights = self._kept.get(i)
-        if weights is None:
-            weights = response.weights(self._grid[columns], float(self._scan.delay[i]))
-            if not self._powers.size and len(self._kept) < _KEPT:
-                self._kept[i] = weights
-        return weights
+    def _weights(self, response: TimeResponse, i: int, tau: float) -> tuple[slice, Complexes]:
+        """Nodes and weights of point i; those of some points are kept where they do not change."""
+        columns = response.nodes(self._grid, tau)
+        weights = response.weights(self._grid[columns], tau)
+        if not self._powers.size and len(self._kept) < _KEPT:
+            self._kept[i] = columns, weights
+        return columns, weights
 
     def _nuisances(self, i: int, angle: Floats) -> Floats:
         """Find derivatives (11, B) by fringe, phase, energy, tilt and contrast of all bins."""
