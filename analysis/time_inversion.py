@@ -49,24 +49,15 @@ class Inversion:
         rad².
     kernel : (T, T) array
         Averaging kernel: row t says how much the true φ of every node counts in φ at t.
-    shared : (3,) array
-        w, s and α of `scan_equations`.
     chirp, chirp_sigma : (C,) array
         See `analysis.group_delay.chirp_delay`; empty where the chirp was given.
-    misfit : float
-        χ² of the noise that the points' weights stand for: for comparing models.
-    reduced_chi2 : (P,) array
-        Of each point; beyond 1, its noise has been taken that much larger.
     """
 
     phase: Floats
     covariance: Floats
     kernel: Floats
-    shared: Floats
     chirp: Floats
     chirp_sigma: Floats
-    misfit: float
-    reduced_chi2: Floats
 
 
 class Search:
@@ -211,11 +202,8 @@ class Search:
             phase=self._unknown[:size],
             covariance=covariance[:size, :size],
             kernel=(covariance @ self._normal.information)[:size, :size],
-            shared=self._unknown[size:first],
             chirp=self._unknown[first:],
             chirp_sigma=np.hypot(sigma, _SERIES_SIGMA / _BAND_END**orders),
-            misfit=self.misfit,
-            reduced_chi2=self._normal.reduced_chi2,
         )
 
 
