@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.fringe import CONTRAST_SIGMA, FringeModel
 from analysis.group_delay import detuning
 from analysis.reducer import PointSpectra
+from analysis.time_nodes import passed_light
 from analysis.time_response import TimeResponse
 
 __all__ = ["Normal", "Scan", "ScanEquations"]
@@ -25,7 +26,7 @@ Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
 _LEAST_DRIFT = 1e-6  # rad
-_KEPT = 200  # points: half a megabyte each
+_KEPT = 400  # points: a quarter of a megabyte each
 _PROBE = 0.5  # rad, to read off how the model scales a phase with the colour
 
 
@@ -69,12 +70,15 @@ class Normal:
         χ² left when every point's own unknowns are at their best.
     reduced_chi2 : (P,) array
         Of each point, with the weights that it came with.
+    width : int
+        Nodes farther apart are seen by no point together.
     """
 
     information: Floats
     gradient: Floats
     misfit: float
     reduced_chi2: Floats
+    width: int
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class _Point:
     mean: Floats
     scaling: Floats
     by_off: Floats
+    prior: Floats
 
 
 class ScanEquations:
@@ -94,86 +99,93 @@ class ScanEquations:
         self._scan, self._grid = scan, grid
         self._x = detuning(scan.wavelength)
         self._powers = detuning(scan.wavelength)[:, np.newaxis] ** np.arange(1, chirps + 1)
-        self._points = [self._constants(point) for point in scan.spectra]
-        self._kept: dict[int, tuple[slice, Complexes, Complexes]] = {}
+        self._points = [
+            self._constants(point, float(drift))
+            for point, drift in zip(scan.spectra, scan.drift, strict=True)
+        ]
+        self._kept: dict[int, tuple[slice, Complexes]] = {}
 
-    def _constants(self, point: PointSpectra) -> _Point:
+    def _constants(self, point: PointSpectra, drift: float) -> _Point:
         level, by_off = self._scan.model.derivatives(point.fringe)
         _, by_probe = self._scan.model.derivatives(point.fringe, _PROBE)
         amplitude = complex(*point.fringe.parameters[3:5])
         fringe = amplitude * (by_off[3] - 1j * by_off[4])
         turned = amplitude * (by_probe[3] - 1j * by_probe[4])
         scaling = np.angle(turned * fringe.conj()) / _PROBE
-        return _Point(fringe, level - fringe.real, scaling, by_off)
+        # Inverse covariance of what `_nuisances` differentiates by.
+        prior = np.zeros((11, 11))
+        prior[:7, :7] = np.linalg.inv(point.fringe.covariance)
+        prior[[7, 10], [7, 10]] = max(drift, _LEAST_DRIFT) ** -2, CONTRAST_SIGMA**-2
+        return _Point(fringe, level - fringe.real, scaling, by_off, prior)
 
     def at(self, unknown: Floats, response: TimeResponse, scale: Floats) -> Normal:
         """Linearise at `unknown` (U,): φ at the nodes, w, s, α, and the chirp.
 
         `scale` (P,) multiplies the variances of the points.
         """
-        size = len(unknown)
+        size, nodes = len(unknown), len(self._grid)
         information, gradient = np.zeros((size, size)), np.zeros(size)
-        shared = np.arange(len(self._grid), size)
-        misfits = np.empty(len(self._points))
-        for i, (point, fixed) in enumerate(zip(self._scan.spectra, self._points, strict=True)):
-            columns, wanted, angle, miss = self._linear(unknown, response, i)
-            nuisances, inside = self._nuisances(point, fixed, angle, i)
-            weight = point.difference_weight / scale[i]
-            weighted = nuisances * weight
-            inside = weighted @ nuisances.T + inside
-            crossed = np.column_stack([weighted @ wanted, weighted @ miss])
-            removed = crossed.T @ np.linalg.solve(inside, crossed)
-            seen = wanted.T * weight
-            places = np.concatenate([np.arange(columns.start, columns.stop), shared])
-            information[np.ix_(places, places)] += seen @ wanted - removed[:-1, :-1]
-            gradient[places] += seen @ miss - removed[:-1, -1]
-            misfits[i] = weight @ miss**2 - removed[-1, -1]
+        shared = slice(nodes, size)
+        misfits, width = np.empty(len(self._points)), 0
+        for i, point in enumerate(self._scan.spectra):
+            columns, wanted, angle = self._linear(unknown, response, i)
+            nuisances = self._nuisances(i, angle)
+            root = np.sqrt(point.difference_weight / scale[i])
+            wanted *= root[:, np.newaxis]
+            nuisances *= root
+            crossed = nuisances @ wanted
+            inside = nuisances @ nuisances.T + self._points[i].prior
+            left = wanted.T @ wanted
+            left -= crossed.T @ np.linalg.solve(inside, crossed)
+            own, others = slice(0, len(left) - (size - nodes) - 1), slice(nodes - size - 1, -1)
+            width = max(width, own.stop - 1)
+            information[columns, columns] += left[own, own]
+            information[columns, shared] += left[own, others]
+            information[shared, columns] += left[others, own]
+            information[shared, shared] += left[others, others]
+            gradient[columns] += left[own, -1]
+            gradient[shared] += left[others, -1]
+            misfits[i] = left[-1, -1]
         free = max(len(self._scan.wavelength) - 5, 1)
-        return Normal(information, gradient, float(misfits.sum()), misfits * scale / free)
+        return Normal(information, gradient, float(misfits.sum()), misfits * scale / free, width)
 
     def _linear(
         self, unknown: Floats, response: TimeResponse, i: int
-    ) -> tuple[slice, Floats, Floats, Floats]:
-        """Nodes, derivatives (B, n), phases (B,) and residuals (B,) of point i."""
+    ) -> tuple[slice, Floats, Floats]:
+        """Nodes of point i, derivatives and, last, residuals (B, n + 4 + chirps), phases (B,)."""
         point, fixed = self._scan.spectra[i], self._points[i]
-        size = len(self._grid)
+        size, tau = len(self._grid), float(self._scan.delay[i])
         share, slope, gain = unknown[size : size + 3]
-        columns, weights, moved = self._kept.get(i) or self._weights(response, i)
-        phase = unknown[columns]
-        exponent = 1j * (fixed.scaling + slope * self._x) + gain
-        seen = weights * np.exp(exponent[:, np.newaxis] * phase)
-        passed = seen.sum(axis=1)
+        columns, weights = self._kept.get(i) or self._weights(response, i, tau)
+        phase, count = unknown[columns], columns.stop - columns.start
+        turn = fixed.scaling + slope * self._x
+        wanted = np.empty((len(self._x), count + 4 + self._powers.shape[1]))
+        places = (phase, turn, float(gain), fixed.fringe, 2 * share * fixed.mean)
+        passed, by_gain = passed_light(weights, *places, wanted[:, :count])
         brighter = np.abs(passed) ** 2 - 1
         # dS = Re[dU (Z + 2 w M U*)]
         lever = fixed.fringe + 2 * share * fixed.mean * passed.conj()
-        by_node = ((exponent * lever)[:, np.newaxis] * seen).real
-        by_gain = lever * (seen @ phase)
-        shared = [fixed.mean * brighter, (1j * self._x * by_gain).real, by_gain.real]
+        by_gain *= lever
+        wanted[:, count] = fixed.mean * brighter
+        wanted[:, count + 1] = -self._x * by_gain.imag
+        wanted[:, count + 2] = by_gain.real
         if self._powers.size:
-            moving = (moved * np.exp(exponent[:, np.newaxis] * phase)).sum(axis=1)
-            shared += list((lever * moving).real * self._powers.T)
+            exponent = (1j * turn + gain)[:, np.newaxis] * phase
+            moving = (response.moved(self._grid[columns], tau) * np.exp(exponent)).sum(axis=1)
+            wanted[:, count + 3 : -1] = (lever * moving).real[:, np.newaxis] * self._powers
         change = fixed.mean * share * brighter + ((passed - 1) * fixed.fringe).real
-        angle = np.angle(passed) / fixed.scaling
-        miss = point.difference - change
-        return columns, np.column_stack([by_node, *shared]), angle, miss
+        wanted[:, -1] = point.difference - change
+        return columns, wanted, np.angle(passed) / fixed.scaling
 
-    def _weights(self, response: TimeResponse, i: int) -> tuple[slice, Complexes, Complexes]:
-        """Weights of point i; those of some points are kept where they do not change."""
-        weights = response.weights(self._grid, float(self._scan.delay[i]))
+    def _weights(self, response: TimeResponse, i: int, tau: float) -> tuple[slice, Complexes]:
+        """Nodes and weights of point i; those of some points are kept where they do not change."""
+        columns = response.nodes(self._grid, tau)
+        weights = response.weights(self._grid[columns], tau)
         if not self._powers.size and len(self._kept) < _KEPT:
-            self._kept[i] = weights
-        return weights
+            self._kept[i] = columns, weights
+        return columns, weights
 
-    def _nuisances(
-        self, point: PointSpectra, fixed: _Point, angle: Floats, i: int
-    ) -> tuple[Floats, Floats]:
-        """Find derivatives (11, B), by fringe, phase, energy, tilt and contrast of all bins.
-
-        And the inverse covariance (11, 11) of their priors.
-        """
-        _, by = self._scan.model.derivatives(point.fringe, angle)
-        prior = np.zeros((11, 11))
-        prior[:7, :7] = np.linalg.inv(point.fringe.covariance)
-        drift = max(float(self._scan.drift[i]), _LEAST_DRIFT)
-        prior[[7, 10], [7, 10]] = drift**-2, CONTRAST_SIGMA**-2
-        return np.concatenate([by[:7] - fixed.by_off[:7], by[7:11]]), prior
+    def _nuisances(self, i: int, angle: Floats) -> Floats:
+        """Find derivatives (11, B) by fringe, phase, energy, tilt and contrast of all bins."""
+        _, by = self._scan.model.derivatives(self._scan.spectra[i].fringe, angle)
+        return np.concatenate([by[:7] - self._points[i].by_off[:7], by[7:11]])

@@ -10,13 +10,15 @@ decay of 100 ps so stand side by side.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from analysis.bordered import Bordered, inverse
 from analysis.group_delay import chirp_delay
-from analysis.scan_equations import Scan, ScanEquations
+from analysis.scan_equations import Normal, Scan, ScanEquations
 from analysis.time_response import TimeResponse
 
-__all__ = ["Inversion", "invert"]
+__all__ = ["Inversion", "Search"]
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +39,7 @@ _MISFIT_FROM = 3  # step, after which misfits count as noise
 
 @dataclass(frozen=True)
 class Inversion:
-    """Result of `invert`.
+    """Result of a `Search`.
 
     Attributes
     ----------
@@ -47,35 +49,19 @@ class Inversion:
         rad².
     kernel : (T, T) array
         Averaging kernel: row t says how much the true φ of every node counts in φ at t.
-    shared : (3,) array
-        w, s and α of `scan_equations`.
     chirp, chirp_sigma : (C,) array
         See `analysis.group_delay.chirp_delay`; empty where the chirp was given.
-    misfit : float
-        χ² of the noise that the points' weights stand for: for comparing models.
-    reduced_chi2 : (P,) array
-        Of each point; beyond 1, its noise has been taken that much larger.
     """
 
     phase: Floats
     covariance: Floats
     kernel: Floats
-    shared: Floats
     chirp: Floats
     chirp_sigma: Floats
-    misfit: float
-    reduced_chi2: Floats
 
 
-def invert(
-    scan: Scan,
-    grid: Floats,
-    start: Floats,
-    delay: Floats,
-    chirp: Floats,
-    coherent: bool,
-) -> Inversion:
-    """Find φ on a grid.
+class Search:
+    """Search for φ on a grid.
 
     Parameters
     ----------
@@ -90,104 +76,142 @@ def invert(
         Coefficients to start from where the chirp is to be found too.
     coherent : bool
         See `TimeResponse.of_light`.
+
+    Attributes
+    ----------
+    coherent : bool
     """
-    bends, segment = _bends(grid)
-    size, extra = len(grid), 3 + len(chirp)
-    fixed = np.concatenate([_SHARED_SIGMA, np.full(len(chirp), _CHIRP_SIGMA)]) ** -2.0
-    expected = np.concatenate([_SHARED, chirp])
-    unknown = np.concatenate([start, expected])
-    strength = np.full(len(np.unique(segment)), 1e-2 / max(float(np.var(start)), 1e-4))
-    scale = np.ones(len(scan.spectra))
-    known = TimeResponse.of_light(scan.wavelength, delay, scan.light, scan.resolution, coherent)
 
-    def response(values: Floats) -> TimeResponse:
-        if not len(chirp):
-            return known
-        late = chirp_delay(scan.wavelength, values[size + 3 :])
-        return TimeResponse.of_light(scan.wavelength, late, scan.light, scan.resolution, coherent)
+    def __init__(
+        self,
+        scan: Scan,
+        grid: Floats,
+        start: Floats,
+        delay: Floats,
+        chirp: Floats,
+        coherent: bool,
+    ) -> None:
+        self.coherent = coherent
+        self._scan, self._size, self._chirps = scan, len(grid), len(chirp)
+        self._bends, self._segment = _bends(grid)
+        self._fixed = np.array([*_SHARED_SIGMA, *[_CHIRP_SIGMA] * len(chirp)]) ** -2.0
+        self._expected = np.array([*_SHARED, *chirp])
+        self._unknown = np.concatenate([start, self._expected])
+        level = 1e-2 / max(float(np.var(start)), 1e-4)
+        self._strength = np.full(int(self._segment[-1]) + 1, level)
+        self._scale = np.ones(len(scan.spectra))
+        self._known = self._light(delay)
+        self._equations = ScanEquations(scan, grid, len(chirp))
+        self._normal = self._at(self._unknown)
+        self._matrix = self._prior()
+        self._step, self._settled = 0, False
 
-    def prior(strengths: Floats) -> Floats:
-        matrix = np.zeros((size + extra,) * 2)
-        matrix[:size, :size] = bends.T @ (strengths[segment, np.newaxis] * bends)
-        matrix[np.arange(size, size + extra), np.arange(size, size + extra)] = fixed
+    @property
+    def misfit(self) -> float:
+        """χ² now, of the noise that the points' weights stand for: for comparing models."""
+        return float(self._normal.reduced_chi2.sum())
+
+    def _light(self, delay: Floats) -> TimeResponse:
+        scan = self._scan
+        return TimeResponse.of_light(
+            scan.wavelength, delay, scan.light, scan.resolution, self.coherent
+        )
+
+    def _at(self, unknown: Floats) -> Normal:
+        response = self._known
+        if self._chirps:
+            late = chirp_delay(self._scan.wavelength, unknown[self._size + len(_SHARED) :])
+            response = self._light(late)
+        return self._equations.at(unknown, response, self._scale)
+
+    def _prior(self) -> Floats:
+        """Inverse covariance (U, U) of the prior."""
+        size, count = self._size, len(self._bends)
+        matrix = np.zeros((len(self._unknown),) * 2)
+        strong = self._strength[self._segment]
+        places = np.arange(count)
+        for i in range(3):
+            for j in range(3):
+                product = strong * self._bends[:, i] * self._bends[:, j]
+                matrix[places + i, places + j] += product
+        others = np.arange(size, len(matrix))
+        matrix[others, others] = self._fixed
         return matrix
 
-    def away(values: Floats) -> Floats:
-        return np.concatenate([values[:size], values[size:] - expected])
+    def _away(self, unknown: Floats) -> Floats:
+        """Difference (U,) from what the prior expects."""
+        return np.concatenate([unknown[: self._size], unknown[self._size :] - self._expected])
 
-    equations = ScanEquations(scan, grid, len(chirp))
-    normal = equations.at(unknown, response(unknown), scale)
-    for step in range(_STEPS):
+    def _cost(self, normal: Normal, unknown: Floats) -> float:
+        away = self._away(unknown)
+        return normal.misfit + float(away @ self._matrix @ away)
+
+    def advance(self, steps: int | None) -> None:
+        """Go so many steps, or until nothing changes any more."""
+        for _ in range(min(steps or _STEPS, _STEPS - self._step)):
+            if not self._settled:
+                self._advance()
+
+    def _advance(self) -> None:
         for _ in range(_ROUNDS):
-            matrix = prior(strength)
-            covariance = _inverse(normal.information + matrix)
-            target = unknown + covariance @ (normal.gradient - matrix @ away(unknown))
-            strength = _stronger(strength, bends, segment, covariance[:size, :size], target[:size])
-        matrix = prior(strength)
-        covariance = _inverse(normal.information + matrix)
-        move = covariance @ (normal.gradient - matrix @ away(unknown))
-        cost = normal.misfit + away(unknown) @ matrix @ away(unknown)
+            factor, move = self._move()
+            uncertain, variance = factor.variances(self._bends)
+            self._strengthen(uncertain, self._unknown + move)
+        _, move = self._move()
+        cost = self._cost(self._normal, self._unknown)
         for _ in range(_HALVINGS):
-            trial = unknown + move
-            tried = equations.at(trial, response(trial), scale)
-            if tried.misfit + away(trial) @ matrix @ away(trial) <= cost * (1 + 1e-9) + 1e-6:
-                unknown, normal = trial, tried
+            trial = self._unknown + move
+            tried = self._at(trial)
+            if self._cost(tried, trial) <= cost * (1 + 1e-9) + 1e-6:
+                self._unknown, self._normal = trial, tried
                 break
             move = move / 2
-        if step == _MISFIT_FROM:
-            scale = np.maximum(1.0, normal.reduced_chi2)
-            normal = equations.at(unknown, response(unknown), scale)
-        moved = np.abs(move) / np.sqrt(np.diag(covariance))
-        if step > _MISFIT_FROM and float(moved.max()) < _DONE:
-            break
-    covariance = _inverse(normal.information + matrix)
-    kernel = (covariance @ normal.information)[:size, :size]
-    sigma, orders = np.sqrt(np.diag(covariance)), np.arange(1, len(chirp) + 1)
-    return Inversion(
-        phase=unknown[:size],
-        covariance=covariance[:size, :size],
-        kernel=kernel,
-        shared=unknown[size : size + 3],
-        chirp=unknown[size + 3 :],
-        chirp_sigma=np.hypot(sigma[size + 3 :], _SERIES_SIGMA / _BAND_END**orders),
-        misfit=float(normal.reduced_chi2.sum()),
-        reduced_chi2=normal.reduced_chi2,
-    )
+        if self._step == _MISFIT_FROM:
+            self._scale = np.maximum(1.0, self._normal.reduced_chi2)
+            self._normal = self._at(self._unknown)
+        moved = np.abs(move) / np.sqrt(variance)
+        self._settled = self._step > _MISFIT_FROM and float(moved.max()) < _DONE
+        self._step += 1
+
+    def _move(self) -> tuple[Bordered, Floats]:
+        """Find the matrix of the equations with the prior, and Newton's step (U,)."""
+        self._matrix = self._prior()
+        normal, size = self._normal, self._size
+        factor = Bordered(normal.information + self._matrix, size, max(normal.width, 2))
+        downhill = normal.gradient - self._matrix @ self._away(self._unknown)
+        return factor, factor.solve(downhill)
+
+    def _strengthen(self, uncertain: Floats, unknown: Floats) -> None:
+        """MacKay's update of the prior's inverse variances, one a segment.
+
+        From the variances (T - 2,) of the bends, at the unknowns (U,).
+        """
+        count = np.bincount(self._segment)
+        free = count - self._strength * np.bincount(self._segment, uncertain)
+        bent = (self._bends * sliding_window_view(unknown[: self._size], 3)).sum(axis=1)
+        energy = np.bincount(self._segment, bent**2)
+        self._strength = (np.maximum(free, 0.0) + 1.0) / (energy + count * _STRAIGHT**2)
+
+    def result(self) -> Inversion:
+        """Give what has been found."""
+        size, first = self._size, self._size + len(_SHARED)
+        covariance = inverse(self._normal.information + self._matrix)
+        orders = np.arange(1, self._chirps + 1)
+        sigma = np.sqrt(np.diag(covariance)[first:])
+        return Inversion(
+            phase=self._unknown[:size],
+            covariance=covariance[:size, :size],
+            kernel=(covariance @ self._normal.information)[:size, :size],
+            chirp=self._unknown[first:],
+            chirp_sigma=np.hypot(sigma, _SERIES_SIGMA / _BAND_END**orders),
+        )
 
 
 def _bends(grid: Floats) -> tuple[Floats, NDArray[np.intp]]:
-    """Find the changes of slope (T - 2, T) at the inner nodes, and the segment of each."""
+    """Find what three neighbours count (T - 2, 3) in a change of slope, and each one's segment."""
     h = np.diff(grid)
-    bends = np.zeros((len(grid) - 2, len(grid)))
-    rows = np.arange(len(bends))
-    bends[rows, rows] = 1 / h[:-1]
-    bends[rows, rows + 1] = -1 / h[:-1] - 1 / h[1:]
-    bends[rows, rows + 2] = 1 / h[1:]
+    bends = np.stack([1 / h[:-1], -1 / h[:-1] - 1 / h[1:], 1 / h[1:]], axis=1)
     # At the least so many bends have one strength: fewer do not know it.
     passed = np.cumsum(np.minimum(h[:-1] / _SEGMENT, 1 / _FEWEST))
     _, segment = np.unique(passed // 1, return_inverse=True)
     return bends, segment
-
-
-def _stronger(
-    strength: Floats,
-    bends: Floats,
-    segment: NDArray[np.intp],
-    covariance: Floats,
-    phase: Floats,
-) -> Floats:
-    """MacKay's update of the prior's inverse variances, one a segment."""
-    uncertain = np.einsum("ij,jk,ik->i", bends, covariance, bends, optimize=True)
-    count = np.bincount(segment)
-    free = count - strength * np.bincount(segment, uncertain)
-    energy = np.bincount(segment, (bends @ phase) ** 2)
-    return (np.maximum(free, 0.0) + 1.0) / (energy + count * _STRAIGHT**2)
-
-
-def _inverse(matrix: Floats) -> Floats:
-    """Inverse of a symmetric positive matrix, kept regular where the data say nothing."""
-    diagonal = np.sqrt(np.maximum(np.diag(matrix), 1e-12))
-    scaled = matrix / np.outer(diagonal, diagonal)
-    scaled[np.diag_indices_from(scaled)] += 1e-11
-    inverse: Floats = np.linalg.inv(scaled) / np.outer(diagonal, diagonal)
-    return (inverse + inverse.T) / 2

@@ -1,15 +1,15 @@
 """What a chirped probe's colours see of a phase that changes in time.
 
-The pump gives the signal beam the phase φ(t). With the group delay t_c(ω) of the pulse and its
-slope D = dt_c/dω, the beam's field at ω is multiplied, at the scan delay τ, by
+The pump gives the signal beam the phase φ(t). With the field E(ω) = A e^{iϕ} of the pulse, of the
+group delay t_c = dϕ/dω, the beam's field at ω is multiplied, at the scan delay τ, by
 
-    U = [1 − i a₁ d/dT − ½ a₂ d²/dT²] (K * e^{iφ})(T),   T = τ + t_c(ω),
+    U = (K * e^{iφ})(T),   T = τ + t_c(ω),   K(t) = ∫ dν/2π e^{-iνt} e^{iνt_c} E(ω − ν) / E(ω):
 
-a Fresnel integral: K is a normal density of the imaginary variance −iD. Its width √D, 0.1 ps for
-5 ps over 200 nm, is the time–bandwidth limit of a single colour, but |K| = 1 at every frequency:
-nothing is lost of φ, only turned between the fringe's quadratures. a₁ = A'/A and a₂ = A''/A with
-the amplitude A(ω) of the light: a phase that changes moves the light's frequency, and what comes to
-ω had another amplitude before. The spectrometer's slit and the bins add a real variance.
+φ moves light from ω − ν to ω. For a chirp D = dt_c/dω alone, K is a Fresnel integral, a normal
+density of the imaginary variance −iD. Its width √D, 0.1 ps for 5 ps over 200 nm, is the
+time–bandwidth limit of a single colour, but |K| = 1 at every frequency: nothing is lost of φ, only
+turned between the fringe's quadratures. The light's spectrum and the bend of t_c change K by so
+much that a step would be a few per cent off. The spectrometer's slit and the bins blur K in time.
 
 Everything is linear in e^{iφ}, which is linear between the nodes of a grid here.
 """
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.constants import speed_of_light
-from scipy.special import erfc
 
 from analysis.group_delay import detuning
+from analysis.time_nodes import hats
 
 __all__ = ["TimeResponse"]
 
@@ -31,6 +31,9 @@ Complexes = NDArray[np.complex128]
 _MARGIN = 1.5  # ps beyond a spectrum's times: twelve √D of a pulse of 5 ps
 _SHORTEST = 0.005  # ps: of the real part of the response, well below any pump pulse
 _SMOOTH = 5  # order of the polynomial that gives the slope of a tabulated delay
+_SAMPLES = 2048  # of K: 4 fs apart for a slit of 1.5 nm
+_ENDS = 12.0  # inverse bandwidths of a pixel, within which K has faded to 1e-8
+_DARK = 1e-3  # of the brightest colour
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,19 @@ class TimeResponse:
     ----------
     delay : (B,) array
         When each bin's colour passes the sample, ps.
-    variance : (B,) array
-        Complex variance of K with the slit, ps².
-    first, second : (B,) array
-        a₁ in ps and a₂ in ps².
+    start, step : float
+        First of N times and their distance, ps.
+    ramp, rise, density : (B, N) array
+        Response to a ramp that begins at zero; its derivative, the response to a step; and that
+        one's derivative K.
     """
 
     delay: Floats
-    variance: Complexes
-    first: Floats
-    second: Floats
+    start: float
+    step: float
+    ramp: Complexes
+    rise: Complexes
+    density: Complexes
 
     @classmethod
     def of_light(
@@ -68,57 +74,63 @@ class TimeResponse:
             A chirped pulse. Otherwise colours that follow one another: each samples the phase at
             its own instant, as a swept source does.
         """
-        x = detuning(wavelength)
-        order = min(_SMOOTH, len(np.unique(x)) - 1)
-        slope = np.polynomial.Polynomial.fit(x, delay, order).deriv()(x) / 100
-        per_nm = slope * 2 * np.pi * speed_of_light * 1e-3 / wavelength**2
+        omega = 100 * detuning(wavelength)
+        order = min(_SMOOTH, len(np.unique(omega)) - 1)
+        late = np.polynomial.Polynomial.fit(omega, delay, order)
         width = np.hypot(resolution / 2.3548, np.abs(np.gradient(wavelength)) / np.sqrt(12))
-        variance = _SHORTEST**2 + (per_nm * width) ** 2
-        if not coherent:
-            none = np.zeros_like(delay)
-            return cls(delay, variance.astype(np.complex128), none, none)
-        level = 0.5 * np.log(np.maximum(light, 1e-3 * light.max()))
-        first = np.gradient(level, 100 * x)
-        second = np.gradient(first, 100 * x) + first**2
-        return cls(delay, variance - 1j * slope, first, second)
+        width *= 2 * np.pi * speed_of_light * 1e-3 / wavelength**2
+        window = _ENDS / float(width.min())
+        nu = 2 * np.pi * np.fft.fftfreq(_SAMPLES, window / _SAMPLES).astype(np.float64)
+        blur = np.hypot(_SHORTEST, late.deriv()(omega) * width)
+        response = np.exp(-0.5 * (blur[:, np.newaxis] * nu) ** 2).astype(np.complex128)
+        if coherent:
+            response *= _moved(omega, late, light * wavelength**2, nu)
+        step = window / _SAMPLES
+        times = (np.arange(_SAMPLES) - _SAMPLES // 2) * step
+        response *= np.exp(-1j * nu * times[0]) / step
+        density = np.fft.fft(response, axis=1) / _SAMPLES
+        # Its integral, exact for what the samples stand for, and that one's, to the fourth order.
+        slow, nu[0] = response[:, :1] * times / _SAMPLES, np.inf
+        rise = np.fft.fft(1j * response / nu, axis=1) / _SAMPLES + slow
+        rise -= rise[:, :1]
+        ramp = np.cumsum(rise, axis=1) * step - rise * step / 2 - density * step**2 / 12
+        return cls(delay, float(times[0]), step, ramp, rise, density)
 
-    def weights(self, grid: Floats, tau: float) -> tuple[slice, Complexes, Complexes]:
-        """Weights of e^{iφ} at the nodes of a grid at one scan delay.
-
-        Parameters
-        ----------
-        grid : (T,) array
-            Increasing times, ps. φ is constant beyond its ends.
-        tau : float
-            Scan delay, ps.
-
-        Returns
-        -------
-        columns : slice
-            The n nodes that count.
-        weights, moved : (B, n) array
-            U = weights @ e^{iφ[columns]}, and dU/dT = moved @ e^{iφ[columns]}.
-        """
+    def nodes(self, grid: Floats, tau: float) -> slice:
+        """Nodes of a grid (T,) of increasing times, ps, that count at the scan delay `tau`."""
         at = tau + self.delay
         low = np.searchsorted(grid, at.min() - _MARGIN, side="right") - 1
         high = np.searchsorted(grid, at.max() + _MARGIN, side="left") + 1
         low = int(np.clip(low, 0, len(grid) - 2))
-        columns = slice(low, int(np.clip(high, low + 2, len(grid))))
-        nodes = grid[columns]
-        x = at[:, np.newaxis] - nodes
-        v = self.variance[:, np.newaxis]
-        step = 0.5 * erfc(-x / np.sqrt(2 * v))
-        density = np.exp(-(x**2) / (2 * v)) / np.sqrt(2 * np.pi * v)
-        first, second = 1j * self.first[:, np.newaxis], self.second[:, np.newaxis]
-        # A ramp seen through K, and its derivative; a hat is the difference of two slopes.
-        ramp = x * step + v * density - first * step - second / 2 * density
-        rising = step - first * density + second / 2 * density * x / v
-        return columns, _hats(ramp, nodes, 1.0), _hats(rising, nodes, 0.0)
+        return slice(low, int(np.clip(high, low + 2, len(grid))))
+
+    def weights(self, nodes: Floats, tau: float) -> Complexes:
+        """Weights (B, n) of e^{iφ} at n nodes: U = weights @ e^{iφ}. φ is constant beyond them."""
+        places = (tau + self.delay, nodes, self.start, self.step)
+        found: Complexes = hats(*places, self.ramp, self.rise, 1.0)
+        return found
+
+    def moved(self, nodes: Floats, tau: float) -> Complexes:
+        """Weights (B, n) for dU/dT."""
+        places = (tau + self.delay, nodes, self.start, self.step)
+        found: Complexes = hats(*places, self.rise, self.density, 0.0)
+        return found
 
 
-def _hats(ramps: Complexes, nodes: Floats, before: float) -> Complexes:
-    """Turn responses (B, n) to ramps that begin at the nodes into those to hats."""
-    slopes = -np.diff(ramps) / np.diff(nodes)
-    edge = np.full((len(ramps), 1), before, np.complex128)
-    ended: Complexes = -np.diff(np.concatenate([edge, slopes, 0 * edge], axis=1))
-    return ended
+def _moved(
+    omega: Floats, late: np.polynomial.Polynomial, light: Floats, shift: Floats
+) -> Complexes:
+    """Find the field (B, N) that comes to each colour from an ω smaller by `shift` over its own.
+
+    Beyond the band the light is taken to go on as at its end.
+    """
+    order = np.argsort(omega)
+    colours, bright = omega[order], np.maximum(light, _DARK * light.max())[order]
+    level, phase = 0.5 * np.log(bright), late.integ()
+    origin = omega[:, np.newaxis] - shift
+    inside = np.clip(origin, colours[0], colours[-1])
+    turned = phase(inside) + late(inside) * (origin - inside)
+    turned += late(omega)[:, np.newaxis] * shift - phase(omega)[:, np.newaxis]
+    brighter = np.interp(inside, colours, level) - np.interp(omega, colours, level)[:, np.newaxis]
+    field: Complexes = np.exp(brighter + 1j * turned)
+    return field

@@ -220,8 +220,9 @@ over the band, and a single pixel's signal rings about a step as light does abou
 edge. This Fresnel integral loses nothing: its transfer function exp(iDν²/2) has the modulus one at
 every frequency ν and only turns the step between the two quadratures of the fringe. Different
 pixels and delays see the same time at different fringe phases, and both quadratures are measured.
-The inversion has the whole integral in its model, with the light's spectrum (what the changing
-phase moves in frequency comes from a colour of another brightness), the slit's 1.5 nm and the bins.
+The inversion has the whole integral in its model, with the light's spectrum and the bend of its
+chirp (what the changing phase moves in frequency comes from a colour of another brightness and
+another delay), the slit's 1.5 nm and the bins.
 Files whose colours merely follow one another, as of a swept source, fit without the integral; the
 reduction tries both and says in `chirp_resolved/delay`, attribute `light`, which one it was.
 
@@ -232,9 +233,10 @@ reduction tries both and says in `chirp_resolved/delay`, attribute `light`, whic
   exceeds the noise.
 - The phase that all pixels of a point share is uncertain by the interferometer's drift, which sets
   the plateau's sigma; neighbouring times have this error in common.
-- Next to a rise (± 0.5 ps) a ripple of up to 1 % stays, and of 4 % at delay steps of 1 ps, where
-  every time is seen at five fringe phases only: errors of the chirp by a few femtoseconds, and the
-  light's structure beyond its second derivative.
+- Sigma holds the noise, the interferometer's drift, the smoothing and, where the scan gave it, the
+  chirp's uncertainty; where spectra fit worse than their noise, that counts as noise. At a rise it
+  holds 1.5 fs of t_c besides, different from colour to colour: 0.5 % of a step of 0.1 ps. A
+  calibration that is off by more is not in it.
 - Without a calibration the chirp is a cubic; a calibration may be any curve.
 - Plates with less than half a fringe over the band tell a phase from pulse energy and tilt badly:
   sigma says so.
