@@ -83,6 +83,11 @@ def noise_of(dataset: xr.Dataset) -> Noise:
         Frames that `analysis.frame_phase.frame_phases` refuses, or fewer than four chopper periods.
     """
     frequency, thickness = (dataset.attrs[name] for name in ("chopper_frequency", "thickness"))
+    interval = float(np.median(np.diff(dataset["frame_time"].values, axis=1)))
+    whole = int(dataset.sizes["frame"] * interval * frequency) - 1  # between its cut ones
+    if dataset.sizes["point"] * whole < 4:
+        msg = "four chopper periods are the least that a noise can be told from"
+        raise ValueError(msg)
     phases, differences, lights, sigmas, weights = [], [], [], [], []
     for i in range(dataset.sizes["point"]):
         times, opened = (dataset[name].values[i] for name in ("frame_time", "pump_open"))
@@ -96,11 +101,7 @@ def noise_of(dataset: xr.Dataset) -> Noise:
         phases.append(fit.phase - values.mean() * opened)
         lights.append(np.stack([fit.energy, fit.tilt]))
         sigmas.append(fit.sigma)
-    if sum(len(values) for values in differences) < 4:
-        msg = "four chopper periods are the least that a noise can be told from"
-        raise ValueError(msg)
 
-    interval = float(np.median(np.diff(dataset["frame_time"].values, axis=1)))
     segment = min(len(phases[0]), round(_SEGMENT / interval))
     spectra = [welch(p, 1 / interval, nperseg=segment, detrend="linear") for p in phases]
     shot = float(np.sqrt(np.mean(np.square(sigmas))))

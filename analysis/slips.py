@@ -78,41 +78,41 @@ def effects(
     count, spacing = len(edges), (time[-1] - time[0]) / (len(time) - 1)
     walk = _WALK / (spacing * (1 / moved[4]).mean())
     slope = (moved[0, -1] - moved[0, 0]) / (time[-1] - time[0])
-    late = _a_quarter_late(moved[3], time, edges)
+    behind = _a_quarter_late(moved[3], time, edges)
     found, scaled = np.zeros(count, np.complex128), np.zeros(count, np.complex128)
-    cc = cs = ss = 0.0
+    ee = el = ll = 0.0
     for period in range(count):
         begin, end = edges[period]
         if period == 0 or edges[period - 1, 1] != begin:  # nothing is known of the frame before
             begin += 1
-            share = cosine = sine = phase = 0.0
-        own_cc = own_cs = own_ss = cy = sy = 0.0
+            share = effect = lag = phase = 0.0
+        own_ee = own_el = own_ll = ey = ly = 0.0
         for f in range(begin, end):  # the steps between frames, made white
             dt, noise = time[f] - time[f - 1], moved[4, f - 1]
             back = noise * share  # in common with the step before
             share = 1 / (walk * dt + noise + moved[4, f] - noise * back)
-            cosine = moved[3, f] - moved[3, f - 1] + back * cosine
-            sine = late[f] - late[f - 1] + back * sine
+            effect = moved[3, f] - moved[3, f - 1] + back * effect
+            lag = behind[f] - behind[f - 1] + back * lag
             phase = moved[0, f] - moved[0, f - 1] - slope * dt + back * phase
-            own_cc += cosine * cosine * share
-            own_cs += cosine * sine * share
-            own_ss += sine * sine * share
-            cy += cosine * phase * share
-            sy += sine * phase * share
-        volume = own_cc * own_ss - own_cs * own_cs
+            own_ee += effect * effect * share
+            own_el += effect * lag * share
+            own_ll += lag * lag * share
+            ey += effect * phase * share
+            ly += lag * phase * share
+        volume = own_ee * own_ll - own_el * own_el
         if volume > 0:  # or nothing can be seen
-            real, imaginary = own_ss * cy - own_cs * sy, own_cc * sy - own_cs * cy
+            real, imaginary = own_ll * ey - own_el * ly, own_ee * ly - own_el * ey
             found[period] = complex(real, imaginary) * (1 / volume)
-        cc, cs, ss = cc + own_cc / count, cs + own_cs / count, ss + own_ss / count
-    root, other = np.sqrt(cc), np.sqrt(ss - cs * cs / cc)  # of the information, by Cholesky
+        ee, el, ll = ee + own_ee / count, el + own_el / count, ll + own_ll / count
+    root, other = np.sqrt(ee), np.sqrt(ll - el * el / ee)  # of the information, by Cholesky
     for period in range(count):
         one = found[period]
-        scaled[period] = complex(root * one.real + cs / root * one.imag, other * one.imag)
+        scaled[period] = complex(root * one.real + el / root * one.imag, other * one.imag)
     steps = scaled[1:] - scaled[:-1]
     # No less than what white noise alone makes.
     noise = max(_variance(np.append(steps.real, steps.imag)), 1 / (1 + _WALK))
     scaled /= np.sqrt(noise)
-    least = (cc + ss) / 2 - np.sqrt((cc - ss) ** 2 / 4 + cs * cs)
+    least = (ee + ll) / 2 - np.sqrt((ee - ll) ** 2 / 4 + el * el)
     return found, scaled, noise / least
 
 
