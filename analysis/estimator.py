@@ -142,6 +142,7 @@ def estimate(
     count, bins, pixels = pump_open.shape[1], len(alive), frames.shape[2]
     weights, used, counts = np.empty((2, count)), np.empty((2, count)), np.empty((2, pixels))
     levels, weight, ways = np.empty((2, bins)), np.empty((3, bins)), np.empty((2, 5, bins))
+    band = setup.bins.pixel.min(), setup.bins.pixel.max() + 1
     for point in range(points[0], points[1]):
         time, opened, sums = frame_time[point], pump_open[point], out.sums[point]
         if not modulated(opened):
@@ -157,7 +158,7 @@ def estimate(
             energy_weights(weights, opened, moved[1])
             # Fluorescence does not follow the probe's energy: `sums` are those of the first look.
             made = counts if look else sums
-            high, low = demodulate(frames[point], weights, made)
+            top, high, low = demodulate(frames[point], weights, made, band)
             normalise(made, weights, open_mean, alive, setup, levels, weight)
             first = look_first(levels, weight, weights, setup)
             off, on = first.seen[0], first.seen[1]
@@ -175,7 +176,7 @@ def estimate(
             if not (mixed or abs(found.p[STATIC]) > _LARGE):
                 break
         out.suspect[point] = (
-            high.max() >= min(setup.saturation, ceiling(high, setup))
+            top >= min(setup.saturation, ceiling(high, setup))
             or np.abs(moved[1]).max() > LOST
             or odd_bins(levels[0] - found.off, count * weight[0], alive).any()
             or pixel_stands_out(high, low, sums, ways, moved, open_mean, alive, setup)
@@ -197,7 +198,7 @@ def estimate(
         if len(out.spectra) == 0:
             continue
         energy_weights(weights, opened, moved[1])
-        demodulate(frames[point], weights, counts)
+        demodulate(frames[point], weights, counts, band)
         normalise(counts, weights, open_mean, alive, setup, levels, weight)
         _keep(levels, weight, weights, out.spectra[point])
 

@@ -25,30 +25,37 @@ _IN_32_BITS = 64  # frames added up in 32 bits
 
 
 @compiled
-def demodulate(frames: Frames, weights: Floats, sums: Floats) -> tuple[Frame, Frame]:
+def demodulate(
+    frames: Frames, weights: Floats, sums: Floats, band: tuple[int, int]
+) -> tuple[np.uint32, Frame, Frame]:
     """Fill in the two sums (2, K) over frames with `weights` (2, F).
 
-    Returns the largest and the least count of each pixel (K,).
+    Returns the largest count of all, and the largest and the least one of each pixel (K,) in the
+    `band`, from its first pixel to that after its last.
     """
-    pixels = frames.shape[1]
+    pixels, (begin, end) = frames.shape[1], band
     singles = weights.astype(np.float32)
     one, other = np.zeros(pixels, np.float32), np.zeros(pixels, np.float32)
     high, low = np.zeros(pixels, np.uint32), np.full(pixels, LARGEST, np.uint32)
-    sums[:] = 0.0
+    highest, lowest = high[begin:end], low[begin:end]
+    sums[:], top = 0.0, np.uint32(0)
     for f in range(len(frames)):
         frame, weight, other_weight = frames[f], singles[0, f], singles[1, f]
         for k in range(pixels):
             count = np.float32(np.int32(frame[k]))
             one[k] += weight * count
             other[k] += other_weight * count
-            high[k] = max(high[k], frame[k])
-            low[k] = min(low[k], frame[k])
+            top = max(top, frame[k])
+        lit = frame[begin:end]
+        for k in range(len(lit)):
+            highest[k] = max(highest[k], lit[k])
+            lowest[k] = min(lowest[k], lit[k])
         if (f + 1) % _IN_32_BITS == 0 or f + 1 == len(frames):
             for k in range(pixels):
                 sums[0, k] += one[k]
                 sums[1, k] += other[k]
                 one[k] = other[k] = 0.0
-    return high, low
+    return top, high, low
 
 
 @compiled
