@@ -235,7 +235,7 @@ def _tell(
     numbers[2], numbers[3] = effect.limit, effect.drift
     numbers[5], numbers[6] = variance_by_shape(p, found.covariance, found.link, setup.grid.prior)
     numbers[5] += found.by_misfit
-    numbers[6] += found.by_tilt + found.by_misfit
+    numbers[6] = min(numbers[6] + found.by_tilt + found.by_misfit, numbers[1] + numbers[5])
     rest = numbers[1] + numbers[5] - effect.drift
     numbers[4], numbers[7] = min(effect.source + found.by_sway, rest), drift
     out.covariance[point], out.share[point] = found.covariance, found.share

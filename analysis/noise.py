@@ -28,6 +28,8 @@ __all__ = ["Noise", "allan_deviation", "noise_of", "period_differences", "walk_r
 _SEGMENT = 10.0  # s, of the spectrum: resolves 0.15 Hz with Hann's window
 _TIMES = 24  # averaging times at most
 _PIECES = 10  # of the record: their scatter is the uncertainty
+_FEWEST = 4  # chopper periods
+_TOO_SHORT = "four chopper periods are the least that a noise can be told from"
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,10 @@ def noise_of(dataset: xr.Dataset) -> Noise:
         Frames that `analysis.frame_phase.frame_phases` refuses, or fewer than four chopper periods.
     """
     frequency, thickness = (dataset.attrs[name] for name in ("chopper_frequency", "thickness"))
-    interval = float(np.median(np.diff(dataset["frame_time"].values, axis=1)))
-    whole = int(dataset.sizes["frame"] * interval * frequency) - 1  # between its cut ones
-    if dataset.sizes["point"] * whole < 4:
-        msg = "four chopper periods are the least that a noise can be told from"
-        raise ValueError(msg)
+    steps = np.diff(dataset["frame_time"].values, axis=1)
+    interval = float(np.median(steps)) if steps.size else 0.0
+    if round(dataset["frame_time"].size * interval * frequency) < _FEWEST:
+        raise ValueError(_TOO_SHORT)
     phases, differences, lights, sigmas, weights = [], [], [], [], []
     for i in range(dataset.sizes["point"]):
         times, opened = (dataset[name].values[i] for name in ("frame_time", "pump_open"))
@@ -98,9 +99,11 @@ def noise_of(dataset: xr.Dataset) -> Noise:
         values, weight = period_differences(times, opened, fit.phase, frequency)
         differences.append(values)
         weights.append(weight)
-        phases.append(fit.phase - values.mean() * opened)
+        phases.append(fit.phase - (values.mean() if len(values) else 0.0) * opened)
         lights.append(np.stack([fit.energy, fit.tilt]))
         sigmas.append(fit.sigma)
+    if sum(len(values) for values in differences) < _FEWEST:
+        raise ValueError(_TOO_SHORT)
 
     segment = min(len(phases[0]), round(_SEGMENT / interval))
     spectra = [welch(p, 1 / interval, nperseg=segment, detrend="linear") for p in phases]

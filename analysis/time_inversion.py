@@ -28,7 +28,7 @@ _DONE = 0.05  # of a standard deviation, by which no node moves any more
 _ROUNDS = 4  # of the prior's strength in a step
 _SEGMENT = 1.0  # ps with one strength of the prior
 _FEWEST = 8  # bends with one strength
-_SERIES_SIGMA = 0.003  # ps at the band's ends: the light's structure beyond its second derivative
+_MODEL_SIGMA = 0.003  # ps at the band's ends: light beyond the band is taken to go on as there
 _BAND_END = 1.5  # 100 rad/ps from the centre
 _STRAIGHT = 1e-5  # rad/ps: bends of less do not count
 _SHARED = (0.5, 0.0, 0.0)  # prior mean of w, s and α
@@ -203,7 +203,7 @@ class Search:
             covariance=covariance[:size, :size],
             kernel=(covariance @ self._normal.information)[:size, :size],
             chirp=self._unknown[first:],
-            chirp_sigma=np.hypot(sigma, _SERIES_SIGMA / _BAND_END**orders),
+            chirp_sigma=np.hypot(sigma, _MODEL_SIGMA / _BAND_END**orders),
         )
 
 

@@ -9,7 +9,6 @@ takes its adaptive Runge–Kutta steps (numba backend), the fastest of its solve
 """
 
 import time
-from importlib.util import find_spec
 
 import numpy as np
 from rich.console import Console
@@ -17,6 +16,11 @@ from rich.table import Table
 from scipy.integrate import solve_ivp
 
 from analysis.diffusion import solve_diffusion
+
+try:
+    import pde
+except ModuleNotFoundError:
+    pde = None
 
 SIDE, CELLS = 8.0, 40  # um (the paper's plate) and cells along it
 WAIST = 2.25  # um, the paper's pump
@@ -77,8 +81,6 @@ def ours(diffusion, step):
 
 def theirs(diffusion, tolerance):
     """Return a function that solves once, its stepper compiled beforehand."""
-    import pde  # noqa: PLC0415 - an extra
-
     grid = pde.CartesianGrid([[-SIDE / 2, SIDE / 2]] * 2, CELLS)
     loss = f"({TRAPPING} + 0.05 * exp(-((t - 12) / 10)**2)) * n"
     equation = pde.PDE(
@@ -108,7 +110,7 @@ def measure(solve, exact):
 
 def main():
     console = Console()
-    if find_spec("pde") is None:
+    if pde is None:
         console.print("left out: py-pde is missing, pip install -e '.[bench]'", markup=False)
         return
     for name, diffusion in PROBLEMS.items():

@@ -84,7 +84,7 @@ def main():
         with tempfile.TemporaryDirectory() as directory:
             mean, slow, bare = measure(spectrum, Path(directory))
         label = f"20 scalars{f' and {PIXELS} pixels' if spectrum else ''}"
-        print(  # noqa: T201
+        print(
             f"journal, {label}: {mean * 1e3:.2f} ms an event (99 %: {slow * 1e3:.2f} ms), "
             f"{mean / bare:.2f} of the RunEngine's own {bare * 1e3:.2f} ms"
         )

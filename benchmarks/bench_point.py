@@ -59,7 +59,7 @@ def main():
             session.RE(plans["calibrate_pump_power"](sample=SAMPLE, voltages=voltages))
             for step in (1.0, 5.0):
                 taken, exposed = measure(session, step)
-                print(  # noqa: T201
+                print(
                     f"a point, {PERIODS} chopper periods, steps of {step:g} ps: {taken:.3f} s, "
                     f"{taken / exposed - 1:.1%} beyond its {exposed:.3f} s of exposures"
                 )

@@ -253,7 +253,7 @@ def records(path: Path, seeds: Iterable[int], jobs: int) -> list[dict[str, Any]]
             file.write(json.dumps(record) + "\n")
             file.flush()
             measuring, inferring = record["seconds"]
-            print(f"scenario {record['seed']}: {measuring:.0f} + {inferring:.0f} s", flush=True)  # noqa: T201
+            print(f"scenario {record['seed']}: {measuring:.0f} + {inferring:.0f} s", flush=True)
     return [known[seed] for seed in seeds]
 
 
@@ -270,7 +270,7 @@ def main() -> None:
     figure.parent.mkdir(exist_ok=True)
     draw(found, figure)
     asked.out.write_text(page(found, f"figures/{figure.name}"))
-    print(asked.out)  # noqa: T201
+    print(asked.out)
 
 
 if __name__ == "__main__":

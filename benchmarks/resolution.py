@@ -181,7 +181,7 @@ def main():
     panels[0].legend(frameon=False, fontsize=8)
     panels[1].set_xlabel("Time (ps)")
     page = INTRODUCTION + "\n".join(text) + "\n\n" + END
-    print(page)  # noqa: T201
+    print(page)
     if out is not None:
         path = out.parent / "figures" / "resolution.png"
         path.parent.mkdir(exist_ok=True)

@@ -286,7 +286,7 @@ def main() -> None:
     out = parser.parse_args().out
     found = measure()
     text = page(found, "figures/sensitivity.png")
-    print(text)  # noqa: T201
+    print(text)
     if out is not None:
         figure = out.parent / "figures" / "sensitivity.png"
         figure.parent.mkdir(exist_ok=True)

@@ -91,6 +91,8 @@ def test_file_run_and_live_reduction_give_the_same_numbers(
         np.testing.assert_allclose(from_file[name], live[name].values, rtol=1e-9, atol=1e-15)
         np.testing.assert_allclose(from_run[name], live[name].values, rtol=1e-9, atol=1e-15)
     assert from_file["frames_used"] == live["frames_used"].values.tolist() == [36] * len(DELAYS)
+    for name in ("frames_saturated", "frames_rejected", "frames_slipped", "delta_n_systematic"):
+        assert from_file[name] == pytest.approx(live[name].values.tolist())
     assert from_file["reduced_run"] is None
     wait_until(lambda: not waiting_runs(lab_settings), 60)
     listed = answer(ocm("show", from_run["reduced_run"], "--json"))

@@ -47,6 +47,12 @@ def quiet():
     return noise_of(with_shot_noise(pump_off(Plate(delta_n=0.0, frames=MINUTE))))
 
 
+def test_a_figure_of_no_kind_is_refused_before_anything_is_measured(tmp_path):
+    answer = CliRunner().invoke(app, ["noise", "--sample", "any", "-o", str(tmp_path / "n.json")])
+    assert answer.exit_code != 0
+    assert "is no figure" in answer.output
+
+
 def test_the_command_takes_a_file_without_any_pump(tmp_path):
     path = tmp_path / "off.h5"
     with_pump = Plate(delta_n=0.0, frames=600, shot_noise=True, drift=0.05).dataset(1)
@@ -206,6 +212,7 @@ def test_the_reduction_scatters_no_less_than_the_limit(quiet):
         (lambda d: d.assign(frames=d["frames"] * 0 + 300_000), "saturated"),
         (lambda d: d.assign(frame_time=d["frame_time"] ** 2), "missing between others"),
         (lambda d: d.isel(frame=slice(0, 12)), "four chopper periods"),
+        (lambda d: d.isel(frame=slice(0, 1)), "four chopper periods"),
     ],
 )
 def test_frames_that_say_nothing_are_refused(spoil, said):
