@@ -1,44 +1,86 @@
 """Compiled functions that are kept on disk for as long as none of their sources changes.
 
-Numba keeps a function for as long as the file that it stands in is the same; what it calls in other
-files may have changed since, and would not be noticed. Here the place on disk is named after the
-contents of all files that this package compiles from.
+Numba keeps a compiled function for as long as the file that it stands in is unchanged; a change in
+another file, of a constant or of a function that it calls, goes unnoticed. Here the folder on disk is
+named after the contents of all files that this package compiles from, in all its sub-packages.
 """
 
-import re
-from collections.abc import Callable
+import ast
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 import numba
 
-__all__ = ["compiled", "compiled_within", "is_kept"]
+__all__ = ["compiled", "compiled_sources", "compiled_within", "digest", "is_kept"]
 
-_HERE = Path(__file__).parent
+_PACKAGE = Path(__file__).parent
 _config: Any = numba.config
 _MATHS = {"reassoc", "contract", "arcp", "nsz"}
 
 
-def _sources() -> set[Path]:
-    """Files that are compiled from, and those whose constants and types these take."""
-    waiting = [path for path in _HERE.glob("*.py") if b"analysis.compiled" in path.read_bytes()]
-    found: set[Path] = set()
+def compiled_sources(package: Path, decorators: str = __name__) -> set[Path]:
+    """Return the files that are compiled from, and those whose constants and types they import.
+
+    Parameters
+    ----------
+    package : Path
+        Folder of the package to search, with all its sub-packages.
+    decorators : str
+        Name of the module that compiles: the search begins at the files that import `compiled` or
+        `compiled_within` from it.
+
+    Returns
+    -------
+    set of Path
+        Imports are followed through sub-packages, in all their forms, within `package` only.
+    """
+    marks = {f"{decorators}.{name}" for name in ("compiled", "compiled_within")}
+    waiting = [
+        path
+        for path in package.rglob("*.py")
+        if b"compiled" in path.read_bytes()
+        and marks & {name for name, _ in _imported(path, package)}
+    ]
+    sources: set[Path] = set()
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
-            names = re.findall(
-                r"^from analysis\.(\w+) import", path.read_text("utf-8"), re.MULTILINE
-            )
-            waiting += [_HERE / f"{name}.py" for name in names]
-    return found
+        if path not in sources:
+            sources.add(path)
+            waiting += [file for _, file in _imported(path, package) if file is not None]
+    return sources
+
+
+def _imported(path: Path, package: Path) -> Iterator[tuple[str, Path | None]]:
+    """Yield the modules that a file may import, as written out in full, with their files."""
+    parents = path.relative_to(package.parent).parent.parts
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = parents[: len(parents) + 1 - node.level] if node.level else ()
+            base = ".".join([*above, *filter(None, [node.module])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        for name in names:
+            place = package.parent.joinpath(*name.split("."))
+            files = place.with_suffix(".py"), place / "__init__.py"
+            file = next((each for each in files if each.is_file()), None)
+            inside = file is not None and file.is_relative_to(package)
+            yield name, file if inside else None
+
+
+def digest(package: Path, decorators: str = __name__) -> str:
+    """Return a name for the contents of all `compiled_sources` and for where they stand."""
+    whole = sha256()
+    for path in sorted(compiled_sources(package, decorators)):
+        whole.update(str(path.relative_to(package)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()[:16]
 
 
 def _place() -> str:
-    contents = b"".join(path.read_bytes() for path in sorted(_sources()))
-    digest = sha256(contents).hexdigest()[:16]
-    return str(Path(_config.CACHE_DIR or _HERE / "__pycache__") / digest)
+    return str(Path(_config.CACHE_DIR or _PACKAGE / "__pycache__") / digest(_PACKAGE))
 
 
 _PLACE = _place()
