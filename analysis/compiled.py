@@ -1,8 +1,8 @@
 """Compiled functions that are kept on disk for as long as none of their sources changes.
 
 Numba keeps a compiled function for as long as the file that it stands in is unchanged; a change in
-another file, of a constant or of a function that it calls, goes unnoticed. Here the folder on disk is
-named after the contents of all files that this package compiles from, in all its sub-packages.
+another file, of a constant or of a function that it calls, goes unnoticed. Here the folder on disk
+is named after the contents of all files that this package compiles from, sub-packages too.
 """
 
 import ast
