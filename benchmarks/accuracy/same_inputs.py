@@ -22,9 +22,19 @@ from analysis.raw import write_raw
 from benchmarks.coverage import experiment
 from benchmarks.formula_plate import FormulaPlate
 from benchmarks.resolution import measure as measure_step
-from benchmarks.virtual_laboratory import Laboratory
-from ocm_ophyd.reproduce import DELAYS, FLUENCES, KINETICS_FLUENCES, MOVIE_DELAYS, MOVIE_SIDE
-from ocm_ophyd.twin import load_scenario
+from benchmarks.virtual_laboratory import LENS_SCALE, Laboratory
+from ocm_ophyd.reproduce import (
+    DELAYS,
+    FLUENCES,
+    KINETICS_FLUENCES,
+    MOVIE_DELAYS,
+    MOVIE_SIDE,
+    PERIODS_SILICON,
+    SILICON_DELAYS,
+    SILICON_FLUENCE,
+    SILICON_LINE,
+)
+from ocm_ophyd.twin import Scenario, load_scenario
 from ocm_ophyd.twin.sample import Sample, Spot
 
 COMPLETE = "complete"
@@ -40,6 +50,12 @@ SATURATION = 2**18 - 1
 
 class MirrorLaboratory(Laboratory):
     """A laboratory that can switch to the reference-mirror geometry."""
+
+    def align_by_truth(self, scenario: Scenario) -> None:
+        """Set time zero and overlap of the beams to what they really are."""
+        self.calibration.time_zero = scenario.actuators.time_zero
+        (x, y), (at_x, at_y) = self.pump_position(), self.probe_position()
+        self._set(lens_x=(at_x - x) / LENS_SCALE, lens_y=(at_y - y) / LENS_SCALE)
 
     def use_reference_mirror(self) -> None:
         """Open the mirror arm, and record the sum of the spectra of both arms as reference."""
@@ -71,7 +87,8 @@ def laboratory_files(folder: Path) -> None:
     data = experiment(laboratory, (scenario.sample.length, scenario.sample.width))
     for name in ("sweep", "kinetics", "movie"):
         save(folder / f"paper_{name}.nc", getattr(data, name))
-    (folder / "paper_known.json").write_text(json.dumps(asdict(data.known)))
+    known = asdict(data.known) | {"waveguide": (20.0, 2.0)}  # um, of the silicon sample
+    (folder / "paper_known.json").write_text(json.dumps(known))
     side = np.linspace(-2, 2, 3)
     delays = np.concatenate([np.arange(-6.0, 8, 0.5), np.arange(8.0, 40, 4)])
     scans = {
@@ -86,13 +103,33 @@ def laboratory_files(folder: Path) -> None:
     record(folder, laboratory)
     fine = laboratory.scan({"delay": np.linspace(-6, 6, 25)}, periods=10, fluence=0.5)
     save(folder / "arrival.nc", fine.drop_dims("time", errors="ignore"))
+    # plate and mirror together make more fringes than the model has: nothing fits them
     laboratory.use_reference_mirror()
-    raw = laboratory.raw({"x": np.linspace(-3, 3, 7)}, 20, delay=5.0, fluence=0.8)
-    save_raw(folder / "mirror_line.h5", raw, {"x": 7})
-    raw = laboratory.raw({"delay": np.arange(-6.0, 8.1, 0.5)}, 10, fluence=0.8)
-    save_raw(folder / "mirror_delay.h5", raw, {"delay": raw.sizes["point"]})
+    raw = laboratory.raw({"x": [0.0, 0.5]}, 10, delay=5.0, fluence=0.8)
+    save_raw(folder / "three_beams.h5", raw, {"x": 2})
+    mirror_files(folder)
     step = measure_step(quiet=False, chirp_known=True)
     save_raw(folder / "step_delay.h5", step.isel(frame=slice(FRAMES)))
+
+
+def mirror_files(folder: Path) -> None:
+    """Write raw scans of the silicon waveguide in reference-mirror geometry."""
+    scenario = load_scenario("silicon")
+    laboratory = MirrorLaboratory(scenario, SEED)
+    laboratory.record_reference()
+    laboratory.calibrate_pump_power()
+    laboratory.align_by_truth(scenario)
+    laboratory.use_reference_mirror()
+    raw = laboratory.raw({"x": np.linspace(-6, 6, 9)}, 20, delay=5.0, fluence=1.0)
+    save_raw(folder / "mirror_line.h5", raw, {"x": 9})
+    raw = laboratory.raw({"delay": np.arange(-6.0, 8.1, 0.5)}, 10, fluence=1.0)
+    wavelength = np.linspace(925, 1125, 101)
+    delay = laboratory.microscope.interferometer.probe.chirp_delay(wavelength)
+    raw = raw.assign_attrs(chirp_wavelength=wavelength, chirp_delay=delay)
+    save_raw(folder / "mirror_delay.h5", raw, {"delay": raw.sizes["point"]})
+    lines = {"delay": SILICON_DELAYS, "y": [0.0], "x": SILICON_LINE}
+    scan = laboratory.scan(lines, PERIODS_SILICON, fluence=SILICON_FLUENCE)
+    save(folder / "paper_silicon.nc", scan)
 
 
 def record(folder: Path, laboratory: Laboratory) -> None:

@@ -123,7 +123,7 @@ CASES |= {
     f"reduce_{name}": reduction(name)
     for name in (
         *("twin_map", "twin_sweep", "twin_delay", "twin_plane", "mirror_line", "mirror_delay"),
-        *("step_delay", "few_frames"),
+        *("step_delay", "few_frames", "three_beams"),
         *(f"plate_{fringes}" for fringes in PLATES),
         *(f"plate_{fringes}_noiseless" for fringes in PLATES),
         *(f"large_{fringes}" for fringes in PLATES),
@@ -181,8 +181,10 @@ def folded_movie(inputs: Path) -> Any:
 def paper(inputs: Path) -> Any:
     """All that `infer` makes of a whole experiment: Table 1 and what leads to it."""
     known = json.loads((inputs / "paper_known.json").read_text())
-    known |= {"pump_waist": Estimate(**known["pump_waist"]), "size": tuple(known["size"])}
-    scans = {name: reduced(inputs, f"paper_{name}") for name in ("sweep", "kinetics", "movie")}
+    known |= {name: tuple(known[name]) for name in ("size", "waveguide")}
+    known["pump_waist"] = Estimate(**known["pump_waist"])
+    names = ("sweep", "kinetics", "movie", "silicon")
+    scans = {name: reduced(inputs, f"paper_{name}") for name in names}
     return infer(PaperData(Known(**known), **scans))
 
 
