@@ -21,7 +21,7 @@ def pytest_sessionstart(session):
     What a process has compiled itself may round otherwise than what others load.
     """
     if not hasattr(session.config, "workerinput") and not is_kept(estimate):
-        command = [sys.executable, "-c", "from analysis.point.warm_up import warm_up; warm_up()"]
+        command = [sys.executable, "-c", "from analysis.point.reducer import warm_up; warm_up()"]
         subprocess.run(command, cwd=session.config.rootpath, check=True)
 
 

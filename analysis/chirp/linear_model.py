@@ -18,7 +18,7 @@ from analysis.chirp.group_delay import detuning
 from analysis.chirp.pulse_response import TimeResponse
 from analysis.chirp.time_grid import passed_light
 from analysis.fringe.model import CONTRAST_SIGMA, FringeModel
-from analysis.point.reducer import PointSpectra
+from analysis.point.results import PointSpectra
 
 __all__ = ["Normal", "Scan", "ScanEquations"]
 

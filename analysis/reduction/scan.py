@@ -22,8 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from analysis.chirp.resolve import Scan, chirp_resolved
 from analysis.io.schema import VARIABLES, RawFileError
 from analysis.materials import MATERIALS
-from analysis.point.reducer import PointResult, PointSpectra, Reducer
-from analysis.point.warm_up import warm_up
+from analysis.point.reducer import Reducer, warm_up
+from analysis.point.results import PointResult, PointSpectra
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.reduction.missing_metadata import completed
 from analysis.scan_grid import varying
@@ -93,10 +93,10 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
             spectra += kept
         else:
             result = reducer.points(frames, times[part], opens[part])
-        fluorescence[part] = result.fluorescence
-        blocks.append(result._replace(fluorescence=()))
+        fluorescence[part] = result.differential_spectrum
+        blocks.append(result._replace(differential_spectrum=()))
     results = PointResult._make(map(np.concatenate, zip(*blocks, strict=True)))
-    results = results._replace(fluorescence=fluorescence)
+    results = results._replace(differential_spectrum=fluorescence)
     coordinates = {name: dataset[name].values for name in ("delay", "x", "y", "fluence")}
     reduced = reduced_dataset(dataset, coordinates, results)
     if keep:
@@ -157,7 +157,7 @@ def reduced_dataset(
     if "chirp_delay" not in raw.attrs:
         reduced = reduced.drop_vars(["probe_delay", "probe_spread"])
     by_colour = "point", "wavelength"
-    reduced["fluorescence"] = by_colour, results.fluorescence, {"units": "counts"}
+    reduced["fluorescence"] = by_colour, results.differential_spectrum, {"units": "counts"}
     for name, values in {**coordinates, "wavelength": raw["wavelength"].values}.items():
         entry = VARIABLES[name]
         reduced[name] = entry.dims, np.asarray(values, float), {"units": entry.units}

@@ -19,7 +19,7 @@ from bluesky.utils import RunEngineInterrupted
 
 import plans
 from analysis.documents.live_reduction import LiveReduction
-from analysis.point.warm_up import warm_up
+from analysis.point.reducer import warm_up
 from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.samples import load_samples
