@@ -117,6 +117,7 @@ def _compiled(function: Callable[..., Any], inline: Literal["never", "always"]) 
             nogil=True,
             error_model="numpy",
             inline=inline,
+            no_cfunc_wrapper=True,  # nothing calls these functions from C
         )(function)
     finally:
         _config.CACHE_DIR = before

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.fringe import parameters as par
 from analysis.fringe.solver import derivatives, unpumped
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.small_linalg import dot, inverse
 from analysis.point.demodulation import FrameWeights
 from analysis.point.frame_phases import (
@@ -124,7 +124,7 @@ class _Readings(NamedTuple):
     opened: Floats
 
 
-@compiled
+@compiled_within
 def adds_information(
     pump_open: Floats, delta: float, setup: Setup, phases: FramePhases, variance: float
 ) -> bool:
@@ -214,7 +214,7 @@ def partial_frame_effect(
     return PartialFrameEffect(effect, limit, variance + (_NONLINEARITY * effect) ** 2, common)
 
 
-@compiled
+@compiled_within
 def _tangents(p: Floats, demodulated: Demodulated, setup: Setup) -> Floats:
     """Return the tangents (2, 5, B) of the measured spectra."""
     spectra, axes = demodulated.spectra, setup.grid.axes
@@ -229,7 +229,7 @@ def _tangents(p: Floats, demodulated: Demodulated, setup: Setup) -> Floats:
     return tangents
 
 
-@compiled
+@compiled_within
 def _functionals(
     pump_open: Floats, delta: float, tangents: Floats, demodulated: Demodulated
 ) -> _Functionals:
@@ -249,7 +249,7 @@ def _functionals(
     return _Functionals(chosen, values, readings)
 
 
-@compiled
+@compiled_within
 def _fill_functional(mixed: Floats, weight: Floats, functional: Floats) -> None:
     """Fill in the functional (B,) of the effect that is blind to phase, energy and tilt.
 
@@ -280,7 +280,7 @@ def _fill_functional(mixed: Floats, weight: Floats, functional: Floats) -> None:
         functional[i] = rest[i] * weight[i] / size
 
 
-@compiled
+@compiled_within
 def _read(
     frames: Frames,
     pump_open: Floats,
@@ -319,7 +319,7 @@ def _read(
     return readings
 
 
-@compiled
+@compiled_within
 def _apply(frame: Frames, functional: Floats, bins: Bins) -> float:
     """Return the reading of a frame (K,) by a functional (B,), dark subtracted."""
     total = 0.0
@@ -331,7 +331,7 @@ def _apply(frame: Frames, functional: Floats, bins: Bins) -> float:
     return total
 
 
-@compiled
+@compiled_within
 def _combine(readings: _Readings, pump_open: Floats, walk: float) -> tuple[Floats, float, float]:
     """Return weights of the readings, averaged over the share of the walk within exposures.
 
@@ -385,7 +385,7 @@ def _combine(readings: _Readings, pump_open: Floats, walk: float) -> tuple[Float
     return weights, share, max(excess / max(used - 1, 1), 1.0)
 
 
-@compiled
+@compiled_within
 def _by_path(
     combined: Floats,
     readings: _Readings,
@@ -415,7 +415,7 @@ def _by_path(
     return result
 
 
-@compiled
+@compiled_within
 def _covariance(
     by_path: Floats, pump_open: Floats, imbalance: Floats, phase_weights: Floats
 ) -> float:
@@ -435,7 +435,7 @@ def _covariance(
     return total
 
 
-@compiled
+@compiled_within
 def _noise(
     combined: Floats,
     functionals: _Functionals,
