@@ -63,7 +63,7 @@ class SessionAnalyst:
         from analysis.chirp.time_zero import fit_arrival  # noqa: PLC0415
 
         scan = self._reduced(run)
-        names = ("delay", "wavelength", "fluorescence", "phase", "path")
+        names = ("delay", "wavelength", "differential_spectrum", "phase", "path")
         fit = fit_arrival(*(scan[name].values for name in names))
         chirp = zip(fit.chirp, fit.chirp_sigma, strict=True)
         terms = {
