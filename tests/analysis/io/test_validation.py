@@ -158,7 +158,7 @@ def test_bad_contents_are_named(tmp_path, name, value, reason):
         (DEFINITION, "version", "2", "version is 2"),
         (DEFINITION, "version", None, "version is missing"),
         (DEFINITION, "version", h5py.Empty("S1"), "version is"),
-        (SHAPE, "axes", "wavelength", "must name 1 of delay, y, x, fluence"),
+        (SHAPE, "axes", "wavelength", "must name 1 of delay, x, y, fluence"),
         (SHAPE, "axes", "delay x", "must name 1 of"),
         (SHAPE, "axes", None, "must name 1 of"),
         (PATHS["delay"], "units", "fs", "is in fs, must be in ps"),
