@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.band import CENTRE_WAVELENGTH
-from analysis.decay import DecayFit, widening
-from analysis.fluence import FLUORESCENCE_BAND, Response
-from analysis.maps import Cloud
+from analysis.diffusion.gaussian_cloud import Cloud
+from analysis.kinetics.decay_fit import DecayFit, widening
+from analysis.lasing.fluence_response import FLUORESCENCE_BAND, Response
 from analysis.materials import Material
+from analysis.probe_band import CENTRE_WAVELENGTH
 
 Floats = NDArray[np.float64]
 

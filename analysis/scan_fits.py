@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from analysis.decay import widening
+from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
 from analysis.estimate import Estimate, not_determined
-from analysis.fluence import fit_response, fit_threshold, fluorescence_intensity
-from analysis.grid import fold
-from analysis.kinetics import fit_biexponential, relaxation_time
-from analysis.maps import cloud_waist, fit_cloud
+from analysis.kinetics.decay_fit import widening
+from analysis.kinetics.models import fit_biexponential, relaxation_time
+from analysis.lasing.fluence_response import fit_response, fit_threshold, fluorescence_intensity
+from analysis.scan_grid import fold
 
 __all__ = ["fit_scan"]
 
@@ -27,7 +27,7 @@ def fit_scan(reduced: xr.Dataset, window: tuple[float, float] | None = None) -> 
     Parameters
     ----------
     reduced : xr.Dataset
-        From `analysis.reduction`, with its axes.
+        From `analysis.reduction.scan`, with its axes.
     window : tuple of float, optional
         Delays of the decay fits, ps.
 

@@ -7,18 +7,18 @@ is looked at before anything moves. Every plan takes the `Instrument` first and 
 after it.
 """
 
-from plans.alignment import align, find_time_zero, overlap_pump
-from plans.analyst import Analyst, Found, PumpTable, Quantity
-from plans.checks import PlanError, Point
-from plans.galvo_calibration import calibrate_galvos
-from plans.measure import Plan
+from plans.calibration.alignment import align, find_time_zero, overlap_pump
+from plans.calibration.fits import Analyst, Found, PumpTable, Quantity
+from plans.calibration.galvos import calibrate_galvos
+from plans.calibration.path_length import calibrate_reference_mirror, measure_thickness
+from plans.calibration.pump_power import calibrate_pump_power
+from plans.calibration.reference import record_reference
+from plans.delays import linear_then_logarithmic
 from plans.noise import measure_noise
 from plans.overnight import MEASUREMENTS, check_series, overnight_series
-from plans.path_calibration import calibrate_reference_mirror, measure_thickness
-from plans.pump_calibration import calibrate_pump_power
-from plans.reference import record_reference
 from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
-from plans.spacing import linear_then_logarithmic
+from plans.stubs.points import PlanError, Point
+from plans.stubs.pump_probe import Plan
 
 __all__ = [
     "MEASUREMENTS",

@@ -3,9 +3,9 @@
 from typing import Any
 
 from ocm_ophyd.devices import Instrument
-from plans.checks import PlanError, check_reference, find_sample, with_thickness
-from plans.measure import Plan, frames_for, recorded
-from plans.spectra import take_spectra
+from plans.stubs.points import PlanError, check_reference, find_sample, with_thickness
+from plans.stubs.pump_off import take_spectra
+from plans.stubs.pump_probe import Plan, frames_for, recorded
 
 __all__ = ["measure_noise"]
 

@@ -13,12 +13,12 @@ from bluesky.utils import RunEngineControlException
 
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.samples import Sample
-from plans.alignment import find_time_zero
-from plans.analyst import Analyst
-from plans.checks import PlanError, find_sample
-from plans.measure import Plan, close_pump
-from plans.reference import record_reference
+from plans.calibration.alignment import find_time_zero
+from plans.calibration.fits import Analyst
+from plans.calibration.reference import record_reference
 from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
+from plans.stubs.points import PlanError, find_sample
+from plans.stubs.pump_probe import Plan, close_pump
 
 __all__ = ["MEASUREMENTS", "check_series", "overnight_series"]
 

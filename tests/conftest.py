@@ -6,10 +6,10 @@ import sys
 import pytest
 from processes import end
 
-from analysis.compiled import is_kept
-from analysis.estimator import estimate
-from ocm_ophyd.servers import InstrumentServer, free_ports
-from ocm_ophyd.session import Session
+from analysis.numerics.jit import is_kept
+from analysis.point.pipeline import estimate
+from ocm_ophyd.processes.servers import InstrumentServer, free_ports
+from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
 
 SAMPLE = "CsPbBr3-microplate"
@@ -21,7 +21,7 @@ def pytest_sessionstart(session):
     What a process has compiled itself may round otherwise than what others load.
     """
     if not hasattr(session.config, "workerinput") and not is_kept(estimate):
-        command = [sys.executable, "-c", "from analysis.warm_up import warm_up; warm_up()"]
+        command = [sys.executable, "-c", "from analysis.point.warm_up import warm_up; warm_up()"]
         subprocess.run(command, cwd=session.config.rootpath, check=True)
 
 

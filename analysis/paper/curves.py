@@ -4,8 +4,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.grid import levels
-from analysis.rate_equations import Curve
+from analysis.rate_equations.fit import Curve
+from analysis.scan_grid import levels
 
 __all__ = ["FIRST", "kinetics_curves", "movie_grid", "probe_time", "taken"]
 

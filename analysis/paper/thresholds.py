@@ -6,17 +6,17 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.band import CENTRE_WAVELENGTH
 from analysis.estimate import Estimate, not_determined
-from analysis.fast_component import Onset, fast_component
-from analysis.fluence import Response, fit_response
-from analysis.laser_line import LineIntensity
+from analysis.lasing.fast_component import Onset, fast_component
+from analysis.lasing.fluence_response import Response, fit_response
+from analysis.lasing.laser_line import LineIntensity
+from analysis.lasing.s_curve import SCurve, agreement
 from analysis.materials import CSPBBR3, PROBE_WAVELENGTH
 from analysis.paper.curves import probe_time
-from analysis.paper.data import Known
-from analysis.paper.decays import delta_n_of
-from analysis.rate_equations import Curve, LightCurve, RateFit
-from analysis.threshold import SCurve, agreement
+from analysis.paper.measurements import Known
+from analysis.paper.relaxation import delta_n_of
+from analysis.probe_band import CENTRE_WAVELENGTH
+from analysis.rate_equations.fit import Curve, LightCurve, RateFit
 
 __all__ = [
     "density_after_pump",

@@ -9,7 +9,7 @@ import yaml
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 from tiled.client import from_uri
 
-from ocm_ophyd.archive.access import (
+from ocm_ophyd.archive.connection import (
     CatalogError,
     api_key,
     make_api_key,

@@ -9,7 +9,7 @@ from bluesky_tiled_plugins.clients.bluesky_run import BlueskyRun
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 from tiled.queries import In, Key, KeyPresent
 
-from ocm_ophyd.archive.access import CatalogError
+from ocm_ophyd.archive.connection import CatalogError
 
 __all__ = ["RunDetails", "RunSummary", "find_run", "search", "show"]
 

@@ -9,7 +9,7 @@ import time
 from types import TracebackType
 from typing import NoReturn, Self
 
-from ocm_ophyd.archive.access import CatalogError, catalog_lock, make_api_key, server_answers
+from ocm_ophyd.archive.connection import CatalogError, catalog_lock, make_api_key, server_answers
 from ocm_ophyd.settings import Settings
 
 __all__ = ["TiledServer", "serve"]

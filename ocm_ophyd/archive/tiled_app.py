@@ -13,7 +13,7 @@ from tiled.commandline._catalog import init
 from tiled.config import Authentication
 from tiled.server.app import build_app
 
-from ocm_ophyd.archive.access import make_api_key
+from ocm_ophyd.archive.connection import make_api_key
 from ocm_ophyd.settings import Settings
 
 

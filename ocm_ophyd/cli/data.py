@@ -25,8 +25,8 @@ def export(
 
     Example: ocm export 3f2a91 -o scan.h5
     """
-    from analysis.raw import write_raw
-    from analysis.runs import raw_dataset
+    from analysis.documents.datasets import raw_dataset
+    from analysis.io.raw_file import write_raw
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
@@ -67,9 +67,9 @@ def fit(
 
 def _load(target: str) -> "xr.Dataset":
     """Return a reduced dataset from a reduced file, a raw file or a run."""
-    from analysis.layout import RawFileError
-    from analysis.raw import open_raw
-    from analysis.reduction import read_reduced, reduce_scan
+    from analysis.io.raw_file import open_raw
+    from analysis.io.schema import RawFileError
+    from analysis.reduction.scan import read_reduced, reduce_scan
 
     if is_file(target):
         try:
@@ -77,7 +77,7 @@ def _load(target: str) -> "xr.Dataset":
         except RawFileError:
             with open_raw(target) as dataset:
                 return reduce_scan(dataset)
-    from analysis.runs import raw_dataset, reduced_run
+    from analysis.documents.datasets import raw_dataset, reduced_run
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings

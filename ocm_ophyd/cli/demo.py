@@ -46,7 +46,7 @@ def demo(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from ocm_ophyd.servers import stop_on_signals
+    from ocm_ophyd.processes.servers import stop_on_signals
 
     stop_on_signals()
     console = Console(stderr=as_json)
@@ -80,16 +80,16 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         progress.update(tasks[purpose], completed=done)
 
     report("start servers", 0, 1)
-    from ocm_ophyd.demo import TIME_SCALE, measure, with_resolved_rise
-    from ocm_ophyd.laboratory import laboratory, wait_for_runs
-    from ocm_ophyd.servers import InstrumentServer
+    from ocm_ophyd.experiments.demo import TIME_SCALE, measure, with_resolved_rise
+    from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
+    from ocm_ophyd.processes.servers import InstrumentServer
 
     with (
         laboratory(out / "data") as (settings, catalog),
         InstrumentServer(settings, scenario=scenario, time_scale=TIME_SCALE) as instrument,
     ):
         instrument.wait()
-        from ocm_ophyd.session import Session
+        from ocm_ophyd.session.session import Session
 
         session = Session.start(settings)
         report("start servers", 1, 1)
@@ -103,7 +103,7 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         report("catalog", len(runs.uids), len(runs.uids))
         report("fits, figures", 0, 1)
         from ocm_ophyd.archive.catalog import connect
-        from ocm_ophyd.demo_results import evaluate, write_figures
+        from ocm_ophyd.experiments.demo_results import evaluate, write_figures
 
         runs = with_resolved_rise(runs, connect(settings))
         results = evaluate(runs)

@@ -44,7 +44,12 @@ def up(scenario: Scenario = None, time_scale: TimeScale = 1.0) -> None:
 
     Example: ocm up --time-scale 10
     """
-    from ocm_ophyd.servers import CatalogServer, InstrumentServer, ServerError, stop_on_signals
+    from ocm_ophyd.processes.servers import (
+        CatalogServer,
+        InstrumentServer,
+        ServerError,
+        stop_on_signals,
+    )
     from ocm_ophyd.settings import Settings
 
     stop_on_signals()

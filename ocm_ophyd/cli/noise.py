@@ -14,7 +14,7 @@ from ocm_ophyd.cli._targets import check_out, is_file
 if TYPE_CHECKING:
     import xarray as xr
 
-    from analysis.noise import Noise
+    from analysis.noise.spectrum import Noise
 
 _FIGURES = (".png", ".pdf", ".svg")
 _ROWS = (0.05, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # s, of the table
@@ -62,7 +62,7 @@ def noise(
     else:
         msg = "say what: a raw file or a run, or --sample NAME to measure"
         raise ValueError(msg)
-    from analysis.noise_figure import noise_figure
+    from analysis.noise.figure import noise_figure
 
     noise_figure(found).savefig(out, dpi=150)
     answer = {name: record.as_json() for name, record in found.items()}
@@ -76,7 +76,7 @@ def noise(
 
 
 def _of_target(target: str) -> "Noise":
-    from analysis.noise import noise_of
+    from analysis.noise.spectrum import noise_of
 
     with _opened(target) as dataset:
         return noise_of(dataset)
@@ -84,11 +84,11 @@ def _of_target(target: str) -> "Noise":
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     """Open a raw file, or the frames of a run in the journal."""
-    from analysis.raw import open_raw
+    from analysis.io.raw_file import open_raw
 
     if is_file(target):
         return open_raw(target, pumped=False)
-    from analysis.records import recorded_frames
+    from analysis.documents.records import recorded_frames
     from ocm_ophyd.archive.journal import journaled_runs, read_run
     from ocm_ophyd.settings import Settings
 
@@ -107,13 +107,13 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
 
 def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     """Take frames without the pump, with a reference where none is stored, and keep the result."""
-    from analysis.derived import keep_fit
-    from analysis.noise import noise_of
-    from analysis.records import recorded_frames
+    from analysis.documents.derived_runs import keep_fit
+    from analysis.documents.records import recorded_frames
+    from analysis.noise.spectrum import noise_of
     from ocm_ophyd.archive.journal import Journal, read_run
-    from ocm_ophyd.session import Session
+    from ocm_ophyd.session.session import Session
     from ocm_ophyd.settings import Settings
-    from plans.checks import PlanError, check_reference, find_sample
+    from plans.stubs.points import PlanError, check_reference, find_sample
 
     settings = Settings()
     session = Session.start(settings)

@@ -24,8 +24,8 @@ def overnight(
     from rich.console import Console
     from rich.table import Table
 
+    from ocm_ophyd.experiments.overnight_series import completed, load_series
     from ocm_ophyd.samples import load_samples
-    from ocm_ophyd.series import completed, load_series
     from ocm_ophyd.settings import Settings
 
     settings, console = Settings(), Console()
@@ -39,7 +39,7 @@ def overnight(
     if check:
         return
 
-    from ocm_ophyd.session import Session
+    from ocm_ophyd.session.session import Session
 
     session = Session.start(settings)
     session.pause_on_signals()

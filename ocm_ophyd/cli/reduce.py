@@ -58,7 +58,7 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
     else:
         reduced, kept = _reduce_run(target)
     if out is not None:
-        from analysis.reduction import write_reduced
+        from analysis.reduction.scan import write_reduced
 
         write_reduced(reduced, out)
     shown = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
@@ -138,7 +138,7 @@ def _about_chirp(chirp: dict[str, Any], out: Path | None) -> list[str]:
 
 
 def _reduce_file(path: Path, scheduler: str | None) -> "xr.Dataset":
-    from analysis.batch import reduce_files
+    from analysis.reduction.batch import reduce_files
 
     ((_, reduced),) = reduce_files([path], scheduler)
     if isinstance(reduced, Exception):
@@ -148,9 +148,9 @@ def _reduce_file(path: Path, scheduler: str | None) -> "xr.Dataset":
 
 def _reduce_run(which: str) -> "tuple[xr.Dataset, str]":
     """Reduce a run of the catalog and keep it there; returns it and the kept run's uid."""
-    from analysis.derived import keep_reduction
-    from analysis.reduction import reduce_scan
-    from analysis.runs import raw_dataset
+    from analysis.documents.datasets import raw_dataset
+    from analysis.documents.derived_runs import keep_reduction
+    from analysis.reduction.scan import reduce_scan
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.journal import Journal
     from ocm_ophyd.archive.runs import find_run
@@ -174,8 +174,8 @@ def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_
     from rich.console import Console
     from rich.progress import track
 
-    from analysis.batch import reduce_files
-    from analysis.reduction import write_reduced
+    from analysis.reduction.batch import reduce_files
+    from analysis.reduction.scan import write_reduced
 
     names = _outputs(files, out)
     lines: dict[Path, dict[str, Any]] = {}

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
     from rich.table import Table
 
-    from analysis.paper.inference import Results
-    from ocm_ophyd.reproduce import Experiment
+    from analysis.paper.infer import Results
+    from ocm_ophyd.experiments.definition import Experiment
 
 INTERRUPTED = 130  # exit status, as shells have it after Ctrl-C
 CATALOG, FITS = "catalog", "fits, figures"
@@ -55,8 +55,8 @@ def reproduce(
         TimeRemainingColumn,
     )
 
-    from ocm_ophyd.reproduce import Experiment
-    from ocm_ophyd.servers import stop_on_signals
+    from ocm_ophyd.experiments.definition import Experiment
+    from ocm_ophyd.processes.servers import stop_on_signals
 
     stop_on_signals()
     experiment = Experiment.open(out, scenario, seed)
@@ -80,8 +80,8 @@ def reproduce(
         )
         raise typer.Exit(INTERRUPTED) from None
 
-    from ocm_ophyd.report import results_json
-    from ocm_ophyd.wording import duration
+    from ocm_ophyd.experiments.formatting import duration
+    from ocm_ophyd.experiments.report import results_json
 
     if as_json:
         typer.echo(to_json(results_json(results)))
@@ -96,16 +96,16 @@ def reproduce(
 
 def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict[str, float]]":
     """Do all of it; returns the results and what took how long, in s."""
-    from ocm_ophyd.evidence import (
+    from ocm_ophyd.experiments.acquisition import expected_seconds, measure
+    from ocm_ophyd.experiments.evidence import (
         calibration,
         gather,
         instrument_time,
         keep_results,
         versions,
     )
-    from ocm_ophyd.experiment import expected_seconds, measure
-    from ocm_ophyd.laboratory import laboratory, wait_for_runs
-    from ocm_ophyd.session import Interrupted
+    from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
+    from ocm_ophyd.session.session import Interrupted
 
     begun = time.monotonic()
     out = experiment.directory
@@ -131,9 +131,9 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
         report(CATALOG, 1, 1)
 
         report(FITS, 0, 1)
-        from analysis.paper.figures import figures
-        from analysis.paper.inference import infer
-        from ocm_ophyd.report import results_json, write_report
+        from analysis.paper.figures.all_figures import figures
+        from analysis.paper.infer import infer
+        from ocm_ophyd.experiments.report import results_json, write_report
 
         results = infer(data)
         results.notes.extend(f"{step} was not measured: {why}" for step, why in failures.items())
@@ -192,7 +192,7 @@ def _bars(progress: "Progress", seconds: dict[str, float]) -> Any:
 def _table(results: "Results") -> "Table":
     from rich.table import Table
 
-    from ocm_ophyd.wording import QUANTITIES, measured, unit_of
+    from ocm_ophyd.experiments.formatting import QUANTITIES, measured, unit_of
 
     table = Table("quantity", "measured", "paper", "agrees", "how", title="Table 1, reproduced")
     for name, row in results.rows.items():

@@ -17,16 +17,16 @@ def bench() -> None:
 
     Example: ocm bench
     """
-    directory = Path(__file__).parents[2] / "benchmarks"
+    directory = Path(__file__).parents[2] / "benchmarks" / "speed"
     scripts = sorted(directory.glob("bench_*.py"))
     if not scripts:
         msg = f"there are no benchmarks in {directory}: install from a checkout (pip install -e .)"
         raise ValueError(msg)
     for script in scripts:
         typer.echo(f"-- {script.name}")
-        module = f"{directory.name}.{script.stem}"
+        module = f"benchmarks.speed.{script.stem}"
         if subprocess.run(
-            [sys.executable, "-m", module], cwd=directory.parent, check=False
+            [sys.executable, "-m", module], cwd=directory.parents[1], check=False
         ).returncode:
             msg = f"{script.name} failed"
             raise RuntimeError(msg)

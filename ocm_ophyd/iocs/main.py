@@ -11,20 +11,20 @@ from typing import Any
 from caproto.asyncio.server import Context
 from caproto.server import SubGroup
 
-from ocm_ophyd.iocs.bench import Bench, SimulatedClock
 from ocm_ophyd.iocs.chopper import Chopper
 from ocm_ophyd.iocs.delay import DelayStage
 from ocm_ophyd.iocs.galvo import GalvoScanner
 from ocm_ophyd.iocs.laser import Laser
 from ocm_ophyd.iocs.lens import SteeringLens
-from ocm_ophyd.iocs.picker import PulsePicker
-from ocm_ophyd.iocs.power import PowerMeter
+from ocm_ophyd.iocs.optical_table import Bench, SimulatedClock
+from ocm_ophyd.iocs.power_meter import PowerMeter
+from ocm_ophyd.iocs.pulse_picker import PulsePicker
 from ocm_ophyd.iocs.pv import Group, counter, readback
-from ocm_ophyd.iocs.refmirror import ReferenceMirror
+from ocm_ophyd.iocs.reference_mirror import ReferenceMirror
 from ocm_ophyd.iocs.retarder import Retarder
-from ocm_ophyd.iocs.sample import SampleStage
+from ocm_ophyd.iocs.sample_stage import SampleStage
 from ocm_ophyd.iocs.shutter import Shutters
-from ocm_ophyd.iocs.spec import Spectrometer
+from ocm_ophyd.iocs.spectrometer import Spectrometer
 from ocm_ophyd.twin import Knobs, Microscope, load_scenario
 
 __all__ = ["Instrument", "PortTakenError", "build", "serve"]

@@ -7,7 +7,7 @@ from typing import Any
 from caproto import ChannelType, SkipWrite
 from caproto.server import PVGroup, pvproperty
 
-from ocm_ophyd.iocs.bench import Bench
+from ocm_ophyd.iocs.optical_table import Bench
 
 __all__ = ["Group", "completes", "counter", "integer", "readback", "setpoint", "text"]
 

@@ -3,7 +3,7 @@
 from bluesky.magics import BlueskyMagics
 from IPython import get_ipython
 
-from ocm_ophyd.interactive import EXPECTED, begin, one_line
+from ocm_ophyd.session.ipython import EXPECTED, begin, one_line
 
 globals().update(begin(get_ipython()))
 get_ipython().register_magics(BlueskyMagics)

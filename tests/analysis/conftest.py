@@ -6,4 +6,4 @@ import pytest
 @pytest.fixture
 def without_installation(monkeypatch):
     """The version is the installed package's; tests also run from a bare checkout."""
-    monkeypatch.setattr("analysis.reduction.metadata.version", lambda _: "0")
+    monkeypatch.setattr("analysis.reduction.scan.metadata.version", lambda _: "0")

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 
+from analysis.diffusion.gaussian_cloud import fit_cloud
 from analysis.figures import (
     Kinetics,
     delta_n_figure,
@@ -12,9 +13,8 @@ from analysis.figures import (
     kinetics_figure,
     map_figure,
 )
-from analysis.fluence import fit_response
-from analysis.kinetics import fit_biexponential
-from analysis.maps import fit_cloud
+from analysis.kinetics.models import fit_biexponential
+from analysis.lasing.fluence_response import fit_response
 from analysis.materials import MATERIALS
 
 

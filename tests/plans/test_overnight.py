@@ -7,8 +7,8 @@ from bluesky.utils import RunEngineInterrupted
 from processes import wait_until
 
 from ocm_ophyd.archive.journal import journaled_runs
+from ocm_ophyd.experiments.overnight_series import Series, completed, load_series
 from ocm_ophyd.samples import load_samples
-from ocm_ophyd.series import Series, completed, load_series
 from plans import PlanError
 
 SAMPLE = "CsPbBr3-microplate"

@@ -1,0 +1,1 @@
+"""Fits of calibrations: pump fluence, retarder, path length, galvos, pump spot."""

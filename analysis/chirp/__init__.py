@@ -1,0 +1,1 @@
+"""Time resolution: group delay of the probe, time zero, and inversion of delay scans."""

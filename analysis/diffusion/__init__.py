@@ -1,0 +1,1 @@
+"""Carriers that spread: the diffusion equation, clouds, movies and waveguides."""

@@ -1,0 +1,1 @@
+"""The lasing threshold: response to fluence, the laser line, the S-curve, the fast component."""

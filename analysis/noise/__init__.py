@@ -1,0 +1,1 @@
+"""Noise of the instrument: phase records, their spectrum and Allan deviation."""

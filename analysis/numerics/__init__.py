@@ -1,0 +1,1 @@
+"""Numerical tools that know nothing of optics: compilation, small linear algebra, the jackknife."""

@@ -1,0 +1,212 @@
+"""Figure 2: Δn, fluorescence and relaxation against the pump fluence."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from scipy import constants
+
+from analysis.lasing.fluence_response import FLUORESCENCE_BAND, PUMP_LINE
+from analysis.materials import CSPBBR3
+from analysis.paper.figures.style import (
+    ABOVE_COLOUR,
+    DELAY_LABEL,
+    DELTA_N_LABEL,
+    FLUENCE_LABEL,
+    MARKED,
+    PROBE_COLOUR,
+    PUMP_COLOUR,
+    WIDTH,
+    Floats,
+    MissingError,
+    as_delta_n,
+    density_axis,
+    in_style,
+    kinetics_grid,
+    mark_fluences,
+    marked_rows,
+    panel,
+    taken,
+)
+from analysis.paper.infer import Results
+from analysis.paper.measurements import PaperData
+from analysis.probe_band import PROBE_BAND
+
+PAPER_DENSITY = 1.1e19
+"""cm⁻³: of the paper's lower inset."""
+
+_LETTER = 1.17
+"""Height of the panels' letters, above the axis or the colours on top."""
+
+LATEST = 150.0
+"""ps: end of the map of relaxation, as that of the window of the decay times."""
+
+
+@in_style
+def figure_2(data: PaperData, results: Results) -> Figure:
+    """Draw the paper's Fig. 2: fluence runs upwards in all three upper panels.
+
+    Parameters
+    ----------
+    data : PaperData
+        `sweep` and `kinetics` are drawn.
+    results : Results
+        Gives the fit of Δn and the threshold.
+    """
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
+    (left, middle, right), (index, spectra, decays) = figure.subplots(2, 3, height_ratios=(1.5, 1))
+    for axes in (middle, right):
+        axes.sharey(left)
+    panel(left, "a", _response, data, results, height=_LETTER)
+    panel(middle, "b", _fluorescence, data, results, height=_LETTER)
+    panel(right, "c", _relaxation, data, results, height=_LETTER)
+    panel(index, "", _lorentz)
+    panel(spectra, "", _spectra, data)
+    panel(decays, "", _decays, data)
+    return figure
+
+
+def _response(axes: Axes, data: PaperData, results: Results) -> None:
+    sweep = taken(data.sweep, "fluence sweep")
+    fluence, label = sweep["fluence"].values, f"measured at {np.mean(sweep['delay'].values):.1f} ps"
+    delta_n, sigma = sweep["delta_n"].values, sweep["delta_n_sigma"].values
+    if results.arrival is not None:
+        axes.plot(delta_n * 1e3, fluence, ".", color="0.7", label=label)
+        delta_n, sigma = (
+            as_delta_n(results.arrival[name].values) / 1e3 for name in ("density", "sigma")
+        )
+        label = "right after the pump"
+    axes.errorbar(
+        delta_n * 1e3,
+        fluence,
+        xerr=sigma * 1e3,
+        yerr=fluence * data.known.fluence_scatter,
+        fmt="o",
+        color=ABOVE_COLOUR,
+        elinewidth=0.8,
+        label=label,
+    )
+    reach = np.linspace(0.0, 1.04 * fluence.max(), 100)
+    if results.response is not None:
+        density = results.response.evaluate(reach)
+        axes.plot(as_delta_n(density), reach, color="black", linewidth=0.8, label="fit")
+    mark_fluences(axes, results, "y")
+    axes.set(xlabel=DELTA_N_LABEL, ylabel=FLUENCE_LABEL, ylim=reach[[0, -1]])
+    axes.set_xlim(left=0.0)
+    axes.legend(loc="lower right", fontsize="x-small")
+    density_axis(axes, "top")
+
+
+def _lorentz(axes: Axes) -> None:
+    """Draw the lower inset, Δn(ω) of Eq. 1 without damping: infinite at the gap."""
+    for start, stop in ((0.95, CSPBBR3.gap - 0.01), (CSPBBR3.gap + 0.02, 2.6)):
+        energy = np.linspace(start, stop, 400)
+        delta_n = CSPBBR3.delta_n(PAPER_DENSITY, _photon(energy))
+        axes.plot(energy, delta_n * 1e3, color="black")
+    axes.axhline(0.0, color="0.8", linewidth=0.7, zorder=0)
+    axes.axvline(float(_photon(PUMP_LINE[0])), color=PUMP_COLOUR, linewidth=1.6, label="pump")
+    high, low = (float(_photon(wavelength)) for wavelength in PROBE_BAND)
+    axes.axvspan(low, high, color=PROBE_COLOUR, alpha=0.35, linewidth=0, label="probe")
+    axes.set(xlabel="Photon energy (eV)", ylabel="Δn, Eq. 1 (10⁻³)", xlim=(0.95, 2.6))
+    axes.set_ylim(-80, 80)
+    axes.secondary_xaxis("top", functions=(_photon, _photon)).set(
+        xlabel="Wavelength (nm)", xticks=[1200, 900, 700, 600, 500]
+    )
+    axes.legend(loc="lower center", title=f"N = {PAPER_DENSITY * 1e-19:g}·10¹⁹ cm⁻³")
+
+
+def _photon(value: ArrayLike) -> Floats:
+    """Turn eV into nm, or nm into eV."""
+    product = constants.h * constants.c / constants.e * 1e9
+    return product / np.maximum(np.asarray(value, np.float64), 1e-9)
+
+
+def _spectra_of(data: PaperData) -> tuple[Floats, Floats, Floats]:
+    """Fluences rising, wavelengths of the crystal's band, and the counts (P, K) there."""
+    sweep = taken(data.sweep, "fluence sweep").sortby("fluence")
+    wavelength = np.asarray(sweep["wavelength"].values, np.float64)
+    inside = (wavelength >= FLUORESCENCE_BAND[0]) & (wavelength <= FLUORESCENCE_BAND[1])
+    spectra = sweep["fluorescence"].transpose("point", "wavelength").values[:, inside]
+    if not np.isfinite(spectra).any():
+        raise MissingError("fluorescence: every spectrum is saturated")
+    return sweep["fluence"].values, wavelength[inside], spectra
+
+
+def _fluorescence(axes: Axes, data: PaperData, results: Results) -> None:
+    fluence, wavelength, spectra = _spectra_of(data)
+    top = float(np.nanmax(spectra))
+    picture = axes.pcolormesh(
+        wavelength,
+        fluence,
+        spectra,
+        norm=LogNorm(max(1e-4 * top, 1.0), max(top, 10.0), clip=True),
+        shading="nearest",
+        cmap="magma",
+        rasterized=True,
+    )
+    _bar(axes, picture, "Fluorescence (counts)")
+    mark_fluences(axes, results, "y")
+    axes.set(xlabel="Wavelength (nm)")
+    axes.tick_params(labelleft=False)
+
+
+def _spectra(axes: Axes, data: PaperData) -> None:
+    fluences, wavelength, spectra = _spectra_of(data)
+    for fluence, colour, _ in MARKED:
+        nearest = int(np.argmin(np.abs(fluences - fluence)))
+        counts = np.where(spectra[nearest] > 0, spectra[nearest], np.nan)
+        axes.plot(wavelength, counts, color=colour, label=f"{fluences[nearest]:.2f} mJ/cm²")
+    top = float(np.nanmax(spectra))
+    axes.set(xlabel="Wavelength (nm)", ylabel="Counts", yscale="log", xlim=FLUORESCENCE_BAND)
+    axes.set_ylim(max(1e-4 * top, 1.0), 100 * top)
+    axes.legend(loc="upper left")
+
+
+def _relaxation(axes: Axes, data: PaperData, results: Results) -> None:
+    grid = kinetics_grid(data)
+    picture = axes.pcolormesh(
+        grid["time"].mean("fluence").values,
+        grid["fluence"].values,
+        (grid["delta_n"] / grid["delta_n"].max("delay")).values,
+        shading="nearest",
+        cmap="viridis",
+        vmin=0.0,
+        vmax=1.0,
+        rasterized=True,
+    )
+    _bar(axes, picture, "Δn / largest Δn")
+    mark_fluences(axes, results, "y")
+    axes.set(xlabel=DELAY_LABEL, xlim=(float(grid["time"].min()), LATEST))
+    axes.tick_params(labelleft=False)
+
+
+def _decays(axes: Axes, data: PaperData) -> None:
+    grid = kinetics_grid(data)
+    for fluence, colour, marker, row in marked_rows(grid):
+        time, delta_n, sigma = (row[name].values for name in ("time", "delta_n", "sigma"))
+        axes.errorbar(
+            time,
+            delta_n,
+            sigma,
+            fmt=marker + "-",
+            color=colour,
+            markersize=2,
+            linewidth=0.7,
+            label=f"{fluence:g} mJ/cm²",
+        )
+    axes.set(xlabel=DELAY_LABEL, ylabel="Δn (10⁻³)")
+    axes.set_xlim(float(grid["time"].min()), LATEST)
+    axes.legend(loc="upper right")
+
+
+def _bar(axes: Axes, picture: QuadMesh, label: str) -> None:
+    """Add a colour bar on top of a map, which keeps the width of the panel below."""
+    axes.set_facecolor("0.92")  # where nothing was measured
+    place = axes.inset_axes((0.0, 1.02, 1.0, 0.04))
+    figure = axes.get_figure(root=True)
+    if figure is not None:
+        figure.colorbar(picture, cax=place, label=label, orientation="horizontal")
+        place.xaxis.set_ticks_position("top")
+        place.xaxis.set_label_position("top")

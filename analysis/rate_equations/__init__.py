@@ -1,0 +1,1 @@
+"""The paper's rate equations, solved on the plate and fitted to kinetics and light."""

@@ -1,0 +1,1 @@
+"""Whole scans: every point reduced, delay scans inverted, many files at once."""

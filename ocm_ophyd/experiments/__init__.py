@@ -1,0 +1,1 @@
+"""Whole experiments: the demonstration, the reproduction of the paper, series, reports."""

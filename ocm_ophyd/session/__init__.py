@@ -1,0 +1,1 @@
+"""Everything that one measuring process holds: devices, RunEngine, plans, live reduction, lock."""

@@ -1,0 +1,307 @@
+"""Time zero, chirp and overlap: measured, fitted, stored; and everything in its order."""
+
+from math import hypot
+from typing import Any
+
+import numpy as np
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+
+from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.samples import Sample
+from plans.calibration.fits import Analyst, Found, Quantity, found_by
+from plans.calibration.galvos import calibrate_galvos
+from plans.calibration.path_length import calibrate_reference_mirror, measure_thickness
+from plans.calibration.pump_power import calibrate_pump_power
+from plans.calibration.reference import record_reference
+from plans.scans import delay_scan, spatiotemporal_grid
+from plans.stubs.points import PlanError, check_fluence, find_sample
+from plans.stubs.pump_probe import Plan
+
+__all__ = ["align", "find_time_zero", "overlap_pump"]
+
+#: um between pump and probe below which they overlap.
+TOLERANCE = 0.1
+#: um from the edge of the sample that a map keeps: one radius of the probe.
+MARGIN = 0.5
+#: Chopper periods a point with the reference mirror, whose path drifts more than a plate's own.
+WITH_MIRROR = 40
+#: um, half the side of a map (the paper's 5 x 5 um²).
+HALF_MAP = 2.5
+
+
+def find_time_zero(
+    instrument: Instrument,
+    analyst: Analyst,
+    *,
+    sample: str,
+    fluence: float,
+    span: float = 40.0,
+    periods: int = 10,
+    md: dict[str, Any] | None = None,
+) -> Plan:
+    """Find the delay at which the probe meets the pump, and the probe's chirp, and store them.
+
+    A coarse scan over `span` around the stored time zero, then a fine one across the rise.
+    The probe's colours pass at different times: zero is where its centre wavelength does.
+    Where there is no rise, what is stored stays.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    analyst : Analyst
+        Fits the rise.
+    sample : str
+        Name of the sample.
+    fluence : float
+        Peak pump fluence, mJ/cm²; below the lasing threshold the plateau is flat.
+    span : float
+        Width of the coarse scan, ps.
+    periods : int
+        Chopper periods a point.
+    md : dict, optional
+        Further metadata.
+
+    Returns
+    -------
+    dict
+        `time_zero`: position of the delay stage (mm); `chirp_1` to `chirp_3` (ps/(100 rad/ps)^k).
+
+    Raises
+    ------
+    PlanError
+        Where there is no rise within the span.
+    """
+    delay, found = 0.0, {}
+    for half, step in ((span / 2, 2.0), (4.5, 0.25)):
+        count = round(2 * half / step) + 1
+        delays = [float(value) for value in np.linspace(delay - half, delay + half, count)]
+        run = yield from delay_scan(
+            instrument,
+            delays,
+            fluence=fluence,
+            sample=sample,
+            periods=periods,
+            purpose="time zero",
+            md=md,
+        )
+        failing = f"time zero was not found within {half:g} ps of {delay:.3g} ps"
+        found = found_by(analyst.arrival, run, failing=failing)
+        delay = found["time_zero"].value
+    stage, detector = instrument.delay, instrument.spectrometer
+    stored = yield from bps.rd(stage.time_zero)
+    zero = Quantity(
+        stored - delay * MM_PER_PS, found["time_zero"].sigma * MM_PER_PS, "mm", "1 um is 6.7 fs"
+    )
+    chirp = [found[f"chirp_{k}"] for k in (1, 2, 3)]
+    yield from bps.mv(
+        stage.time_zero,
+        zero.value,
+        stage.time_zero_sigma,
+        zero.sigma,
+        detector.chirp,
+        [term.value for term in chirp],
+        detector.chirp_sigma,
+        [term.sigma for term in chirp],
+    )
+    return found | {"time_zero": zero}
+
+
+def overlap_pump(
+    instrument: Instrument,
+    analyst: Analyst,
+    *,
+    sample: str,
+    fluence: float,
+    delay: float = 5.0,
+    steps: int = 3,
+    periods: int = 6,
+    md: dict[str, Any] | None = None,
+) -> Plan:
+    """Move the pump onto the probe's origin, and store where it is and how wide.
+
+    Maps of Δn, each fitted and followed by a move of the steering lens, until one shows the pump
+    within 0.1 um. Recombination flattens the cloud and diffusion widens it: 5 ps after a pump
+    below threshold that is some per cent of the waist, which the fit allows for. Fluences are power
+    over area: the stored ones, of the waist on record, are brought to the measured waist.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope, with time zero.
+    analyst : Analyst
+        Fits the maps.
+    sample : str
+        Name of the sample.
+    fluence : float
+        Peak pump fluence, mJ/cm²; below the lasing threshold.
+    delay : float
+        Of the maps, ps.
+    steps : int
+        How often the lens may be moved.
+    periods : int
+        Chopper periods a point.
+    md : dict, optional
+        Further metadata.
+
+    Returns
+    -------
+    dict
+        `pump_x`, `pump_y`: the pump as the last map shows it (um, of the probe's scale), and
+        `pump_waist` (um).
+
+    Raises
+    ------
+    PlanError
+        Where no cloud is seen or the moves do not bring it to the probe: the lens goes back and
+        what is stored stays.
+    """
+    chosen = find_sample(instrument.samples, sample)
+    lens = instrument.steering_lens
+    xs, ys = (_side(chosen, axis) for axis in (0, 1))
+    x, y, waist = lens.position
+    beginning = (x, y, waist)
+
+    def go_back(error: Exception) -> Plan:  # noqa: ARG001 - the contingency hands it over
+        yield from bps.mv(lens, beginning)
+
+    def search() -> Plan:
+        nonlocal x, y
+        for step in range(steps + 1):
+            run = yield from spatiotemporal_grid(
+                instrument,
+                [delay],
+                xs,
+                ys,
+                fluence=fluence,
+                sample=sample,
+                periods=periods,
+                purpose="overlap",
+                md=md,
+            )
+            spot: Found = found_by(
+                analyst.pump_spot, run, failing="pump and probe were not overlapped"
+            )
+            known = max(spot["x"].sigma, spot["y"].sigma)
+            if known > TOLERANCE:
+                msg = (
+                    f"pump and probe were not overlapped: a map finds the pump to {known:.2g} um "
+                    "only; take more periods a point"
+                )
+                raise PlanError(msg)
+            if hypot(spot["x"].value, spot["y"].value) < TOLERANCE:
+                return spot
+            if step < steps:
+                x, y = x - spot["x"].value, y - spot["y"].value
+                yield from bps.mv(lens, (x, y, waist))
+        off = hypot(spot["x"].value, spot["y"].value)
+        msg = (
+            f"pump and probe were not overlapped: after {steps} moves of the steering lens they "
+            f"are {off:.2g} um apart; is the lens's scale right?"
+        )
+        raise PlanError(msg)
+
+    spot = yield from bpp.contingency_wrapper(search(), except_plan=go_back)
+    at_x, at_y, _ = lens.position
+    old_x = yield from bps.rd(lens.offset_x)
+    old_y = yield from bps.rd(lens.offset_y)
+    narrowing = waist / (yield from bps.rd(lens.focal_waist))  # of the focus against here
+    found_x, found_y, found_waist = spot["x"], spot["y"], spot["waist"]
+    pump = instrument.pump
+    volts, table = yield from bps.rd(pump.calibration)
+    assumed = yield from bps.rd(pump.waist)
+    yield from bps.mv(
+        pump.calibration,
+        np.stack([volts, table * (assumed / found_waist.value) ** 2]),
+        pump.waist,
+        found_waist.value,
+        lens.offset_x,
+        old_x + found_x.value - at_x,
+        lens.offset_y,
+        old_y + found_y.value - at_y,
+        lens.offset_x_sigma,
+        found_x.sigma,
+        lens.offset_y_sigma,
+        found_y.sigma,
+        lens.focal_waist,
+        found_waist.value / narrowing,
+        lens.focal_waist_sigma,
+        found_waist.sigma / narrowing,
+    )
+    return {"pump_x": found_x, "pump_y": found_y, "pump_waist": found_waist}
+
+
+def _side(sample: Sample, axis: int) -> list[float]:
+    """Nine positions of a map along an axis, um, that lie on the sample.
+
+    Raises
+    ------
+    PlanError
+        Where the sample is too narrow to be mapped.
+    """
+    half = min(HALF_MAP, sample.size[axis] / 2 - MARGIN)
+    if half <= 0:
+        msg = f"{sample.name} is too narrow for a map: {min(sample.size):g} um"
+        raise PlanError(msg)
+    return [float(value) for value in np.linspace(-half, half, 9)]
+
+
+def align(
+    instrument: Instrument,
+    analyst: Analyst,
+    *,
+    sample: str,
+    fluence: float,
+    md: dict[str, Any] | None = None,
+) -> Plan:
+    """Do all that a measurement needs, each step on what the ones before it have stored.
+
+    Reference spectra; the mirror's path difference in reference-mirror geometry, or the thickness
+    in common path where samples.yaml leaves it open; pump power; time zero and chirp; galvos, in
+    common path, whose light hardly drifts; overlap.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    analyst : Analyst
+        Fits everything.
+    sample : str
+        Name of the sample.
+    fluence : float
+        Peak pump fluence of time zero and overlap, mJ/cm²; below the lasing threshold.
+    md : dict, optional
+        Further metadata of all runs.
+
+    Returns
+    -------
+    dict
+        What every step found: a `Quantity` (value, sigma, unit, note) by name.
+
+    Raises
+    ------
+    PlanError
+        By the step that fails; what the steps before it stored stays.
+    """
+    chosen = find_sample(instrument.samples, sample)
+    check_fluence(chosen, fluence)
+    whole: dict[str, Any] = {"sample": sample, "md": md}
+    with_fit: tuple[Instrument, Analyst] = (instrument, analyst)
+    yield from record_reference(instrument, **whole)
+    found: Found = {}
+    if chosen.geometry == "reference-mirror":
+        mirror = yield from calibrate_reference_mirror(*with_fit, **whole)
+        found["path_offset"] = mirror["offset"]
+    elif chosen.thickness is None:
+        found |= yield from measure_thickness(*with_fit, **whole)
+    found |= yield from calibrate_pump_power(*with_fit, **whole)
+    pumped = whole | {"fluence": fluence}
+    if chosen.geometry == "reference-mirror":
+        pumped |= {"periods": WITH_MIRROR}
+    found |= yield from find_time_zero(*with_fit, **pumped)
+    if chosen.geometry == "common-path":
+        found |= yield from calibrate_galvos(*with_fit, **whole)
+    found |= yield from overlap_pump(*with_fit, **pumped)
+    return found

@@ -1,0 +1,91 @@
+"""Spectra without the pump, at one setting after another."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+
+from ocm_ophyd.devices import Instrument
+from ocm_ophyd.samples import Sample
+from plans.stubs.pump_probe import Plan, close_pump, frames_for, prepare
+
+__all__ = ["take_spectra"]
+
+
+def take_spectra(
+    instrument: Instrument,
+    settings: Sequence[Sequence[Any]],
+    *,
+    sample: Sample,
+    purpose: str,
+    axes: Sequence[str],
+    periods: int,
+    md: dict[str, Any] | None,
+) -> Plan:
+    """Take mean spectra, in order, as one run; the pump stays off.
+
+    The mean spectra stand in the events, beside the frames in the file.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    settings : sequence
+        For every point, what is moved: device and target in turn, or nothing.
+    sample : Sample
+        Whose beam paths hold.
+    purpose : str
+        Why, in a word.
+    axes : sequence of str
+        What changes.
+    periods : int
+        Chopper periods a point.
+    md : dict, optional
+        Further start document entries.
+
+    Returns
+    -------
+    str
+        uid of the run.
+    """
+    frames, _ = yield from frames_for(instrument, periods)
+    simulated = yield from bps.rd(instrument.simulated)
+    detector = instrument.spectrometer
+    start = {
+        "purpose": purpose,
+        "sample": sample.metadata(),
+        "shape": [len(settings)],
+        "axes": list(axes),
+        "num_points": len(settings),
+        "geometry": sample.geometry,
+        "periods_per_point": periods,
+        "reference_run": detector.spectra.reference_run.get(),
+        "simulated": bool(simulated),
+        "hints": {"dimensions": [(list(axes), "primary")]},
+        **(md or {}),
+    }
+    mirror, stage = instrument.reference_mirror, instrument.sample_stage
+    read = [instrument.galvos, mirror, stage, detector, detector.mean_spectrum]
+
+    @bpp.stage_decorator([detector])
+    @bpp.run_decorator(md=start)
+    def scan() -> Plan:
+        for moves in settings:
+            yield from bps.checkpoint()
+            if moves:
+                yield from bps.mv(*moves)
+            yield from bps.trigger(detector, wait=True)
+            # not `trigger_and_read`: it leaves out a part of a device that it reads as well
+            yield from bps.create("primary")
+            for device in read:
+                yield from bps.read(device)
+            yield from bps.save()
+
+    def whole() -> Plan:
+        yield from close_pump(instrument)
+        yield from prepare(instrument, sample)
+        yield from bps.mv(detector.frames_per_point, frames)
+        return (yield from scan())
+
+    return (yield from bpp.finalize_wrapper(whole(), prepare(instrument, sample)))

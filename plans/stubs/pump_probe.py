@@ -1,0 +1,198 @@
+"""The one way in which pump–probe points are taken."""
+
+import inspect
+from collections.abc import Callable, Generator, Sequence
+from functools import wraps
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from bluesky import Msg
+from bluesky import plan_stubs as bps
+from bluesky import preprocessors as bpp
+
+from ocm_ophyd.devices import Instrument
+from ocm_ophyd.samples import Sample
+from plans.stubs.points import (
+    PlanError,
+    Point,
+    check_points,
+    check_reference,
+    find_sample,
+    with_thickness,
+)
+
+__all__ = ["Plan", "close_pump", "frames_for", "measure", "prepare", "recorded"]
+
+#: A plan: yields messages, returns the uid of its run (or what it found).
+Plan = Generator[Msg, Any, Any]
+
+
+def recorded(plan: Callable[..., Plan]) -> Callable[..., Plan]:
+    """Make `plan` write its name and arguments into the metadata of its runs."""
+    signature = inspect.signature(plan)
+
+    @wraps(plan)
+    def with_arguments(*args: Any, md: dict[str, Any] | None = None, **kwargs: Any) -> Plan:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        hidden = {"instrument", "analyst", "md"}
+        arguments = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in bound.arguments.items()
+            if name not in hidden
+        }
+        bound.arguments["md"] = {
+            "plan_name": plan.__name__,
+            "plan_args": arguments,
+            **(md or {}),
+        }
+        return (yield from plan(*bound.args, **bound.kwargs))
+
+    return with_arguments
+
+
+def close_pump(instrument: Instrument) -> Plan:
+    """Close the pump shutter and wait until it is closed."""
+    yield from bps.mv(instrument.pump_shutter, "closed")
+
+
+def frames_for(instrument: Instrument, periods: int) -> Generator[Msg, Any, tuple[int, float]]:
+    """Return the frames that span `periods` chopper periods, and the chopper's frequency (Hz).
+
+    Raises
+    ------
+    PlanError
+        For fewer than two periods, or a chopper that is not locked.
+    """
+    if periods < 2:
+        msg = f"a point needs two or more chopper periods to have an uncertainty, not {periods}"
+        raise PlanError(msg)
+    locked = yield from bps.rd(instrument.chopper.locked)
+    if not locked:
+        msg = "the chopper is not locked: start it with RE(bps.mv(chopper, 20)) and wait for it"
+        raise PlanError(msg)
+    frequency = yield from bps.rd(instrument.chopper.frequency_readback)
+    interval = yield from bps.rd(instrument.spectrometer.frame_interval)
+    return max(2, round(periods / (frequency * interval))), float(frequency)
+
+
+def prepare(instrument: Instrument, sample: Sample) -> Plan:
+    """Set the beam paths for `sample`; the pump stays closed."""
+    common_path = sample.geometry == "common-path"
+    yield from bps.mv(
+        instrument.probe_shutter,
+        "open",
+        instrument.sample_arm,
+        "open",
+        instrument.reference_mirror.block,
+        int(common_path),
+    )
+    x, y = sample.position
+    yield from bps.mv(instrument.sample_stage.x, x, instrument.sample_stage.y, y)
+    if not common_path:
+        yield from bps.mv(instrument.reference_mirror.path_difference, sample.path_difference)
+
+
+def _moves(instrument: Instrument, before: Point | None, point: Point) -> list[Any]:
+    """Return devices and targets, in turn, of what differs between two points: moves take time."""
+    axes = (
+        (instrument.delay, lambda at: at.delay),
+        (instrument.pump, lambda at: at.fluence),
+        (instrument.galvos, lambda at: (at.probe_x, at.probe_y)),
+    )
+    changed = [
+        (device, target(point))
+        for device, target in axes
+        if before is None or target(before) != target(point)
+    ]
+    return [item for pair in changed for item in pair]
+
+
+def measure(
+    instrument: Instrument,
+    points: Sequence[Point],
+    *,
+    sample: str,
+    purpose: str,
+    shape: Sequence[int],
+    axes: Sequence[str],
+    periods: int,
+    md: dict[str, Any] | None,
+) -> Plan:
+    """Take pump–probe points, in order, as one run.
+
+    Everything is checked before the first move. The pump shutter opens when the first point
+    is in place and closes on every way out. A run that was paused goes on with the point
+    that it was paused in.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    points : sequence of Point
+        Where to measure.
+    sample : str
+        Name of the sample.
+    purpose : str
+        Why, in a word: what a search in the catalog looks for.
+    shape, axes : sequence
+        How the points fold into a grid, slowest axis first, and what its axes are.
+    periods : int
+        Chopper periods a point.
+    md : dict, optional
+        Further start document entries; they win over the ones made here.
+
+    Returns
+    -------
+    str
+        uid of the run.
+
+    Raises
+    ------
+    PlanError
+        What is wrong and what to do, before anything moves.
+    """
+    chosen = with_thickness(instrument, find_sample(instrument.samples, sample))
+    check_reference(instrument, chosen)
+    yield from bps.mv(instrument.pump.maximum, chosen.maximum_fluence)
+    check_points(instrument, chosen, points)
+    frames, chopper_frequency = yield from frames_for(instrument, periods)
+    simulated = yield from bps.rd(instrument.simulated)
+    fluences = np.array([point.fluence for point in points])
+    start = {
+        "purpose": purpose,
+        "sample": chosen.metadata(),
+        "shape": list(shape),
+        "axes": list(axes),
+        "num_points": len(points),
+        "fluence_min": float(fluences.min()),
+        "fluence_max": float(fluences.max()),
+        "geometry": chosen.geometry,
+        "chopper_frequency": chopper_frequency,
+        "periods_per_point": periods,
+        "reference_run": instrument.spectrometer.spectra.reference_run.get(),
+        "simulated": bool(simulated),
+        "hints": {"dimensions": [([axis], "primary") for axis in axes]},
+        **(md or {}),
+    }
+    read = [instrument.delay, instrument.pump, instrument.galvos, instrument.spectrometer]
+
+    @bpp.stage_decorator([instrument.delay, instrument.spectrometer])
+    @bpp.run_decorator(md=start)
+    def scan() -> Plan:
+        for before, point in pairwise([None, *points]):
+            assert point is not None
+            yield from bps.checkpoint()
+            if moves := _moves(instrument, before, point):
+                yield from bps.mv(*moves)
+            # every time, because a pause closes it
+            yield from bps.mv(instrument.pump_shutter, "open")
+            yield from bps.trigger_and_read(read)
+
+    def whole() -> Plan:
+        yield from prepare(instrument, chosen)
+        yield from bps.mv(instrument.spectrometer.frames_per_point, frames)
+        return (yield from scan())
+
+    return (yield from bpp.finalize_wrapper(whole(), close_pump(instrument)))

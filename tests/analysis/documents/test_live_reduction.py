@@ -1,0 +1,403 @@
+"""Live reduction of documents and files made by hand: the same numbers as offline, whatever fails.
+
+The frames are those of `handmade`; the documents are composed by event_model, as the RunEngine
+does it, and refer to an HDF5 file such as the spectrometer writes.
+"""
+
+import asyncio
+import logging
+
+import h5py
+import hdf5plugin
+import numpy as np
+import pytest
+from bluesky import RunEngine
+from bluesky import plans as bp
+from event_model import DocumentNames, StreamRange, compose_run, schema_validators
+from handmade import CHOPPER, EXPOSURE, GAIN, READ_NOISE, Plate
+from ophyd.sim import SynSignal
+
+from analysis.documents.live_reduction import LiveReduction, ReductionTable, against_limit
+from analysis.reduction.scan import reduce_scan
+from analysis.scan_grid import fold
+
+NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
+GROUP = "/entry/instrument/spectrometer"
+SATURATION = 2**18 - 1
+RESOLUTION = 0.0  # nm: each pixel of `handmade` sees one colour
+START = {
+    "plan_name": "delay_scan",
+    "purpose": "kinetics",
+    "scan_id": 12,
+    "axes": ["delay"],
+    "geometry": "common-path",
+    "chopper_frequency": CHOPPER,
+    "fluence_min": 0.5,
+    "fluence_max": 0.5,
+    "sample": {
+        "name": "plate",
+        "material": "CsPbBr3",
+        "thickness": 1.5,
+        "refractive_index": 2.006,
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _without_installation(monkeypatch, without_installation):
+    monkeypatch.setattr("analysis.documents.derived_runs.version", lambda _: "0")
+
+
+def number(units=""):
+    return {"source": "test", "dtype": "number", "shape": [], "units": units}
+
+
+def array(*shape, **more):
+    return {"source": "test", "dtype": "array", "shape": list(shape), **more}
+
+
+class Scan:
+    """A run under way: its documents, and the file that grows beside it."""
+
+    def __init__(self, plate, directory, **metadata):
+        self.raw = plate.dataset(seed=7).assign_attrs(resolution=RESOLUTION)
+        points, frames, pixels = self.raw["frames"].shape
+        start = {**START, "num_points": points, "shape": [points], **metadata}
+        self.run = compose_run(metadata=start)
+        self.uid = self.run.start_doc["uid"]
+        path = directory / "a name with spaces.h5"
+        self.file = h5py.File(path, "x", libver="latest")
+        self.parts = {}
+        streams = {}
+        for name, shape in (
+            ("frames", (frames, pixels)),
+            ("frame_time", (frames,)),
+            ("pump_open", (frames,)),
+        ):
+            self.parts[name] = self.file.create_dataset(
+                f"{GROUP}/{name}",
+                shape=(0, *shape),
+                maxshape=(None, *shape),
+                chunks=(1, *shape),
+                dtype=self.raw[name].dtype,
+                **hdf5plugin.Bitshuffle(cname="lz4"),
+            )
+            streams[f"spectrometer_{name}"] = array(*shape, external="STREAM:")
+        self.file.swmr_mode = True
+        baseline = {
+            f"spectrometer_spectra_{name}": self.raw[name].values.tolist()
+            for name in ("wavelength", "dark", "reference")
+        }
+        told = self.run.compose_descriptor(
+            name="baseline", data_keys={key: array(pixels) for key in baseline}
+        )
+        constants = {
+            "exposure": EXPOSURE,
+            "gain": GAIN,
+            "read_noise": READ_NOISE,
+            "saturation": SATURATION,
+            "resolution": RESOLUTION,
+        }
+        constants = {f"spectrometer_{name}": value for name, value in constants.items()}
+        scalars = {"delay": "ps", "probe_x": "um", "probe_y": "um", "fluence": "mJ/cm^2"}
+        self.primary = self.run.compose_descriptor(
+            name="primary",
+            data_keys={**streams, **{key: number(units) for key, units in scalars.items()}},
+            configuration={
+                "spectrometer": {
+                    "data": constants,
+                    "timestamps": dict.fromkeys(constants, 1.0),
+                    "data_keys": {key: number() for key in constants},
+                }
+            },
+        )
+        resources = [
+            self.run.compose_stream_resource(
+                mimetype="application/x-hdf5",
+                uri=path.as_uri().replace("file:///", "file://localhost/"),
+                data_key=key,
+                parameters={"dataset": f"{GROUP}/{key.removeprefix('spectrometer_')}"},
+            )
+            for key in streams
+        ]
+        self.compose_data = [resource.compose_stream_datum for resource in resources]
+        self.opening = [
+            ("start", self.run.start_doc),
+            ("descriptor", told.descriptor_doc),
+            ("event", event(told, baseline)),
+            ("descriptor", self.primary.descriptor_doc),
+            *(("stream_resource", resource.stream_resource_doc) for resource in resources),
+        ]
+
+    def point(self, index, row=None, *, write=True):
+        """Write a point to its row of the file; returns its documents."""
+        row = index if row is None else row
+        for name, part in self.parts.items():
+            if write:
+                part.resize(max(row + 1, len(part)), axis=0)
+                part[row] = self.raw[name].values[index]
+                part.flush()
+        data = {
+            key: float(self.raw[name].values[index])
+            for name, key in (
+                ("delay", "delay"),
+                ("x", "probe_x"),
+                ("y", "probe_y"),
+                ("fluence", "fluence"),
+            )
+        }
+        rows = StreamRange(start=row, stop=row + 1)
+        seen = StreamRange(start=index + 1, stop=index + 2)
+        return [
+            *(
+                ("stream_datum", compose(rows, seen, self.primary.descriptor_doc))
+                for compose in self.compose_data
+            ),
+            ("event", event(self.primary, data)),
+        ]
+
+    def end(self, exit_status="success", reason=""):
+        self.file.close()
+        return [("stop", self.run.compose_stop(exit_status=exit_status, reason=reason))]
+
+
+def event(descriptor, data):
+    return descriptor.compose_event(data=data, timestamps=dict.fromkeys(data, 1.0), validate=False)
+
+
+class Listener:
+    """Keeps the documents of reduced runs, which all must be valid."""
+
+    def __init__(self, reduction):
+        self.documents = []
+        reduction.subscribe(self)
+
+    def __call__(self, name, doc):
+        schema_validators[DocumentNames[name]].validate(doc)
+        self.documents.append((name, doc))
+
+    def all(self, wanted):
+        return [doc for name, doc in self.documents if name == wanted]
+
+
+@pytest.fixture
+def reduction():
+    return LiveReduction()
+
+
+def feed(reduction, *batches):
+    for batch in batches:
+        for name, doc in batch:
+            reduction(name, doc)
+
+
+def plate(points=4, **changed):
+    return Plate(
+        np.linspace(-2e-3, 1e-2, points), delay=np.linspace(-5, 40, points), **NOISE, **changed
+    )
+
+
+def test_every_point_is_reduced_at_once_and_as_offline(tmp_path, reduction):
+    listener = Listener(reduction)
+    scan = Scan(plate(), tmp_path)
+    offline = reduce_scan(scan.raw.assign_attrs(saturation=SATURATION))
+    feed(reduction, scan.opening)
+    for i in range(4):
+        feed(reduction, scan.point(i))
+        told = listener.all("event")[-1]["data"]
+        assert len(listener.all("event")) == i + 1
+        for name in ("delta_n", "delta_n_sigma", "delta_phi", "carrier_density", "delay"):
+            assert told[name] == offline[name].values[i], name
+        assert told["fluorescence"] == offline["fluorescence"].values[i].tolist()
+    feed(reduction, scan.end())
+    live = reduction.reduced[scan.uid]
+    assert set(live.variables) == set(offline.variables)
+    for name in offline.variables:
+        np.testing.assert_array_equal(live[name].values, offline[name].values, err_msg=str(name))
+        assert live[name].dims == offline[name].dims
+        assert live[name].dtype == offline[name].dtype
+    assert fold(live)["delta_n"].dims == ("delay",)
+
+
+@pytest.mark.parametrize(("drift", "cause"), [(0.0, "shot"), (0.3, "drift")])
+def test_the_table_says_what_keeps_a_point_from_its_limit(tmp_path, reduction, drift, cause):
+    """Drift of 0.3 rad/√s is a hundred times the shot noise of a frame from frame to frame."""
+    lines = []
+    reduction.subscribe(ReductionTable(["delay"], lines.append))
+    noisy = Plate(np.full(3, 5e-3), delay=np.arange(3.0), shot_noise=True, drift=drift)
+    # Δn of these frames has no dispersion: in CsPbBr3 that would be a step that differs by colour.
+    scan = Scan(noisy, tmp_path, sample=START["sample"] | {"material": "glass"})
+    feed(reduction, scan.opening, *(scan.point(i) for i in range(3)), scan.end())
+    live = reduction.reduced[scan.uid]
+    titles, *_ = (line for line in lines if "limited_by" in line)
+    titles = [title.strip() for title in titles.strip("| ").split("|")]
+    rows = [
+        dict(zip(titles, [cell.strip() for cell in line.strip("| ").split("|")], strict=True))
+        for line in lines
+        if line.count("|") > 3 and "limited_by" not in line and "/" not in line
+    ] or [
+        dict(zip(titles, [cell.strip() for cell in line.strip("| ").split("|")], strict=True))
+        for line in lines
+        if cause in line
+    ]
+    assert len(rows) == 3
+    ratio = (live["delta_n_sigma"] / live["delta_n_limit"]).values
+    for row, expected in zip(rows, ratio, strict=True):
+        assert row["limited_by"] == cause
+        assert float(row["sigma_over_limit"]) == pytest.approx(expected, abs=0.006)
+    assert ratio.max() < 2 if cause == "shot" else ratio.min() > 10
+
+
+def test_what_is_not_known_of_a_thin_plates_fringe_is_not_called_shot_noise():
+    """0.4 fringes, a large effect: most of sigma is the reference's tilt."""
+    glass = {"material": "glass"}
+    thin = Plate(np.full(1, 3e-2), thickness=0.5, phase=2.2, shot_noise=True, attrs=glass)
+    reduced = reduce_scan(thin.dataset(1)).isel(point=0)
+    told = against_limit(
+        {name: float(reduced[name]) for name in reduced if reduced[name].ndim == 0}
+    )
+    assert told["sigma_over_limit"] > 2
+    assert told["limited_by"] == "fringe"
+
+
+def test_the_reduced_run_names_its_raw_run_and_keeps_what_a_search_needs(tmp_path, reduction):
+    listener = Listener(reduction)
+    scan = Scan(plate(2), tmp_path)
+    feed(reduction, scan.opening, scan.point(0), scan.point(1), scan.end())
+    (start,) = listener.all("start")
+    assert start["raw_run"] == scan.uid != start["uid"]
+    for key in ("sample", "axes", "shape", "num_points", "fluence_max", "geometry"):
+        assert start[key] == scan.run.start_doc[key]
+    assert start["reduction"]["centre_wavelength"] == 1025
+    (descriptor,) = listener.all("descriptor")
+    assert descriptor["data_keys"]["delta_n"]["units"] == "RIU"
+    assert descriptor["data_keys"]["probe_x"]["units"] == "um"
+    told = descriptor["configuration"]["spectrometer"]["data"]["spectrometer_wavelength"]
+    assert told == scan.raw["wavelength"].values.tolist()
+    (stop,) = listener.all("stop")
+    assert stop["exit_status"] == "success"
+    assert stop["num_events"] == {"primary": 2}
+    assert reduction.reduced[scan.uid].attrs["raw_run"] == scan.uid
+
+
+def test_a_run_broken_off_keeps_its_points_and_says_so(tmp_path, reduction):
+    listener = Listener(reduction)
+    scan = Scan(plate(), tmp_path)
+    feed(reduction, scan.opening, scan.point(0), scan.point(1), scan.end("abort", "Ctrl-C"))
+    live = reduction.reduced[scan.uid]
+    expected = reduce_scan(scan.raw.isel(point=[0, 1]))
+    np.testing.assert_array_equal(live["delta_n"], expected["delta_n"])
+    assert "shape" not in live.attrs, "two points are not the grid of four"
+    (stop,) = listener.all("stop")
+    assert (stop["exit_status"], stop["reason"]) == ("abort", "Ctrl-C")
+
+
+def test_a_run_without_points_ends(tmp_path, reduction):
+    listener = Listener(reduction)
+    scan = Scan(plate(), tmp_path)
+    feed(reduction, scan.opening, scan.end("fail", "the shutter stuck"))
+    assert not reduction.reduced[scan.uid].variables
+    assert listener.all("stop")[0]["exit_status"] == "fail"
+
+
+def test_a_point_taken_again_is_read_from_its_new_frames(tmp_path, reduction):
+    """After a pause the same row is overwritten before any document names it."""
+    scan = Scan(plate(), tmp_path)
+    feed(reduction, scan.opening, scan.point(0))
+    scan.point(3, row=1)  # the try that was broken off: no document tells of it
+    feed(reduction, scan.point(1), scan.point(2), scan.point(3), scan.end())
+    expected = reduce_scan(scan.raw)
+    np.testing.assert_array_equal(reduction.reduced[scan.uid]["delta_n"], expected["delta_n"])
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_point_that_cannot_be_read_costs_that_point_alone(tmp_path, reduction, lost, caplog):
+    listener = Listener(reduction)
+    scan = Scan(plate(3), tmp_path)
+    feed(reduction, scan.opening)
+    rows = iter(range(3))
+    for i in range(3):
+        row = 99 if i == lost else next(rows)
+        feed(reduction, scan.point(i, row, write=i != lost))
+    feed(reduction, scan.end())
+    kept = [i for i in range(3) if i != lost]
+    expected = reduce_scan(scan.raw.isel(point=kept))
+    live = reduction.reduced[scan.uid]
+    np.testing.assert_array_equal(live["delta_n"], expected["delta_n"])
+    assert "shape" not in live.attrs
+    (stop,) = listener.all("stop")
+    assert stop["exit_status"] == "fail", "a run that lacks a point is not complete"
+    assert stop["reason"]
+    assert "live reduction failed" in caplog.text
+
+
+@pytest.mark.parametrize("dark_point", [0, 1])
+def test_a_point_saturated_throughout_has_no_numbers_but_all_columns(
+    tmp_path, reduction, dark_point
+):
+    listener = Listener(reduction)
+    scan = Scan(plate(3), tmp_path)
+    scan.raw["frames"].values[dark_point] = SATURATION
+    feed(reduction, scan.opening, *(scan.point(i) for i in range(3)), scan.end())
+    columns = set(listener.all("descriptor")[0]["data_keys"])
+    assert "carrier_density" in columns
+    assert all(set(told["data"]) == columns for told in listener.all("event"))
+    live = reduction.reduced[scan.uid]
+    np.testing.assert_array_equal(
+        np.isnan(live["carrier_density"]), [i == dark_point for i in range(3)]
+    )
+    offline = reduce_scan(scan.raw)
+    np.testing.assert_array_equal(live["carrier_density"], offline["carrier_density"])
+
+
+def test_other_runs_are_left_alone(reduction):
+    listener = Listener(reduction)
+    run = compose_run(metadata={"plan_name": "count"})
+    feed(reduction, [("start", run.start_doc), ("stop", run.compose_stop())])
+    assert not listener.documents
+    assert not reduction.reduced
+
+
+def test_a_subscriber_that_fails_at_the_start_leaves_the_next_run_alone(
+    tmp_path, reduction, caplog
+):
+    """A full disk, say: the journal of the reduced run cannot be opened."""
+
+    def full(name, doc):
+        raise OSError("no space")
+
+    token = reduction.subscribe(full)
+    run = compose_run(metadata={**START, "num_points": 1, "shape": [1]})
+    feed(reduction, [("start", run.start_doc), ("stop", run.compose_stop())])
+    assert "no space" in caplog.text
+    reduction.unsubscribe(token)
+    scan = Scan(plate(1), tmp_path)
+    feed(reduction, scan.opening, scan.point(0), scan.end())
+    assert list(reduction.reduced) == [scan.uid]
+
+
+@pytest.fixture
+def engine():
+    loop = asyncio.new_event_loop()
+    engine = RunEngine({}, loop=loop, context_managers=[])
+    yield engine
+    loop.call_soon_threadsafe(loop.stop)
+    engine._th.join()
+    loop.close()
+
+
+def test_what_fails_in_the_reduction_does_not_reach_the_runengine(engine, reduction, caplog):
+    """A run that promises interferograms and has none: every point fails, the log says it once."""
+    listener = Listener(reduction)
+    engine.subscribe(reduction)
+    ended = []
+    engine.subscribe(lambda _, doc: ended.append(doc), "stop")
+    detector = SynSignal(name="photodiode", func=lambda: 1.0)
+    with caplog.at_level(logging.ERROR, "analysis.documents.live_reduction"):
+        engine(bp.count([detector], 3, md={**START, "num_points": 3, "shape": [3]}))
+    assert ended[0]["exit_status"] == "success"
+    assert ended[0]["num_events"] == {"primary": 3}
+    assert caplog.text.count("live reduction failed") == 1
+    (stop,) = listener.all("stop")
+    assert stop["exit_status"] == "fail"
+    assert "spectrometer" in stop["reason"]

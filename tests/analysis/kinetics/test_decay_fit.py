@@ -1,0 +1,169 @@
+"""Decay times from curves made of the paper's equation."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+from analysis.kinetics.decay_fit import exponential
+from analysis.kinetics.models import (
+    fit_biexponential,
+    fit_decay,
+    fit_exponential,
+    relaxation_time,
+)
+
+FAST, SLOW = 13.4, 170.0  # ps, Table 1
+DELAY = np.concatenate([np.arange(-6, 20, 1.0), np.arange(20, 100, 5.0), np.arange(100, 501, 25.0)])
+SIGMA = 1e-4
+
+
+def decay(delay, a=6e-3, b=8e-3, fast=FAST, slow=SLOW):
+    """The paper's biexponential from time zero on."""
+    late = np.maximum(delay, 0)
+    return np.where(delay >= 0, a * np.exp(-late / fast) + b * np.exp(-late / slow), 0.0)
+
+
+def blurred(delay, width, **parameters):
+    """The same seen with a Gaussian response, by a sum over a fine grid of shifts."""
+    shift = np.linspace(-6, 6, 4001) * width
+    weight = np.exp(-0.5 * (shift / width) ** 2)
+    return decay(delay[:, np.newaxis] - shift, **parameters) @ weight / weight.sum()
+
+
+@pytest.mark.parametrize("tau", [0.5, 13.4, 170.0, 1e5])
+@pytest.mark.parametrize("time", [-3.0, 0.1, 2.0, 40.0])
+def test_blurred_exponential_is_the_convolution_integral(tau, time):
+    width = 0.9
+
+    def integrand(u):
+        return np.exp(-0.5 * (u / width) ** 2 - (time - u) / tau) / width / np.sqrt(2 * np.pi)
+
+    upper = min(time, 8 * width)
+    expected = quad(integrand, -8 * width, upper, epsabs=1e-14)[0] if upper > -8 * width else 0.0
+    assert exponential(time, tau, response=width) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_exponential_neither_overflows_nor_warns():
+    with np.errstate(all="raise", under="ignore"):
+        values = exponential(np.array([-1e4, -50.0, 0.0, 2e3]), 0.2, response=1.0)
+    assert np.isfinite(values).all()
+
+
+def test_the_papers_times_come_back_with_their_scatter():
+    rng = np.random.default_rng(3)
+    truth = decay(DELAY[DELAY >= 2])
+    fits = [
+        fit_biexponential(
+            DELAY[DELAY >= 2], truth + rng.normal(0, SIGMA, truth.size), np.full(truth.size, SIGMA)
+        )
+        for _ in range(60)
+    ]
+    for name, value in (("tau_lasing", FAST), ("tau_fluor", SLOW), ("a", 6e-3), ("b", 8e-3)):
+        pulls = np.array([(fit.values[name] - value) / fit.sigmas[name] for fit in fits])
+        assert 0.7 < pulls.std() < 1.35, name  # 60 values: one standard deviation is 9 %
+        assert abs(pulls.mean()) < 0.6, name
+    assert np.mean([fit.reduced_chi2 for fit in fits]) == pytest.approx(1, abs=0.15)
+
+
+def test_response_and_time_zero_are_fitted_across_the_rise():
+    rng = np.random.default_rng(4)
+    noise = rng.normal(0, SIGMA, DELAY.size)
+    fit = fit_biexponential(DELAY, blurred(DELAY - 0.3, 0.9) + noise, np.full(DELAY.size, SIGMA))
+    for name, value in (("tau_lasing", FAST), ("tau_fluor", SLOW), ("t0", 0.3), ("response", 0.9)):
+        assert abs(fit.values[name] - value) < 3.5 * fit.sigmas[name], name
+    assert fit.sigmas["t0"] < 0.1
+    np.testing.assert_allclose(fit.evaluate(DELAY), blurred(DELAY - 0.3, 0.9), atol=4 * SIGMA)
+
+
+def test_a_known_response_stays_fixed():
+    fit = fit_biexponential(DELAY, blurred(DELAY, 0.9), np.full(DELAY.size, SIGMA), response=0.9)
+    assert fit.values["response"] == 0.9
+    assert fit.sigmas["response"] == 0
+    assert fit.values["tau_lasing"] == pytest.approx(FAST, rel=1e-3)
+
+
+def test_the_fast_time_is_the_lasing_time_and_the_window_is_kept():
+    """Even where the slow decay is the larger one, or negative as in silicon."""
+    for a, b in ((1e-3, 9e-3), (9e-3, 1e-3), (-5e-3, -4e-3)):
+        fit = fit_biexponential(
+            DELAY, decay(DELAY, a, b), np.full(DELAY.size, SIGMA), (2.0, 250.0), response=0.0
+        )
+        assert fit.window == (2.0, 250.0)
+        assert fit.points == np.count_nonzero((DELAY >= 2) & (DELAY <= 250))
+        assert fit.values["tau_lasing"] < fit.values["tau_fluor"]
+        assert fit.values["a"] == pytest.approx(a, rel=1e-2)
+        assert fit.values["tau_fluor"] == pytest.approx(SLOW, rel=1e-2)
+
+
+def test_below_threshold_one_decay_is_preferred_and_above_two():
+    rng = np.random.default_rng(5)
+    late = DELAY[DELAY >= 1]
+    sigma = np.full(late.size, SIGMA)
+    single = 5e-3 * np.exp(-late / 260.0) + rng.normal(0, SIGMA, late.size)
+    below = fit_decay(late, single, sigma)
+    assert "tau_lasing" not in below.values
+    assert abs(below.values["tau_fluor"] - 260) < 3.5 * below.sigmas["tau_fluor"]
+    above = fit_decay(late, decay(late) + rng.normal(0, SIGMA, late.size), sigma)
+    assert "tau_lasing" in above.values
+    assert above.bic < fit_exponential(late, decay(late), sigma).bic
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_relaxation_time_is_that_of_the_formula_with_its_scatter(sign):
+    """From 2 ps on, to 1/e of what is there then; silicon's Δn is negative."""
+    late = DELAY[DELAY >= 2]
+    top = decay(2.0)
+    expected = brentq(lambda t: decay(t) - top / np.e, 2, 500) - 2
+    rng = np.random.default_rng(6)
+    found = np.array(
+        [
+            relaxation_time(
+                fit_biexponential(
+                    late, sign * decay(late) + rng.normal(0, SIGMA, late.size), 0 * late + SIGMA
+                )
+            )
+            for _ in range(60)
+        ]
+    )
+    pulls = (found[:, 0] - expected) / found[:, 1]
+    assert 0.7 < pulls.std() < 1.35
+    assert abs(pulls.mean()) < 0.6
+
+
+def test_relaxation_time_of_one_exponential_is_its_decay_time():
+    late = DELAY[DELAY >= 1]
+    fit = fit_exponential(late, 5e-3 * np.exp(-late / 60), 0 * late + SIGMA)
+    value, sigma = relaxation_time(fit)
+    assert value == pytest.approx(60, rel=1e-3)
+    assert 0 < sigma < 3
+
+
+def test_relaxation_counts_from_time_zero_where_the_window_holds_the_rise():
+    fit = fit_biexponential(DELAY, blurred(DELAY, 0.9), 0 * DELAY + SIGMA)
+    fine = np.linspace(-6, 500, 50_000)
+    curve = blurred(fine[:20_000], 0.9)
+    after = fine[:20_000][np.flatnonzero(curve > curve.max() / np.e)[-1]]
+    value, sigma = relaxation_time(fit)
+    assert value == pytest.approx(after, rel=2e-3)
+    assert 0 < sigma < 5
+
+
+def test_a_decay_that_never_falls_to_1_over_e_has_no_relaxation_time():
+    late = np.linspace(1, 100, 30)
+    for curve in (np.full(30, 5e-3), 5e-3 + 1e-3 * np.exp(-late / 20)):
+        value, _ = relaxation_time(fit_exponential(late, curve, 0 * late + SIGMA))
+        assert np.isnan(value)
+
+
+def test_a_flat_curve_is_warned_about():
+    late = np.linspace(1, 100, 30)
+    fit = fit_biexponential(late, np.full(30, 5e-3), np.full(30, SIGMA))
+    assert fit.warnings
+
+
+def test_impossible_windows_are_refused():
+    with pytest.raises(ValueError, match=r"window 400 to 450 ps holds 3 points.*more than 6"):
+        fit_biexponential(DELAY, decay(DELAY), window=(400.0, 450.0))
+    with pytest.raises(ValueError, match="sigma must be positive"):
+        fit_biexponential(DELAY, decay(DELAY), np.zeros(DELAY.size))
