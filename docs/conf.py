@@ -55,4 +55,3 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_math_renderer = "mathml"
-

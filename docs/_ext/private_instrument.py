@@ -14,10 +14,12 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from ocm_ophyd.laboratory import laboratory
-from ocm_ophyd.servers import InstrumentServer
+from ocm_ophyd.processes.private_lab import laboratory
+from ocm_ophyd.processes.servers import InstrumentServer
 
-_ASKED = re.compile(r"\A---\n.*?^private_instrument: *([0-9.]+) *$.*?^---$", re.M | re.S)
+_ASKED = re.compile(
+    r"\A---\n.*?^private_instrument: *([0-9.]+) *$.*?^---$", re.MULTILINE | re.DOTALL
+)
 
 
 class PrivateInstrument:

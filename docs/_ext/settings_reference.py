@@ -1,10 +1,10 @@
-"""The directive ``ocm-settings``: environment variables of a pydantic settings class, as a table."""
+"""The directive ``ocm-settings``: a table of a settings class."""
 
 import importlib
 from typing import Any
 
-from docutils.parsers.rst import Directive
 from docutils import nodes
+from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 
