@@ -1,10 +1,10 @@
 """Step response against method: as published, whole-band phase, all spectra with the chirp undone.
 
-Run as ``python -m benchmarks.accuracy.resolution``; with ``--out docs/reference/resolution.md`` it
-writes the page and its figure. It takes a minute or two. The simulated microscope exposes a step of Δn in its
-own noise (fields through the plate, slit, pixels, read and shot noise, source noise, drift), and
-every method gets the same frames. The step is made of a formula here, a pump of 100 fs and nothing
-after it, so that it is known.
+Run as ``python -m benchmarks.accuracy.resolution``, which takes a minute or two; with
+``--out docs/reference/resolution.md`` it writes the page and its figure. The simulated microscope
+exposes a step of Δn in its own noise (fields through the plate, slit, pixels, read and shot noise,
+source noise, drift), and every method gets the same frames. The step is a formula here, a pump of
+100 fs and nothing after it, so that it is known.
 """
 
 import argparse
