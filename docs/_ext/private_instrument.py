@@ -5,6 +5,7 @@ settings of a laboratory in a temporary directory, whose instrument is SPEED tim
 time. Nothing of a page is visible in another one, or in the user's own data directory.
 """
 
+import logging
 import os
 import re
 import tempfile
@@ -67,6 +68,8 @@ class PrivateInstrument:
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect to the events around the reading of a page, and to the end of the build."""
+    for chatty in ("caproto", "httpx", "traitlets"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     servers = PrivateInstrument()
     app.connect("source-read", servers.start)
     app.connect("doctree-read", servers.stop)
