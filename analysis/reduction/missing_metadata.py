@@ -79,8 +79,9 @@ def open_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
     except BaseException:
         dataset.close()
         raise
-    complete.encoding = dataset.encoding
-    complete.set_close(dataset.close)
+    if complete is not dataset:
+        complete.encoding = dataset.encoding
+        complete.set_close(dataset.close)
     return complete
 
 
