@@ -142,8 +142,9 @@ def header(run: RunDocuments) -> xr.Dataset:
         "refractive_index": float(sample["refractive_index"]),
         "raw_run": run.uid,
     }
-    if "path_difference" in sample:
-        attrs["path_difference"] = float(sample["path_difference"])
+    for name in ("path_difference", "pump_wavelength"):
+        if name in sample:
+            attrs[name] = float(sample[name])
     if np.any(configuration.get(f"{DETECTOR}_chirp_sigma", 0.0)):  # 0: not measured
         wavelength = np.linspace(*PROBE_BAND, _CHIRP_NODES)
         attrs["chirp_wavelength"] = wavelength

@@ -10,9 +10,10 @@ Variables: `frames` (point, frame, wavelength) in counts as read; `frame_time` (
 
 Attributes: `exposure` (s), `gain` (electrons/count), `read_noise` (electrons), `chopper_frequency`
 (Hz), `geometry` (`common-path` or `reference-mirror`), `sample_name`, `material`, `thickness` (um),
-`refractive_index`; optional are `path_difference` (um), `chirp_wavelength` (nm) with `chirp_delay`
-(ps), `shape` with `axes`, `saturation` (counts) and `resolution` (nm FWHM). `estimated` names the
-attributes that the file does not hold and that were estimated when it was opened.
+`refractive_index`; optional are `pump_wavelength` (nm), `path_difference` (um), `chirp_wavelength`
+(nm) with `chirp_delay` (ps), `shape` with `axes`, `saturation` (counts) and `resolution` (nm FWHM).
+`estimated` names the attributes that the file does not hold and that were estimated when it was
+opened.
 
 What the spectrometer records and what a scan can change is defined in `ocm_ophyd.frame_schema`.
 """
@@ -117,6 +118,7 @@ NUMBERS: Mapping[str, Entry] = MappingProxyType(
         "chopper_frequency": Entry("/entry/instrument/chopper/frequency", (), "Hz"),
         "thickness": Entry("/entry/sample/thickness", (), "um"),
         "refractive_index": Entry("/entry/sample/refractive_index", ()),
+        "pump_wavelength": Entry("/entry/instrument/pump/wavelength", (), "nm", optional=True),
         "path_difference": Entry(f"{_INTERFEROMETER}/path_difference", (), "um", optional=True),
         "chirp_wavelength": Entry(
             f"{_INTERFEROMETER}/chirp_wavelength", ("chirp",), "nm", optional=True
@@ -143,6 +145,7 @@ CLASSES = MappingProxyType(
         SPECTROMETER_GROUP: "NXdetector",
         _INTERFEROMETER: "NXcollection",
         "/entry/instrument/chopper": "NXdisk_chopper",
+        "/entry/instrument/pump": "NXbeam",
         "/entry/sample": "NXsample",
         SCAN_GROUP: "NXdata",
     }

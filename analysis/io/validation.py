@@ -18,7 +18,10 @@ from ocm_ophyd.frame_schema import SCAN_AXES
 
 __all__ = ["as_counts", "check_type", "check_units", "validate"]
 
-_POSITIVE = ("exposure", "gain", "chopper_frequency", "thickness", "refractive_index", "saturation")
+_POSITIVE = (
+    *("exposure", "gain", "chopper_frequency", "pump_wavelength"),
+    *("thickness", "refractive_index", "saturation"),
+)
 _CHIRP = ("chirp_wavelength", "chirp_delay")
 _GEOMETRIES = ("common-path", "reference-mirror")
 _AXES = tuple(axis.name for axis in SCAN_AXES)
