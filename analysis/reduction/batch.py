@@ -22,7 +22,7 @@ _CONNECT_TIMEOUT = 10
 """Seconds in which a scheduler must answer and have a worker."""
 
 
-class ClusterError(OcmError):
+class ClusterError(OcmError, RuntimeError):
     """A cluster that cannot be used; the message names the reason."""
 
 

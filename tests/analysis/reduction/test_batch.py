@@ -41,7 +41,7 @@ def cluster():
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(batch, "_PATIENCE", 1)
+    monkeypatch.setattr(batch, "_CONNECT_TIMEOUT", 1)
 
 
 def ocm(*arguments):
