@@ -23,7 +23,7 @@ extensions = [
     "private_instrument",
     "settings_reference",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 nitpicky = False
 default_role = "py:obj"  # `name` in a docstring links to the name where it is documented
 
