@@ -1,0 +1,640 @@
+"""Prove that a restructuring of the analysis changes no number.
+
+    python -m benchmarks.accuracy.same_inputs INPUTS                       # once: writes the inputs
+    python -m benchmarks.accuracy.same_numbers store FILE.npz --inputs INPUTS
+    python -m benchmarks.accuracy.same_numbers compare FILE.npz --inputs INPUTS [--only PATTERN]
+    python -m benchmarks.accuracy.same_numbers list
+
+`store` reduces and fits a fixed set of inputs and writes every number that comes out (values and
+sigmas of all variables, numeric attributes, estimates and reduced chi2) under a stable name.
+`compare` computes them again, prints every difference and every name that is missing or new, and
+ends with status 1 if there is any. The default of INPUTS is a folder in the system's temporary
+directory. Texts are not compared.
+
+A number is the same if |now - stored| <= RTOL * max(|stored|, scale), RTOL = 1e-9. The scale is the
+sigma that is stored beside the value (``delta_n_sigma`` of ``delta_n``, ``sigma`` of ``value``,
+``sigmas`` of ``values``), so that a value near zero is compared with its uncertainty. In an array
+without a sigma it is a thousandth of the largest finite magnitude of the array. Single-precision
+numbers may differ by one rounding (1.2e-7 instead of RTOL). NaN equals NaN; integers and shapes
+have to be equal.
+
+A quantity that gets a new name in the code is entered in `STABLE_NAMES`, once, and keeps its name
+here. Everything runs on one thread, so that the order of sums does not depend on the machine.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ |= dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+)
+
+import numpy as np
+import xarray as xr
+
+from analysis.calibration.galvo_edges import fit_edges
+from analysis.calibration.path_length import (
+    fit_fringes,
+    group_index,
+    mirror_offset,
+    plate_thickness,
+)
+from analysis.calibration.pump_fluence import PowerCalibration, peak_fluence
+from analysis.calibration.retarder_curve import (
+    check_curve,
+    corrected_power,
+    fit_retarder,
+    relative_change,
+)
+from analysis.chirp.group_delay import chirp_delay
+from analysis.chirp.time_zero import fit_arrival
+from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud, fit_pump_spot
+from analysis.diffusion.movie_fit import fit_movie
+from analysis.diffusion.solver import solve_diffusion
+from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
+from analysis.estimate import Estimate
+from analysis.io.raw_file import open_raw
+from analysis.kinetics.models import fit_biexponential, fit_decay, fit_exponential, relaxation_time
+from analysis.kinetics.rise_time import measure_rise
+from analysis.kinetics.window_dependence import window_influence
+from analysis.lasing.fast_component import fast_component
+from analysis.lasing.fluence_response import fit_response, fit_threshold, fluorescence_intensity
+from analysis.lasing.laser_line import separate_line
+from analysis.lasing.s_curve import agreement, fit_s_curve
+from analysis.materials import MATERIALS
+from analysis.noise.spectrum import noise_of
+from analysis.paper.infer import infer
+from analysis.paper.measurements import Known, PaperData
+from analysis.probe_band import CENTRE_WAVELENGTH
+from analysis.rate_equations.data import RateConstants
+from analysis.rate_equations.fit import Curve, LightCurve, Plate, fit_rate_equations
+from analysis.reduction.scan import read_reduced, reduce_scan, write_reduced
+from analysis.scan_fits import fit_scan
+from analysis.scan_grid import fold
+
+STABLE_NAMES: Mapping[str, str] = {}
+"""Present name of a quantity in the code: its name here, which is the one it had at first. For
+example ``{"differential_spectrum": "fluorescence", "probe_x": "x"}``. It holds for variables,
+attributes, dimensions, axes, keys and fields of results, and for the stored reduced scans."""
+
+RTOL = 1e-9
+INPUTS = Path(tempfile.gettempdir()) / "ocm_same_numbers"
+SIZE, PUMP, PROBE = (8.0, 8.0), Estimate(2.25, 0.02, "um"), 0.5
+DENSITY_SIGMA = 6e16  # cm⁻³
+DIFFUSION = Estimate(0.8, 0.1, "cm2/s")
+
+FAILURES = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError)
+FAILURES += (TypeError, ValueError)
+"""Errors that end one case and not the run."""
+
+Numbers = dict[str, np.ndarray]
+Case = Callable[[Path], Any]
+CASES: dict[str, Case] = {}
+
+
+def case(function: Case) -> Case:
+    """Enter a function of the inputs' folder under its name."""
+    CASES[function.__name__] = function
+    return function
+
+
+def reduction(name: str, change: Callable[[xr.Dataset], xr.Dataset] | None = None) -> Case:
+    """Return a case that reduces a raw file, its dataset changed beforehand."""
+
+    def reduce(inputs: Path) -> xr.Dataset:
+        with open_raw(inputs / f"{name}.h5") as raw:
+            return reduce_scan(change(raw) if change else raw)
+
+    return reduce
+
+
+def without(*prefixes: str) -> Callable[[xr.Dataset], xr.Dataset]:
+    """Return a function that removes the attributes whose stable names begin with `prefixes`."""
+
+    def change(raw: xr.Dataset) -> xr.Dataset:
+        kept = {k: v for k, v in raw.attrs.items() if not stable(k).startswith(prefixes)}
+        return raw.drop_attrs(deep=False).assign_attrs(kept)
+
+    return change
+
+
+PLATES = ("0.4", "1.2", "4", "20")  # fringes
+CASES |= {
+    f"reduce_{name}": reduction(name)
+    for name in (
+        *("twin_map", "twin_sweep", "twin_delay", "twin_plane", "mirror_line", "mirror_delay"),
+        *("step_delay", "few_frames", "three_beams"),
+        *(f"plate_{fringes}" for fringes in PLATES),
+        *(f"plate_{fringes}_noiseless" for fringes in PLATES),
+        *(f"large_{fringes}" for fringes in PLATES),
+        *(f"odd_{fringes}" for fringes in PLATES[1:]),
+        *(f"slips_{fringes}" for fringes in PLATES[1:]),
+    )
+}
+CASES |= {
+    "reduce_step_delay_without_calibration": reduction("step_delay", without("chirp_")),
+    "reduce_twin_delay_without_calibration": reduction("twin_delay", without("chirp_")),
+    "reduce_mirror_line_incomplete": reduction(
+        "mirror_line", without("path_difference", "resolution")
+    ),
+    "reduce_plate_20_incomplete": reduction("plate_20", without("resolution")),
+}
+
+
+@case
+def file_of_a_delay_scan(inputs: Path) -> xr.Dataset:
+    """Reduced scan that has been written to a file and read again."""
+    with tempfile.TemporaryDirectory() as folder, open_raw(inputs / "step_delay.h5") as raw:
+        points = raw.isel(**{renamed("point"): slice(12, 32)})
+        write_reduced(reduce_scan(points), Path(folder) / "reduced.h5")
+        return read_reduced(Path(folder) / "reduced.h5")
+
+
+@case
+def noise_pumped(inputs: Path) -> Any:
+    with open_raw(inputs / "record_pumped.h5") as raw:
+        return noise_of(raw)
+
+
+@case
+def noise_quiet(inputs: Path) -> Any:
+    with open_raw(inputs / "record_quiet.h5", pumped=False) as raw:
+        return noise_of(raw)
+
+
+@case
+def scan_fits(inputs: Path) -> Any:
+    scans = {name: reduced(inputs, f"paper_{name}") for name in ("sweep", "kinetics", "movie")}
+    found = {name: fit_scan(scan) for name, scan in scans.items()}
+    found["window"] = fit_scan(scans["kinetics"], (4.0, 150.0))
+    # Where readbacks differ by rounding, the mean position is part of the fit's name.
+    return {name: list(estimates.values()) for name, estimates in found.items()}
+
+
+@case
+def folded_movie(inputs: Path) -> Any:
+    name = renamed("fluorescence")
+    return fold(reduced(inputs, "paper_movie").drop_vars(name))
+
+
+@case
+def paper(inputs: Path) -> Any:
+    """All that `infer` makes of a whole experiment: Table 1 and what leads to it."""
+    known = json.loads((inputs / "paper_known.json").read_text())
+    known |= {name: tuple(known[name]) for name in ("size", "waveguide")}
+    known["pump_waist"] = Estimate(**known["pump_waist"])
+    names = ("sweep", "kinetics", "movie", "silicon")
+    scans = {name: reduced(inputs, f"paper_{name}") for name in names}
+    return infer(PaperData(Known(**known), **scans))
+
+
+@case
+def movie(inputs: Path) -> Any:
+    return movies(inputs, "movie")
+
+
+@case
+def movie_below_threshold(inputs: Path) -> Any:
+    return movies(inputs, "movie_dark")
+
+
+def movies(inputs: Path, name: str) -> Any:
+    data = arrays(inputs, name)
+    known = Estimate(2e8, 2e7, "1/s"), Estimate(1.8e-9, 2e-11, "cm3/s"), Estimate(5e-30, 2e-30, "")
+    fit = fit_movie(
+        data["time"],
+        data["side"],
+        data["side"],
+        data["density"],
+        np.full(data["density"].shape, DENSITY_SIGMA),
+        size=SIZE,
+        probe_waist=PROBE,
+        pump_waist=PUMP,
+        rates=RateConstants.independent(*known),
+    )
+    return {"fit": fit, "curve": fit.evaluate(data["time"], data["side"][::3], data["side"][::4])}
+
+
+@case
+def waveguide(inputs: Path) -> Any:
+    data = arrays(inputs, "waveguide")
+    shape = data["delta_n"].shape
+    fixed = {"length": 20.0, "width": 2.0, "probe_waist": PROBE, "pump_waist": PUMP}
+    at = data["time"], data["position"]
+    line = fit_line(*at, data["density"], np.full(shape, DENSITY_SIGMA), **fixed)
+    curved = fit_waveguide(
+        *at, data["delta_n"], np.full(shape, 1e-4), material=MATERIALS["Si"], **fixed
+    )
+    return {"line": line, "waveguide": curved}
+
+
+@case
+def diffusion(_: Path) -> Any:
+    axis = (np.arange(40) + 0.5) / 5 - 4
+    beam = np.exp(-2 * (axis / 2.25) ** 2)
+    return solve_diffusion(
+        np.outer(beam, beam),
+        0.2,
+        [0.0, 30.0, 500.0],
+        diffusion=0.8e-4,
+        linear=lambda t: 2e-4 + 0.05 * np.exp(-(((t - 12) / 10) ** 2)),
+        quadratic=0.029,
+        step=10.0,
+    )
+
+
+@case
+def decays(inputs: Path) -> Any:
+    data = arrays(inputs, "kinetics")
+    delay, rows = data["delay"], data["delta_n"]
+    sigma = np.full(len(delay), DENSITY_SIGMA * abs(data["slope"]))
+    found: dict[str, Any] = {}
+    for row, fluence in zip(rows, data["fluence"], strict=True):
+        whole, late = (fit_biexponential(delay, row, sigma, w) for w in (None, (4.0, 150.0)))
+        chosen = fit_decay(delay, row, sigma, (4.0, 500.0))
+        found[f"{fluence:g}"] = {
+            "biexponential": whole,
+            "late": late,
+            "exponential": fit_exponential(delay, row, sigma, (4.0, 150.0)),
+            "chosen": chosen,
+            "relaxation": relaxation_time(chosen),
+            "relaxation_late": relaxation_time(late),
+        }
+    return found
+
+
+@case
+def windows(inputs: Path) -> Any:
+    data = arrays(inputs, "kinetics")
+    sigma = np.full(len(data["delay"]), DENSITY_SIGMA * abs(data["slope"]))
+    edges = [(first, last) for first in (3.0, 4.0, 6.0, 10.0) for last in (80.0, 150.0, 400.0)]
+    return [window_influence(data["delay"], row, sigma, edges) for row in data["delta_n"][[2, 9]]]
+
+
+@case
+def rates(inputs: Path) -> Any:
+    """Rate equations with profile likelihoods, and the curves and light of the fit."""
+    data, curves = rate_curves(inputs)
+    plate = Plate(SIZE, PUMP.value, PROBE)
+    fit = fit_rate_equations(curves, plate, None, DIFFUSION)
+    some = fit.initial[[1, 6, 11]]
+    found: dict[str, Any] = {"fit": fit, "losses": fit.losses, "light": fit.light(some)}
+    found["density"] = [fit.density(n, data["delay"]) for n in some]
+    found["photons"] = [fit.photons(n, data["delay"]) for n in some]
+    return found
+
+
+@case
+def rates_with_light(inputs: Path) -> Any:
+    data, curves = rate_curves(inputs)
+    names = ("light_fluence", "light", "light_sigma", "initial")
+    light = LightCurve(*(data[name] for name in names), scatter=0.005)
+    plate = Plate(SIZE, PUMP.value, PROBE)
+    return fit_rate_equations(curves, plate, light, DIFFUSION, profiles=False)
+
+
+@case
+def rates_without_lasing(inputs: Path) -> Any:
+    _, curves = rate_curves(inputs)
+    plate = Plate(SIZE, PUMP.value, PROBE)
+    return fit_rate_equations(curves[:4], plate, None, DIFFUSION)
+
+
+def rate_curves(inputs: Path) -> tuple[dict[str, np.ndarray], list[Curve]]:
+    data = arrays(inputs, "kinetics")
+    late = data["delay"] >= 3
+    sigma = np.full(int(late.sum()), DENSITY_SIGMA)
+    curves = [
+        Curve(fluence, data["delay"][late], row[late], sigma, 0.3)
+        for fluence, row in zip(data["fluence"], data["density"], strict=True)
+    ]
+    return data, curves
+
+
+@case
+def onset(inputs: Path) -> Any:
+    data = arrays(inputs, "kinetics")
+    sigma = np.full(data["delta_n"].shape, DENSITY_SIGMA * abs(data["slope"]))
+    delay = np.broadcast_to(data["delay"], sigma.shape)
+    return fast_component(data["fluence"], delay, data["delta_n"], sigma)
+
+
+@case
+def lasing(inputs: Path) -> Any:
+    """Fluence response, threshold of two lines, laser line, S-curve."""
+    data, sweep = arrays(inputs, "kinetics"), reduced(inputs, "paper_sweep")
+    fluence, line, sigma = (data[name] for name in ("light_fluence", "line", "line_sigma"))
+    plate = Plate(SIZE, PUMP.value, PROBE)
+    spectra = sweep[renamed("fluorescence")].values
+    nm = sweep[renamed("wavelength")].values
+    columns = [sweep[renamed(name)].values for name in ("fluence", "delta_n", "delta_n_sigma")]
+    response = fit_response(*columns, 7e-4)
+    intensity = fluorescence_intensity(spectra, nm)
+    s_curves = [
+        fit_s_curve(fluence, line, sigma, plate),
+        fit_s_curve(fluence, line, sigma, plate, 7e-4, (0.05, 0.01)),
+    ]
+    onset = Estimate(0.56, 0.004, "mJ/cm2")
+    separated = separate_line(spectra, nm)
+    return {
+        "response": response,
+        "response_relative_sigma": response.relative_sigma,
+        "response_without_loss": fit_response(*columns, 0.0, 0.0),
+        "intensity": intensity,
+        "threshold": fit_threshold(columns[0], intensity),
+        "threshold_with_sigma": fit_threshold(columns[0], intensity, 0.01 * intensity),
+        "separated": separated,
+        "s_curves": s_curves,
+        "s_curve": s_curves[1].evaluate(np.linspace(0.2, 1.0, 17)),
+        "s_curve_of_line": fit_s_curve(columns[0], separated.line, separated.line_sigma, plate),
+        "agreement": agreement(s_curves[1].threshold, onset),
+    }
+
+
+@case
+def clouds_and_spot(inputs: Path) -> Any:
+    data, spot = arrays(inputs, "movie"), arrays(inputs, "rise")
+    y, x = np.meshgrid(data["side"], data["side"], indexing="ij")
+    clouds = [fit_cloud(x, y, image, np.full(x.shape, DENSITY_SIGMA)) for image in data["density"]]
+    place = spot["x_map"], spot["y_map"]
+    return {
+        "clouds": clouds,
+        "unweighted": fit_cloud(x, y, data["density"][0]),
+        "waist": cloud_waist(clouds[0].waist, clouds[0].waist_sigma),
+        "spot": fit_pump_spot(*place, spot["spot"], np.full(len(place[0]), 7e-5)),
+        "negative": fit_pump_spot(*place, -spot["spot"], np.full(len(place[0]), 7e-5)),
+    }
+
+
+@case
+def arrival(inputs: Path) -> Any:
+    scan = reduced(inputs, "arrival")
+    names = ("delay", "wavelength", "fluorescence", "phase", "path")
+    return fit_arrival(*(scan[renamed(name)].values for name in names))
+
+
+@case
+def pump_power(inputs: Path) -> Any:
+    data = arrays(inputs, "power")
+    dark = data["dark"] == 1
+    corrected = corrected_power(data["moment"], data["reading"], data["sigma"], dark)
+    voltage = data["voltage"][~dark]
+    curve = fit_retarder(voltage, *corrected)
+    steps = PowerCalibration(voltage, *corrected)
+    powers = np.linspace(*steps.limits, 9)[1:-1]
+    at = np.linspace(*steps.branch, 7)[1:-1]
+    sigma = 1e-3 * data["odd"] + 1e-12
+    return {
+        "corrected": corrected,
+        "curve": curve,
+        "interpolated": fit_retarder(data["voltage"], data["odd"], sigma),
+        "nodes": steps.nodes,
+        "voltages": [steps.voltage(float(value)) for value in powers],
+        "powers": [steps.power(float(value)) for value in at],
+        "check": check_curve(curve.voltage, curve.power, at, [steps.power(v) for v in at], 1e-9),
+        "change": relative_change([2.0, 2.1], [0.002, 0.003]),
+        "fluence": peak_fluence(corrected[0], 5e4, 2.25),
+    }
+
+
+@case
+def thickness(inputs: Path) -> Any:
+    data = arrays(inputs, "fringes")
+
+    def fit(spectra: np.ndarray, path: tuple[float, float]) -> Any:
+        one = (data["lambda"], data["dark"], data["light"], spectra)
+        return fit_fringes(*one, gain=4.0, read_noise=12.0, frames=60, path=path)
+
+    plate, mirror = fit(data["plate"], (2.0, 22.0)), fit(data["mirror"], (6.0, 24.0))
+    indices = group_index(2.0, 2.07), group_index(2.0, None)
+    return {
+        "plate": plate,
+        "mirror": mirror,
+        "indices": indices,
+        "thickness": [plate_thickness(plate, index) for index in indices],
+        "offset": mirror_offset(data["position"], mirror),
+    }
+
+
+@case
+def plate_edges(inputs: Path) -> Any:
+    data = arrays(inputs, "edges")
+    return fit_edges(data["volts"], data["level"], data["edge"], (8.0, 6.0), (2.0, 2.0))
+
+
+@case
+def rise(inputs: Path) -> Any:
+    data = arrays(inputs, "rise")
+    return measure_rise(data["time"], data["signal"], np.full(len(data["time"]), 1e-4))
+
+
+@case
+def formulas(_: Path) -> Any:
+    """Index change and carrier density of every material, and the chirp's delays."""
+    density = np.concatenate([[0.0], np.geomspace(1e16, 3e19, 12)])
+    found: dict[str, Any] = {}
+    for name, material in MATERIALS.items():
+        delta_n = material.delta_n(density, CENTRE_WAVELENGTH)
+        inverse = material.carrier_density(0.9 * delta_n, CENTRE_WAVELENGTH)
+        found[name] = {"delta_n": delta_n, "carrier_density": inverse}
+    found["chirp"] = chirp_delay(np.linspace(925, 1125, 21), (1.2, 0.05, 0.04))
+    return found
+
+
+def arrays(inputs: Path, name: str) -> dict[str, np.ndarray]:
+    """Return the arrays and numbers of an input file by their names."""
+    with xr.open_dataset(inputs / f"{name}.nc", engine="h5netcdf") as data:
+        return {str(key): values.values for key, values in data.variables.items()} | data.attrs
+
+
+def reduced(inputs: Path, name: str) -> xr.Dataset:
+    """Return a reduced scan of the inputs with the present names of its quantities."""
+    data = xr.load_dataset(inputs / f"{name}.nc", engine="h5netcdf")
+    attrs = {renamed(key): value for key, value in data.attrs.items()}
+    axes = renamed("axes")
+    if axes in attrs:
+        attrs[axes] = " ".join(map(renamed, str(attrs[axes]).split()))
+    data = data.rename({key: renamed(str(key)) for key in (*data.variables, *data.dims)})
+    return data.drop_attrs(deep=False).assign_attrs(attrs)
+
+
+def stable(name: str) -> str:
+    """Return the name in the stored file of what the code calls `name`."""
+    return STABLE_NAMES.get(name, name)
+
+
+def renamed(name: str) -> str:
+    """Return what the code calls a quantity of the stored file."""
+    return {old: new for new, old in STABLE_NAMES.items()}.get(name, name)
+
+
+def numbers(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield every number in a result with its stable name; texts and functions have none."""
+    if isinstance(value, xr.Dataset | xr.DataArray):
+        parts = dict(value.variables) if isinstance(value, xr.Dataset) else dict(value.coords)
+        if isinstance(value, xr.DataArray):
+            yield from numbers(f"{name}/values", value.values)
+        yield from _members(name, {key: part.values for key, part in parts.items()})
+        yield from _members(f"{name}/attrs", value.attrs)
+    elif isinstance(value, Mapping):
+        yield from _members(name, value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        public = (f.name for f in fields(value) if not f.name.startswith("_"))
+        yield from _members(name, {key: getattr(value, key) for key in public})
+    elif hasattr(value, "_asdict"):
+        yield from _members(name, value._asdict())
+    elif isinstance(value, list | tuple) and not all(np.isscalar(one) for one in value):
+        yield from _members(name, dict(enumerate(value)))
+    elif not callable(value):
+        array = np.asarray(value)
+        if array.dtype.kind in "biufc":
+            yield name, array
+
+
+def _members(name: str, members: Mapping[Any, Any]) -> Iterator[tuple[str, np.ndarray]]:
+    for key, value in members.items():
+        part = f"{key:g}" if isinstance(key, float) else stable(str(key))
+        yield from numbers(f"{name}/{part}", value)
+
+
+def compute(inputs: Path, names: list[str]) -> tuple[Numbers, list[str]]:
+    """Return the numbers of the named cases, and the names of cases that ended with an error."""
+    found: Numbers = {}
+    failed = []
+    for name in names:
+        begin = time.perf_counter()
+        try:
+            new = dict(numbers(name, CASES[name](inputs)))
+        except FAILURES:
+            traceback.print_exc()
+            failed.append(name)
+            continue
+        found |= new
+        size = sum(array.size for array in new.values())
+        print(f"{name}: {size} numbers, {time.perf_counter() - begin:.1f} s", flush=True)
+    return found, failed
+
+
+def sigma_of(name: str, stored: Numbers) -> np.ndarray | None:
+    """Return the sigma that is stored beside a value, of the same shape."""
+    parent, _, last = name.rpartition("/")
+    candidates = [f"{name}_sigma", f"{parent}_sigma/{last}"]
+    if last == "value":
+        candidates.append(f"{parent}/sigma")
+    if parent.endswith("/values"):
+        candidates.append(f"{parent.removesuffix('values')}sigmas/{last}")
+    for candidate in candidates:
+        sigma = stored.get(candidate)
+        if sigma is not None and sigma.shape == stored[name].shape:
+            return np.abs(sigma)
+    return None
+
+
+def excess(name: str, now: np.ndarray, stored: Numbers, rtol: float) -> np.ndarray:
+    """Return each difference over its tolerance; NaN against a number is infinitely far."""
+    was = stored[name]
+    if was.dtype.kind in "biu":
+        return np.where(now == was, 0.0, np.inf)
+    scale = sigma_of(name, stored)
+    magnitude = np.abs(was)
+    if scale is None:
+        scale = 1e-3 * np.max(magnitude, initial=0.0, where=np.isfinite(magnitude))
+    scale = np.where(np.isfinite(scale), scale, 0.0)
+    if np.float32 in (was.dtype, now.dtype):
+        rtol = max(rtol, float(np.finfo(np.float32).eps))
+    with np.errstate(all="ignore"):
+        ratio = np.abs(now - was) / (rtol * np.maximum(magnitude, scale))
+    same = (now == was) | (np.isnan(now) & np.isnan(was))
+    return np.where(same, 0.0, np.where(np.isnan(ratio), np.inf, ratio))
+
+
+def differences(now: Numbers, stored: Numbers, rtol: float) -> list[str]:
+    """Return a line for every name whose numbers differ, are missing or are new."""
+    lines = [f"{name}: missing" for name in stored if name not in now]
+    lines += [f"{name}: new" for name in now if name not in stored]
+    for name in stored:
+        if name not in now:
+            continue
+        was, new = stored[name], now[name]
+        if was.shape != new.shape:
+            lines.append(f"{name}: shape {was.shape} is now {new.shape}")
+            continue
+        ratio = excess(name, new, stored, rtol)
+        if (ratio > 1).any():
+            worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+            place = f"[{', '.join(map(str, worst))}]" if worst else ""
+            lines.append(
+                f"{name}{place}: {was[worst]!r} is now {new[worst]!r}, {ratio[worst]:.3g} "
+                f"times the tolerance; {np.count_nonzero(ratio > 1)} of {ratio.size} numbers differ"
+            )
+    return lines
+
+
+def largest(now: Numbers, stored: Numbers, rtol: float) -> tuple[float, str]:
+    """Return the largest difference over its tolerance among equal shapes, and its name."""
+    names = [name for name in stored if name in now and stored[name].shape == now[name].shape]
+    worst = {
+        name: float(np.max(excess(name, now[name], stored, rtol), initial=0.0)) for name in names
+    }
+    name = max(worst, key=worst.__getitem__, default="")
+    return worst.get(name, 0.0), name
+
+
+def compare(file: Path, now: Numbers, names: list[str], rtol: float) -> list[str]:
+    """Print and return the differences between numbers and those stored for the same cases."""
+    with np.load(file) as archive:
+        stored = {name: archive[name] for name in archive if name.split("/")[0] in names}
+    lines = differences(now, stored, rtol)
+    print(*lines, sep="\n")
+    ratio, where = largest(now, stored, rtol)
+    print(
+        f"{len(lines)} differences among {len(stored)} names; the largest is {ratio:.3g} times the "
+        f"tolerance of {rtol:g}" + (f" ({where})" if ratio else "")
+    )
+    return lines
+
+
+def main() -> None:
+    """Store or compare the numbers, as asked on the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("action", choices=("store", "compare", "list"))
+    parser.add_argument("file", type=Path, nargs="?", help="npz file of all numbers")
+    parser.add_argument("--inputs", type=Path, default=INPUTS, help=f"folder, default {INPUTS}")
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="cases, such as '*odd*'")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases")
+    parser.add_argument("--rtol", type=float, default=RTOL, help=f"default {RTOL:g}")
+    asked = parser.parse_args()
+    names = [name for name in CASES if fnmatch.fnmatchcase(name, asked.only)]
+    if asked.action == "list" or asked.list:
+        print(*names, sep="\n")
+        return
+    if asked.file is None or not names:
+        parser.error("a file and at least one case are needed")
+    if not (asked.inputs / "complete").exists():
+        parser.error(
+            f"{asked.inputs} has no complete inputs: run "
+            f"`python -m benchmarks.accuracy.same_inputs {asked.inputs}`"
+        )
+    now, failed = compute(asked.inputs, names)
+    if asked.action == "store" and not failed:
+        np.savez_compressed(asked.file, **now)
+        print(f"{len(now)} names in {asked.file}")
+    lines = compare(asked.file, now, names, asked.rtol) if asked.action == "compare" else []
+    print(*(f"{name}: ended with an error" for name in failed), sep="\n")
+    sys.exit(bool(lines or failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,15 @@
+"""Errors that a user can cause or mend; everything else is a defect and keeps its traceback.
+
+The command line, the IPython session and plans turn an `OcmError` into one line, and no other
+exception. The message alone must say what is wrong and how to mend it.
+"""
+
+__all__ = ["DataError", "OcmError"]
+
+
+class OcmError(Exception):
+    """Base of all errors whose message is written for the user."""
+
+
+class DataError(OcmError, ValueError):
+    """Data that do not give the number that is asked for: too few points, no fringe, no decay."""
