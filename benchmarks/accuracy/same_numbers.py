@@ -50,6 +50,7 @@ from analysis.calibration.path_length import (
     plate_thickness,
 )
 from analysis.calibration.pump_fluence import PowerCalibration, peak_fluence
+from analysis.calibration.pump_spot import fit_pump_spot
 from analysis.calibration.retarder_curve import (
     check_curve,
     corrected_power,
@@ -58,7 +59,7 @@ from analysis.calibration.retarder_curve import (
 )
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import fit_arrival
-from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud, fit_pump_spot
+from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
 from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
