@@ -26,7 +26,7 @@ __all__ = ["PumpSpot", "fit_pump_spot"]
 Floats = NDArray[np.float64]
 
 _MIN_POINTS = 6
-_MIN_SIGNIFICANCE = 5.0  # amplitude in standard deviations: a map of noise alone stays below 4
+_MIN_SIGNIFICANCE = 5.0  # standard deviations of the amplitude from zero
 
 _RECOMBINED = 0.08
 _RECOMBINED_SIGMA = 0.05

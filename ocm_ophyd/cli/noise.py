@@ -76,10 +76,10 @@ def noise(
 
 
 def _of_target(target: str) -> "Noise":
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
 
     with _opened(target) as dataset:
-        return noise_of(dataset)
+        return noise_spectrum(dataset)
 
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
@@ -109,7 +109,7 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     """Take frames without the pump, with a reference where none is stored, and keep the result."""
     from analysis.documents.derived_runs import keep_fit
     from analysis.documents.records import recorded_frames
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
     from ocm_ophyd.archive.journal import Journal, read_run
     from ocm_ophyd.session.session import Session
     from ocm_ophyd.settings import Settings
@@ -132,8 +132,8 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
     documents = list(read_run(path))
     with recorded_frames(documents) as dataset:
-        record = noise_of(dataset)
-    keep_fit(documents[0][1], record.found, Journal(settings.journal_dir))
+        record = noise_spectrum(dataset)
+    keep_fit(documents[0][1], record.estimates, Journal(settings.journal_dir))
     return {f"run {uid[:8]}": record}
 
 
@@ -156,6 +156,6 @@ def _print(name: str, record: "Noise") -> None:
             f"{record.drift[i]:.3g}",
         )
     console.print(table)
-    for quantity, estimate in record.found.items():
+    for quantity, estimate in record.estimates.items():
         value = f"{estimate.value:.3g} ± {estimate.sigma:.1g} {estimate.unit}"
         console.print(f"{quantity}: {value}; {estimate.note}")
