@@ -4,16 +4,27 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["fold", "levels", "varying"]
+from ocm_ophyd.frame_schema import SCAN_AXES
 
-#: What readbacks of a coordinate that stands still may tremble: ps, um, um, of the largest fluence.
-_TREMBLE = {"delay": 0.01, "x": 0.1, "y": 0.1, "fluence": 0.02}
+__all__ = ["fold", "levels", "varying"]
 
 
 def varying(scan: xr.Dataset) -> list[str]:
-    """Return which of `delay`, `x`, `y` and `fluence` a scan changes."""
-    tremble = _TREMBLE | {"fluence": _TREMBLE["fluence"] * float(scan["fluence"].max())}
-    return [name for name, limit in tremble.items() if np.ptp(scan[name].values) > limit]
+    """Return the names of the coordinates that a scan changes.
+
+    Parameters
+    ----------
+    scan : xr.Dataset
+        Raw or reduced dataset with coordinates of `ocm_ophyd.frame_schema.SCAN_AXES` over `point`.
+    """
+    names = []
+    for axis in SCAN_AXES:
+        if axis.name in scan:
+            values = scan[axis.name].values
+            scale = float(values.max()) if axis.relative else 1.0
+            if np.ptp(values) > axis.tolerance * scale:
+                names.append(axis.name)
+    return names
 
 
 def levels(values: ArrayLike, apart: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:

@@ -18,9 +18,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.io.schema import SATURATION
+from analysis.point.reducer import Reducer
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND, lit_pixels
-from analysis.reduction.missing_metadata import completed
-from analysis.reduction.scan import Reducer
 from ocm_ophyd.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -75,7 +74,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
     Parameters
     ----------
     dataset : xr.Dataset
-        Raw dataset (`analysis.io.schema`), with or without frames.
+        Complete raw dataset (`analysis.io.schema`), or all of it but frames.
     frames : (F, K) array
         Counts as read.
     times : (F,) array
@@ -102,7 +101,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
 
     first = slice(0, max(round(_BLOCK / interval), _MIN_BLOCK))
     opened = virtual_chopper(times[first], interval, dataset.attrs["chopper_frequency"])
-    point = Reducer.from_dataset(completed(dataset)).point(frames[first], times[first], opened)
+    point = Reducer.from_dataset(dataset).point(frames[first], times[first], opened)
     if not point.visibility > 0:
         msg = "no fringe in the probe's band: is the sample in place?"
         raise DataError(msg)

@@ -112,7 +112,7 @@ def infer(data: PaperData) -> Results:
     )
     line = parts.make(
         "line",
-        lambda: separate_line(sweep["fluorescence"].values, sweep["wavelength"].values),
+        lambda: separate_line(sweep["differential_spectrum"].values, sweep["wavelength"].values),
         "sweep",
     )
     s_curve = parts.make(

@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.io.raw_file import open_raw
+from analysis.reduction.missing_metadata import open_raw
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.errors import OcmError
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.documents.datasets import raw_dataset
+from analysis.documents.run_documents import RunDocuments
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.session.progress import PointCounter
 from ocm_ophyd.session.session import Session
@@ -84,7 +85,7 @@ def with_resolved_rise(runs: DemoRuns, catalog: Any) -> DemoRuns:
     """
 
     def whole(scan: xr.Dataset) -> xr.Dataset:
-        with raw_dataset(catalog[scan.attrs["raw_run"]]) as raw:
+        with raw_dataset(RunDocuments.from_catalog(catalog[scan.attrs["raw_run"]])) as raw:
             return reduce_scan(raw)
 
     return replace(runs, below=whole(runs.below), above=whole(runs.above))

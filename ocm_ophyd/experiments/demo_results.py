@@ -72,7 +72,9 @@ def evaluate(runs: DemoRuns) -> Results:
     response = fit_response(
         fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
     )
-    intensity = fluorescence_intensity(sweep["fluorescence"].values, sweep["wavelength"].values)
+    intensity = fluorescence_intensity(
+        sweep["differential_spectrum"].values, sweep["wavelength"].values
+    )
     threshold = fit_threshold(fluence, intensity)
     delay, delta_n, sigma = _columns(runs.above)
     # What two exponentials miss is more than the noise, and not of its size: points count alike.
@@ -262,7 +264,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
         "fluorescence": fluorescence_figure(
             sweep["fluence"].values,
             sweep["wavelength"].values,
-            sweep["fluorescence"].values,
+            sweep["differential_spectrum"].values,
             results.threshold.fluence,
         ),
         "map": map_figure(

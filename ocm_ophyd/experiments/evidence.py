@@ -12,6 +12,7 @@ from tiled.queries import Key
 from analysis.diffusion.gaussian_cloud import PROBE_WAIST
 from analysis.documents.datasets import raw_dataset, reduced_run
 from analysis.documents.derived_runs import keep_fit
+from analysis.documents.run_documents import RunDocuments
 from analysis.estimate import Estimate
 from analysis.paper.infer import Results
 from analysis.paper.measurements import Known, PaperData
@@ -101,8 +102,8 @@ def reduced(catalog: Any, uid: str) -> xr.Dataset:
     kept = catalog.search(Key("start.raw_run") == uid).search(Key("start.plan_name") == "reduce")
     complete = kept.search(Key("stop.exit_status") == "success")
     if len(complete):
-        return reduced_run(complete.values().last())
-    with raw_dataset(catalog[uid]) as raw:
+        return reduced_run(RunDocuments.from_catalog(complete.values().last()))
+    with raw_dataset(RunDocuments.from_catalog(catalog[uid])) as raw:
         return reduce_scan(raw)
 
 
@@ -190,14 +191,12 @@ def _exposing(start: dict[str, Any]) -> float:
 
 def _travels(run: JournaledRun) -> Iterator[float]:
     """Yield the seconds of each move of the delay stage: trapezoids, as the motor record makes."""
-    positions, velocity, ramp = [], 0.0, 0.0
-    for name, doc in read_run(run.path):
-        if name == "descriptor" and doc["name"] == "primary" and "delay_m1" in doc["data_keys"]:
-            motor = doc["configuration"]["delay"]["data"]
-            velocity, ramp = motor["delay_m1_velocity"], motor["delay_m1_acceleration"]
-        elif name == "event" and velocity and "delay_m1" in doc["data"]:
-            positions.append(doc["data"]["delay_m1"])
-    for distance in np.abs(np.diff(positions)):
+    primary = RunDocuments.from_journal(read_run(run.path)).streams.get("primary")
+    if primary is None or "delay_m1" not in primary.data_keys:
+        return
+    motor = primary.configuration("delay")
+    velocity, ramp = motor["delay_m1_velocity"], motor["delay_m1_acceleration"]
+    for distance in np.abs(np.diff(primary.column("delay_m1"))):
         if distance > 0:
             long = distance > velocity * ramp
             yield distance / velocity + ramp if long else 2 * sqrt(distance * ramp / velocity)

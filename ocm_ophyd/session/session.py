@@ -44,10 +44,7 @@ _PLANS = (
     plans.calibrate_reference_mirror,
     plans.measure_thickness,
     plans.measure_noise,
-    plans.delay_scan,
-    plans.fluence_sweep,
-    plans.fluence_delay_map,
-    plans.spatiotemporal_grid,
+    *plans.MEASUREMENTS.values(),
     plans.overnight_series,
 )
 
