@@ -50,6 +50,7 @@ from analysis.calibration.path_length import (
     plate_thickness,
 )
 from analysis.calibration.pump_fluence import PowerCalibration, peak_fluence
+from analysis.calibration.pump_spot import fit_pump_spot
 from analysis.calibration.retarder_curve import (
     check_curve,
     corrected_power,
@@ -58,7 +59,7 @@ from analysis.calibration.retarder_curve import (
 )
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import fit_arrival
-from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud, fit_pump_spot
+from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
 from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
@@ -72,7 +73,7 @@ from analysis.lasing.fluence_response import fit_response, fit_threshold, fluore
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import agreement, fit_s_curve
 from analysis.materials import MATERIALS
-from analysis.noise.spectrum import noise_of
+from analysis.noise.spectrum import noise_spectrum
 from analysis.paper.infer import infer
 from analysis.paper.measurements import Known, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
@@ -163,14 +164,19 @@ def file_of_a_delay_scan(inputs: Path) -> xr.Dataset:
 
 @case
 def noise_pumped(inputs: Path) -> Any:
-    with open_raw(inputs / "record_pumped.h5") as raw:
-        return noise_of(raw)
+    return noise(inputs / "record_pumped.h5", pumped=True)
 
 
 @case
 def noise_quiet(inputs: Path) -> Any:
-    with open_raw(inputs / "record_quiet.h5", pumped=False) as raw:
-        return noise_of(raw)
+    return noise(inputs / "record_quiet.h5", pumped=False)
+
+
+def noise(path: Path, *, pumped: bool) -> Any:
+    """Return the noise of a record, its estimates under the name that they had at first."""
+    with open_raw(path, pumped=pumped) as raw:
+        values = dict(vars(noise_spectrum(raw)))
+    return {"found": values.pop("estimates"), **values}
 
 
 @case

@@ -60,14 +60,15 @@ class SessionAnalyst:
         return self._keep(run, {"time_zero": zero, **terms})
 
     def pump_spot(self, run: str) -> Found:
-        """Return position and waist of the pump in a map: see `analysis.diffusion.gaussian_cloud`.
+        """Return position and waist of the pump in a map: see `analysis.calibration.pump_spot`.
 
         Raises
         ------
         ValueError
             Where the run was not reduced or shows no cloud.
         """
-        from analysis.diffusion.gaussian_cloud import PROBE_WAIST, fit_pump_spot  # noqa: PLC0415
+        from analysis.calibration.pump_spot import fit_pump_spot  # noqa: PLC0415
+        from analysis.diffusion.gaussian_cloud import PROBE_WAIST  # noqa: PLC0415
 
         scan = self._reduced(run)
         names = ("x", "y", "delta_n", "delta_n_sigma")
