@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
+from ocm_ophyd.errors import DataError
+
 Floats = NDArray[np.float64]
 
 PROBE_WAIST = 0.5
@@ -77,7 +79,7 @@ def fit_cloud(
 
     Raises
     ------
-    ValueError
+    DataError
         Fewer than six points, or all on one line in x or y.
     """
     x, y, z = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n))
@@ -86,7 +88,7 @@ def fit_cloud(
     x, y, z, s = x[good], y[good], z[good], s[good]
     span = min(np.ptp(x), np.ptp(y)) if len(z) else 0.0
     if len(z) < 6 or span == 0:
-        raise ValueError("a cloud needs at least six finite points that spread in x and in y")
+        raise DataError("a cloud needs at least six finite points that spread in x and in y")
     # Silicon's cloud is negative: the peak is what stands out from the median on either side.
     offset = np.median(z)
     light = np.clip(np.sign(z[np.argmax(np.abs(z - offset))] - offset) * (z - offset), 0.0, None)
@@ -135,14 +137,14 @@ def fit_pump_spot(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, sigma: ArrayLi
 
     Raises
     ------
-    ValueError
+    DataError
         Too few points, no cloud, or one that is no wider than the probe.
     """
     x, y, z, s = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n, sigma))
     good = np.isfinite(x) & np.isfinite(y) & np.isfinite(z) & np.isfinite(s) & (s > 0)
     x, y, z, s = x[good], y[good], z[good], s[good]
     if len(z) < 6 or min(np.ptp(x), np.ptp(y)) == 0:
-        raise ValueError("a pump spot needs six finite points or more that spread in x and in y")
+        raise DataError("a pump spot needs six finite points or more that spread in x and in y")
 
     def residuals(parameters: Floats) -> Floats:
         x0, y0, waist, amplitude, flattened = parameters
@@ -163,7 +165,7 @@ def fit_pump_spot(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, sigma: ArrayLi
     sigmas = np.sqrt(np.diag(covariance) * max(1.0, reduced))
     x0, y0, width, amplitude, _ = fit.x
     if not abs(amplitude) > 5 * sigmas[3]:
-        raise ValueError("the map shows no cloud: is the pump on the sample?")
+        raise DataError("the map shows no cloud: is the pump on the sample?")
     waist, waist_sigma = cloud_waist(abs(width), sigmas[2])
     return PumpSpot(
         x=float(x0),
@@ -185,12 +187,12 @@ def cloud_waist(
 
     Raises
     ------
-    ValueError
+    DataError
         The map is narrower than the probe.
     """
     square = map_waist**2 - probe_waist**2
     if square <= 0:
-        raise ValueError(
+        raise DataError(
             f"a map of waist {map_waist:.3g} um is no wider than the probe ({probe_waist:g} um): "
             "the cloud is not resolved"
         )

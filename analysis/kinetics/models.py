@@ -21,11 +21,11 @@ from scipy.special import erfc, erfcx
 
 __all__ = [
     "DECAY_MODELS",
+    "Biexponential",
     "DecayModel",
     "DensityDependent",
     "Exponential",
     "StretchedExponential",
-    "Biexponential",
     "exponential",
 ]
 
@@ -85,11 +85,15 @@ class DecayModel(ABC):
         For notes and figures; t in ps from time zero on.
     units : dict of str to str
         Parameters of `decay`, in the order of its arguments, with their units.
+    simpler : tuple, optional
+        Name of a built-in model and the values of those of its parameters that are fixed: a case of
+        this model with fewer parameters. A fit warns where it describes the data nearly as well.
     """
 
     name: ClassVar[str]
     equation: ClassVar[str]
     units: ClassVar[dict[str, str]]
+    simpler: ClassVar[tuple[str, dict[str, float]] | None] = None
 
     @abstractmethod
     def decay(self, time: Floats, **parameters: float) -> Floats:
@@ -177,6 +181,7 @@ class Biexponential(DecayModel):
     name = "biexponential"
     equation = "Δn(t) = a e^{−t/τ_lasing} + b e^{−t/τ_fluor}"
     units: ClassVar = {"a": "RIU", "tau_lasing": "ps", "b": "RIU", "tau_fluor": "ps"}
+    simpler = ("exponential", {"c": 0.0})
 
     def decay(self, time: Floats, **parameters: float) -> Floats:
         """Return Δn (RIU) at `time` (ps)."""
@@ -225,15 +230,12 @@ class StretchedExponential(DecayModel):
             for tau in _decay_times(time)
             for beta in (0.4, 0.6, 0.8, 1.0)
         ]
-        curves = [self.signal(time, 0.0, response, **shape) / sigma for shape in shapes]
-        heights = [float(curve @ (delta_n / sigma) / max(curve @ curve, 1e-300)) for curve in curves]
-        misfits = [
-            float(np.sum((delta_n / sigma - height * curve) ** 2))
-            for height, curve in zip(heights, curves, strict=True)
-        ]
-        best = int(np.argmin(misfits))
+        weighted = delta_n / sigma
+        curves = np.array([self.signal(time, 0.0, response, **shape) / sigma for shape in shapes])
+        heights = curves @ weighted / np.maximum((curves**2).sum(axis=1), 1e-300)
+        best = int(np.argmin(((weighted - heights[:, np.newaxis] * curves) ** 2).sum(axis=1)))
         start = lmfit.Parameters()
-        start.add("b", heights[best])
+        start.add("b", float(heights[best]))
         start.add("tau", shapes[best]["tau"], min=_TAU[0], max=_TAU[1])
         start.add("beta", shapes[best]["beta"], min=0.1, max=2.0)
         return start
