@@ -6,6 +6,8 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ocm_ophyd.errors import DataError
+
 Floats = NDArray[np.float64]
 
 PROBE_WAIST = 0.5
@@ -57,7 +59,7 @@ def fit_cloud(
 
     Raises
     ------
-    ValueError
+    DataError
         Fewer than six points, or all on one line in x or y.
     """
     x, y, z = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n))
@@ -66,7 +68,7 @@ def fit_cloud(
     x, y, z, s = x[good], y[good], z[good], s[good]
     span = min(np.ptp(x), np.ptp(y)) if len(z) else 0.0
     if len(z) < 6 or span == 0:
-        raise ValueError("a cloud needs at least six finite points that spread in x and in y")
+        raise DataError("a cloud needs at least six finite points that spread in x and in y")
     # Silicon's cloud is negative: the peak is what stands out from the median on either side.
     offset = np.median(z)
     light = np.clip(np.sign(z[np.argmax(np.abs(z - offset))] - offset) * (z - offset), 0.0, None)
@@ -110,12 +112,12 @@ def cloud_waist(
 
     Raises
     ------
-    ValueError
+    DataError
         The map is narrower than the probe.
     """
     square = map_waist**2 - probe_waist**2
     if square <= 0:
-        raise ValueError(
+        raise DataError(
             f"a map of waist {map_waist:.3g} um is no wider than the probe ({probe_waist:g} um): "
             "the cloud is not resolved"
         )

@@ -17,8 +17,7 @@ from scipy.interpolate import CubicSpline
 
 from analysis.diffusion.cloud_model import WAIST, A, B, CloudModel, D, Kind, Scene, Stimulated, X, Y
 from analysis.diffusion.search import UPPER95, Movie, Optimum
-from analysis.estimate import Estimate
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, widening
 from analysis.rate_equations.data import RateConstants
 
 __all__ = ["DiffusionFit", "conclude", "fit_movie"]

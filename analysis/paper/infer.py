@@ -14,7 +14,7 @@ from analysis.diffusion.movie_fit import DiffusionFit, fit_movie
 from analysis.diffusion.waveguide_fit import fit_waveguide
 from analysis.estimate import Estimate, not_determined
 from analysis.kinetics.decay_fit import DecayFit
-from analysis.lasing.fluence_response import Response
+from analysis.lasing.fluence_response import FluenceResponse
 from analysis.lasing.laser_line import LineIntensity, separate_line
 from analysis.lasing.s_curve import SCurve, fit_s_curve
 from analysis.materials import MATERIALS
@@ -59,7 +59,7 @@ class Results:
     arrival : Dataset, optional
         `density` and `sigma` (cm⁻³) right after the pump over the points of the sweep, with their
         `fluence`.
-    response : Response, optional
+    response : FluenceResponse, optional
         The same against the fluence.
     line, s_curve : optional
         The laser line of the sweep, and its S-curve.
@@ -79,7 +79,7 @@ class Results:
 
     rows: dict[str, Row]
     arrival: xr.Dataset | None = None
-    response: Response | None = None
+    response: FluenceResponse | None = None
     line: LineIntensity | None = None
     s_curve: SCurve | None = None
     rates: RateFit | None = None

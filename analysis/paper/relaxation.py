@@ -5,8 +5,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.estimate import Estimate, not_determined
-from analysis.kinetics.decay_fit import DecayFit
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
+from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.window_dependence import window_influence
 from analysis.paper.curves import probe_time
 from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Known
@@ -47,7 +46,7 @@ def decay_fits(kinetics: xr.Dataset, curves: list[Curve]) -> dict[float, DecayFi
     found = {}
     for curve in curves:
         try:
-            fit = fit_biexponential(*delta_n_of(kinetics, curve), window=WINDOW)
+            fit = fit_decay(*delta_n_of(kinetics, curve), window=WINDOW, model="biexponential")
         except ValueError:
             continue
         found[round(curve.fluence, 2)] = fit
@@ -74,7 +73,7 @@ def decay_times(
         Where there is no fit at this fluence, it ran into a bound, or a time is lost in its sigma.
     """
     curve = _above(curves)
-    fit = fit_biexponential(*delta_n_of(kinetics, curve), window=WINDOW)
+    fit = fit_decay(*delta_n_of(kinetics, curve), window=WINDOW, model="biexponential")
     if fit.warnings:
         raise ValueError(fit.warnings[0])
     fluences = sorted(decays)
@@ -127,9 +126,9 @@ def relaxation_times(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
             found = relaxation_time(fit_decay(delay, delta_n, sigma, window=window))
         except ValueError:
             continue
-        if found[1] < found[0]:
+        if found.sigma < found.value:
             fluence.append(curve.fluence)
-            times.append(found)
+            times.append((found.value, found.sigma))
     if not times:
         raise ValueError("no delay scan shows a relaxation to 1/e that stands out of the noise")
     time, sigma = np.array(times).T

@@ -7,8 +7,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.estimate import Estimate, not_determined
-from analysis.lasing.fast_component import Onset, fast_component
-from analysis.lasing.fluence_response import Response, fit_response
+from analysis.lasing.fast_component import Onset, fit_fast_component
+from analysis.lasing.fluence_response import FluenceResponse, fit_fluence_response
 from analysis.lasing.laser_line import LineIntensity
 from analysis.lasing.s_curve import SCurve, agreement
 from analysis.materials import CSPBBR3, PROBE_WAVELENGTH
@@ -114,7 +114,9 @@ def _left(rates: RateFit, created: Floats, nodes: Floats) -> tuple[Floats, Float
     return middle, (high - low) / (2 * step * created)
 
 
-def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: float) -> Response:
+def density_response(
+    sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: float
+) -> FluenceResponse:
     """Density right after the pump, by Eq. 1, against the fluence.
 
     Where there are no rates, recombination before the probe came is seen in the sweep itself, as
@@ -128,11 +130,11 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
     fluence = sweep["fluence"].values
     if arrival is not None:
         density, sigma = arrival["density"].values, arrival["sigma"].values
-        found = fit_response(fluence, density, sigma, scatter, loss=0.0)
+        found = fit_fluence_response(fluence, density, sigma, scatter, 0.0, "cm^-3")
     else:
         density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
-        found = fit_response(fluence, density, sigma, scatter)
-    if not found.slope > _VISIBLE * found.slope_sigma:
+        found = fit_fluence_response(fluence, density, sigma, scatter, unit="cm^-3")
+    if not found.slope.value > _VISIBLE * found.slope.sigma:
         raise ValueError("no carriers stand out of the noise of the fluence sweep")
     return found
 
@@ -140,7 +142,7 @@ def density_response(sweep: xr.Dataset, arrival: xr.Dataset | None, scatter: flo
 def light_curve(
     fluence: Floats,
     line: LineIntensity,
-    response: Response,
+    response: FluenceResponse,
     arrival: xr.Dataset | None,
     scatter: float,
 ) -> LightCurve:
@@ -155,14 +157,17 @@ def light_curve(
         fluence[good],
         intensity[good],
         np.hypot(line.total_sigma, LIGHT * intensity)[good],
-        response.slope * fluence[good],
+        response.slope.value * fluence[good],
         scatter,
         float(np.hypot(response.relative_sigma, _LOST * lost)),
     )
 
 
 def threshold_rows(
-    known: Known, reasons: Mapping[str, str], response: Response | None, s_curve: SCurve | None
+    known: Known,
+    reasons: Mapping[str, str],
+    response: FluenceResponse | None,
+    s_curve: SCurve | None,
 ) -> dict[str, Estimate]:
     """Threshold from the S-curve, and what carriers and index the sweep has there.
 
@@ -182,7 +187,7 @@ def threshold_rows(
     if response is None:
         rows = {name: not_determined(unit, reasons["response"]) for name, unit in units.items()}
         return rows | {"fluence_threshold": fluence}
-    density = response.slope * seen.value
+    density = response.slope.value * seen.value
     relative = float(np.hypot(response.relative_sigma, seen.sigma / seen.value))
     delta_n = float(CSPBBR3.delta_n(density, PROBE_WAVELENGTH))
     asymptotic = float(CSPBBR3.carrier_density_asymptotic(delta_n))
@@ -207,7 +212,7 @@ def onset_of_fast_component(kinetics: xr.Dataset, curves: list[Curve]) -> Onset:
     table = np.full((3, len(scans), longest), np.nan)
     for row, columns in enumerate(scans):
         table[:, row, : len(columns[0])] = columns
-    return fast_component([curve.fluence for curve in curves], *table)
+    return fit_fast_component([curve.fluence for curve in curves], *table)
 
 
 def onset_rows(

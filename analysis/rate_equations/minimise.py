@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import widening
 from analysis.rate_equations.parameters import THRESHOLD
 from analysis.rate_equations.residuals import Problem
 

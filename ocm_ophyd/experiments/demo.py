@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis.documents.datasets import raw_dataset
 from analysis.documents.run_documents import RunDocuments
+from analysis.estimate import Estimate
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.session.progress import PointCounter
 from ocm_ophyd.session.session import Session
@@ -38,7 +39,7 @@ class DemoRuns:
     below: xr.Dataset
     above: xr.Dataset
     map: xr.Dataset
-    time_zero: tuple[float, float]
+    time_zero: Estimate
     """Position of the delay stage and its sigma, mm."""
     power_sigma: float
     """Relative, of the power calibration: what the fluences are uncertain by."""
@@ -70,7 +71,7 @@ def measure(session: Session, report: Report) -> DemoRuns:
     above = reduced("delay_scan", delays, fluence=ABOVE)
     side = [float(x) for x in MAP_SIDE]
     image = reduced("spatiotemporal_grid", [MAP_DELAY], side, side, fluence=BELOW, periods=6)
-    return DemoRuns(sweep, below, above, image, (zero.value, zero.sigma), power_sigma, uids)
+    return DemoRuns(sweep, below, above, image, zero, power_sigma, uids)
 
 
 def with_resolved_rise(runs: DemoRuns, catalog: Any) -> DemoRuns:

@@ -1,6 +1,6 @@
 """What the demo's runs say: a table beside the paper's numbers, and figures."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.diffusion.gaussian_cloud import Cloud, cloud_waist, fit_cloud
+from analysis.estimate import Estimate, not_determined
 from analysis.figures import (
     COLOURS,
     Kinetics,
@@ -15,20 +16,20 @@ from analysis.figures import (
     fluorescence_figure,
     kinetics_figure,
     map_figure,
+    rise_figure,
 )
-from analysis.kinetics.decay_fit import DecayFit
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
-from analysis.kinetics.rise_time import measure_rise, rise_figure
-from analysis.lasing.fluence_response import (
-    Response,
-    Threshold,
-    fit_response,
-    fit_threshold,
+from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
+from analysis.kinetics.rise_time import measure_rise
+from analysis.lasing.fluence_response import FluenceResponse, fit_fluence_response
+from analysis.lasing.fluorescence_threshold import (
+    LasingThreshold,
+    fit_lasing_threshold,
     fluorescence_intensity,
 )
 from analysis.materials import CSPBBR3
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.scan_grid import fold
+from ocm_ophyd.errors import DataError
 from ocm_ophyd.experiments.demo import ABOVE, BELOW, MAP_DELAY, SWEEP_DELAY, WINDOW, DemoRuns
 
 __all__ = ["Results", "Row", "evaluate", "write_figures"]
@@ -39,22 +40,19 @@ PAPER_WAVELENGTH = 1050.0  # nm
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One line of the table: what was measured, and the paper's number."""
 
     quantity: str
-    value: float
-    sigma: float
-    unit: str
+    estimate: Estimate
     paper: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
 class Results:
     """Fits of the demo's runs and the table made of them."""
 
-    response: Response
-    threshold: Threshold
+    response: FluenceResponse
+    threshold: LasingThreshold
     below: DecayFit
     above: DecayFit
     cloud: Cloud
@@ -62,24 +60,24 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         """Return the table by quantity."""
-        return {row.quantity: asdict(row) for row in self.rows}
+        return {row.quantity: asdict(row.estimate) | {"paper": row.paper} for row in self.rows}
 
 
 def evaluate(runs: DemoRuns) -> Results:
     """Fit everything that the demo measured."""
     sweep = runs.sweep
     fluence = sweep["fluence"].values
-    response = fit_response(
+    response = fit_fluence_response(
         fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
     )
     intensity = fluorescence_intensity(
         sweep["differential_spectrum"].values, sweep["wavelength"].values
     )
-    threshold = fit_threshold(fluence, intensity)
+    threshold = fit_lasing_threshold(fluence, intensity)
     delay, delta_n, sigma = _columns(runs.above)
     # What two exponentials miss is more than the noise, and not of its size: points count alike.
     alike = np.full(len(sigma), np.nanmedian(sigma))
-    above = fit_biexponential(delay, delta_n, alike, window=WINDOW)
+    above = fit_decay(delay, delta_n, alike, window=WINDOW, model="biexponential")
     below = fit_decay(*_columns(runs.below), window=WINDOW)
     image = runs.map
     cloud = fit_cloud(*(image[name].values for name in ("x", "y", "delta_n", "delta_n_sigma")))
@@ -117,119 +115,92 @@ def _near_zero_resolved(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _table(
     runs: DemoRuns,
-    response: Response,
-    threshold: Threshold,
+    response: FluenceResponse,
+    threshold: LasingThreshold,
     below: DecayFit,
     above: DecayFit,
     cloud: Cloud,
 ) -> list[Row]:
-    delta_n = response.slope * PAPER_THRESHOLD
-    delta_n_sigma = response.slope_sigma * PAPER_THRESHOLD
-    both = np.array([delta_n, delta_n + delta_n_sigma])
-    density, density_up = CSPBBR3.carrier_density(both, CENTRE_WAVELENGTH)
-    # the paper states the index change at the laser's 1050 nm
-    delta_n, above_it = CSPBBR3.delta_n(np.array([density, density_up]), PAPER_WAVELENGTH)
-    delta_n_sigma = above_it - delta_n
-    simple = CSPBBR3.carrier_density_asymptotic(delta_n)
-    waist, waist_sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
-    window = f"{WINDOW[0]:g} to {WINDOW[1]:g} ps"
-    sensitivity = float(np.median(runs.above["delta_n_sigma"].values))
+    at = f"at {PAPER_THRESHOLD} mJ/cm^2"
+    waist = Estimate(
+        *cloud_waist(cloud.waist, cloud.waist_sigma),
+        "um",
+        note=f"at {MAP_DELAY:g} ps, probe's blur taken out; recombination flattens it",
+    )
+    delta_n = runs.above["delta_n_sigma"].values
+    sensitivity = float(np.median(delta_n))
+    scatter = sensitivity / np.sqrt(2 * delta_n.size)
     return [
-        Row("time zero", *runs.time_zero, "mm", "-", "delay stage; 1 um is 6.7 fs"),
+        Row("time zero", replace(runs.time_zero, note="delay stage; 1 um is 6.7 fs"), "-"),
         Row(
             "slope of delta_n against fluence",
-            response.slope,
-            response.slope_sigma,
-            "RIU cm2/mJ",
+            _with_note(response.slope, f"1025 nm, {SWEEP_DELAY:g} ps, towards zero fluence"),
             "0.0175",
-            f"1025 nm, {SWEEP_DELAY:g} ps, towards zero fluence; chi2/dof "
-            f"{response.reduced_chi2:.2f}",
         ),
         Row(
             "loss before the probe",
-            response.loss,
-            response.loss_sigma,
-            "cm2/mJ",
+            _with_note(response.loss, f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF"),
             "-",
-            f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF",
         ),
-        Row(
-            "delta_n at 0.57 mJ/cm2",
-            float(delta_n),
-            float(delta_n_sigma),
-            "RIU",
-            "0.010",
-            "slope x fluence, at 1050 nm by Eq. 1",
-        ),
-        Row(
-            "N at 0.57 mJ/cm2, Eq. 1",
-            float(density),
-            float(density_up - density),
-            "cm-3",
-            "1.1e19",
-        ),
-        Row(
-            "N at 0.57 mJ/cm2, Eq. 2",
-            float(simple),
-            float(simple * delta_n_sigma / delta_n),
-            "cm-3",
-            "1.5e19",
-        ),
-        Row(
-            "threshold fluence",
-            threshold.fluence,
-            threshold.fluence_sigma,
-            "mJ/cm2",
-            "0.57",
-            "where two lines through the fluorescence meet",
-        ),
+        *(Row(f"{name} {at}{by}", e, paper) for name, by, e, paper in _at_threshold(response)),
+        Row("threshold fluence", threshold.fluence, "0.57"),
         _rise_row(runs),
-        _decay_row("tau_lasing", above, f"13.4 +- 1.3 at {ABOVE}", window),
-        _decay_row("tau_fluor", above, f"170 +- 20 at {ABOVE}", window),
+        Row("tau_lasing", above.estimates["tau_lasing"], f"13.4 +- 1.3 at {ABOVE}"),
+        Row("tau_fluor", above.estimates["tau_fluor"], f"170 +- 20 at {ABOVE}"),
         Row(
             "relaxation time below threshold",
-            *relaxation_time(below),
-            "ps",
+            replace(relaxation_time(below), note=f"to 1/e of its value at {WINDOW[0]:g} ps"),
             f"over 100 at {BELOW}",
-            f"to 1/e of its value at {WINDOW[0]:g} ps",
         ),
-        Row(
-            "cloud waist",
-            waist,
-            waist_sigma,
-            "um",
-            "2.25 (pump)",
-            f"at {MAP_DELAY:g} ps, probe's blur taken out; recombination flattens it",
-        ),
-        Row("pump-probe offset x", cloud.x, cloud.x_sigma, "um", "-"),
-        Row("pump-probe offset y", cloud.y, cloud.y_sigma, "um", "-"),
+        Row("cloud waist", waist, "2.25 (pump)"),
+        Row("pump-probe offset x", Estimate(cloud.x, cloud.x_sigma, "um"), "-"),
+        Row("pump-probe offset y", Estimate(cloud.y, cloud.y_sigma, "um"), "-"),
         Row(
             "sigma of delta_n, 20 periods",
-            sensitivity,
-            sensitivity / np.sqrt(2 * runs.above.sizes["point"]),
-            "RIU",
+            Estimate(sensitivity, scatter, "RIU", note="median of a delay scan"),
             "1e-3 (sensitivity)",
-            "median of a delay scan",
+        ),
+    ]
+
+
+def _with_note(estimate: Estimate, note: str) -> Estimate:
+    return replace(estimate, note="; ".join(filter(None, [note, estimate.note])))
+
+
+def _at_threshold(response: FluenceResponse) -> list[tuple[str, str, Estimate, str]]:
+    """Return Δn and densities at the paper's threshold: name, by which equation, value, paper's."""
+    low = response.slope.value * PAPER_THRESHOLD
+    both = np.array([low, low + response.slope.sigma * PAPER_THRESHOLD])
+    density, density_up = CSPBBR3.carrier_density(both, CENTRE_WAVELENGTH)
+    # the paper states the index change at the laser's 1050 nm
+    delta_n, delta_n_up = CSPBBR3.delta_n(np.array([density, density_up]), PAPER_WAVELENGTH)
+    delta_n_sigma = float(delta_n_up - delta_n)
+    simple = float(CSPBBR3.carrier_density_asymptotic(delta_n))
+    shift = Estimate(
+        float(delta_n), delta_n_sigma, "RIU", note="slope x fluence, at 1050 nm by Eq. 1"
+    )
+    return [
+        ("delta_n", "", shift, "0.010"),
+        ("N", ", Eq. 1", Estimate(float(density), float(density_up - density), "cm^-3"), "1.1e19"),
+        (
+            "N",
+            ", Eq. 2",
+            Estimate(simple, simple * delta_n_sigma / float(delta_n), "cm^-3"),
+            "1.5e19",
         ),
     ]
 
 
 def _rise_row(runs: DemoRuns) -> Row:
-    """Row for the 10–90 % rise above threshold, with the chirp undone."""
+    """Return the row of the 10–90 % rise above threshold, with the chirp resolved."""
     try:
-        rise = measure_rise(*_resolved(runs.above))
-    except ValueError as error:
-        return Row("rise of delta_n, 10-90 %", np.nan, np.nan, "ps", "1 (resolution)", str(error))
-    numbers = (rise.duration, rise.duration_sigma, "ps", "1 (resolution)")
-    note = runs.above.attrs.get("chirp_resolved_note", "chirp undone; the pump takes 0.1 ps")
-    return Row("rise of delta_n, 10-90 %", *numbers, note)
-
-
-def _decay_row(name: str, fit: DecayFit, paper: str, window: str) -> Row:
-    """Row for a decay time, its sigma widened by what the model misses."""
-    widened = fit.sigmas[name] * np.sqrt(max(1.0, fit.reduced_chi2))
-    note = f"window {window}; chi2/dof {fit.reduced_chi2:.1f}"
-    return Row(name, fit.values[name], float(widened), "ps", paper, note)
+        rise = measure_rise(*_resolved(runs.above)).duration
+    except DataError as error:
+        rise = not_determined("ps", str(error))
+    else:
+        note = runs.above.attrs.get("chirp_resolved_note", "chirp undone; the pump takes 0.1 ps")
+        rise = replace(rise, note=note)
+    return Row("rise of delta_n, 10-90 %", rise, "1 (resolution)")
 
 
 def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Path]:
@@ -242,7 +213,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["delta_n_sigma"].values,
             results.response,
             CSPBBR3,
-            results.threshold.fluence,
+            results.threshold.fluence.value,
         ),
         "kinetics": kinetics_figure(
             [
@@ -265,7 +236,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["fluence"].values,
             sweep["wavelength"].values,
             sweep["differential_spectrum"].values,
-            results.threshold.fluence,
+            results.threshold.fluence.value,
         ),
         "map": map_figure(
             image["x"].values, image["y"].values, image["delta_n"].values, results.cloud

@@ -11,8 +11,8 @@ import xarray as xr
 from scipy.integrate import solve_ivp
 
 from analysis.estimate import Estimate, not_determined
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
-from analysis.lasing.fluence_response import fit_response
+from analysis.kinetics.decay_fit import fit_decay, relaxation_time
+from analysis.lasing.fluence_response import fit_fluence_response
 from analysis.materials import CSPBBR3, MATERIALS
 from analysis.paper.infer import Results
 from analysis.paper.measurements import ABOVE, WINDOW, Known, PaperData
@@ -168,8 +168,9 @@ def paper_results(data: PaperData) -> Results:
     for f in FLUENCES:
         one = data.kinetics.isel(point=data.kinetics["fluence"].values == f)
         arrays = [one[name].values for name in ("delay", "delta_n", "delta_n_sigma")]
-        decays[float(f)] = fit_biexponential(*arrays, window=WINDOW)
-        times.append(relaxation_time(fit_decay(*arrays, window=(4.0, 500.0))))
+        decays[float(f)] = fit_decay(*arrays, window=WINDOW, model="biexponential")
+        relaxation = relaxation_time(fit_decay(*arrays, window=(4.0, 500.0)))
+        times.append((relaxation.value, relaxation.sigma))
     windows = [(s, e) for s in (3.0, 4.0, 6.0) for e in (100.0, 150.0, 250.0, 500.0)]
     grid = np.linspace(0.45, 1.11, 13)
     silicon_grid = np.linspace(14.2, 16, 13)
@@ -190,7 +191,7 @@ def paper_results(data: PaperData) -> Results:
     }
     return Results(
         rows={name: compare(name, estimate) for name, estimate in estimates.items()},
-        response=fit_response(fluence, *columns),
+        response=fit_fluence_response(fluence, *columns),
         line=SimpleNamespace(
             line=mode,
             line_sigma=0.01 * mode + 20,
