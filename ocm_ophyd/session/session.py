@@ -34,7 +34,7 @@ from plans import Plan
 
 __all__ = ["Interrupted", "Session"]
 
-_PLANS = (
+_PLANS: tuple[Callable[..., Plan], ...] = (
     plans.record_reference,
     plans.align,
     plans.calibrate_pump_power,
