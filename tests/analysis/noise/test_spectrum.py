@@ -12,7 +12,6 @@ from handmade import (
     GAIN,
     READ_NOISE,
     SLOT,
-    WAVELENGTH,
     Plate,
     open_fraction,
     reduce_complete,
@@ -20,7 +19,7 @@ from handmade import (
 from typer.testing import CliRunner
 
 from analysis.io.raw_file import write_raw
-from analysis.noise.phase_record import frame_phases, virtual_chopper
+from analysis.noise.phase_record import virtual_chopper
 from analysis.noise.spectrum import (
     allan_deviation,
     noise_spectrum,
@@ -119,17 +118,6 @@ def test_a_drift_in_a_straight_line_leaves_the_differences_alone():
     np.testing.assert_allclose(shut[:6], shut[6:12], atol=1e-9)
 
 
-def test_phase_of_every_frame_follows_a_drift_through_turns():
-    plate = Plate(delta_n=0.0, frames=3600, slow_drift=0.4, energy_noise=3e-3, tilt_noise=1e-3)
-    dataset = pump_off(plate)
-    times = dataset["frame_time"].values[0]
-    fit = frame_phases(dataset, dataset["frames"].values[0], times)
-    slope, _ = np.polyfit(times, fit.phase, 1)
-    assert slope == pytest.approx(0.4, rel=0.01)
-    assert np.ptp(fit.phase) > 3 * np.pi
-    assert fit.energy.std() == pytest.approx(3e-3, rel=0.1)  # of 3600: 1 %
-
-
 def test_energy_and_tilt_of_the_light_are_told_from_its_phase():
     plate = Plate(delta_n=0.0, frames=3600, energy_noise=3e-3, tilt_noise=1e-3)
     found = noise_spectrum(pump_off(plate)).estimates
@@ -145,20 +133,6 @@ def test_shot_noise_alone_reaches_the_limit(quiet):
     low, high = quiet.interval
     assert np.mean((low < quiet.limit) & (quiet.limit < high)) > 0.4  # neighbours are correlated
     assert quiet.delta_n_sigma[0] == pytest.approx(quiet.limit[0], rel=0.06)
-
-
-def test_the_limit_is_the_cramer_rao_bound_of_the_spectrum():
-    """From the plate's two beams, differentiated numerically, with energy and tilt to be found."""
-    plate = Plate(delta_n=0.0, frames=360, shot_noise=True)
-    here, there = (plate._spectrum(0.0, np.array([[d]]))[0] for d in (-1e-4, 1e-4))
-    mean, slope = (here + there) / 2, (there - here) / 2e-4
-    band = (WAVELENGTH >= 925) & (WAVELENGTH <= 1125)
-    table = np.stack([slope, mean, mean * (WAVELENGTH - 1025) / 100])[:, band]
-    variance = (mean / GAIN + (READ_NOISE / GAIN) ** 2)[band]
-    bound = np.sqrt(np.linalg.inv(table / variance @ table.T)[0, 0])
-    dataset = pump_off(plate)
-    fit = frame_phases(dataset, dataset["frames"].values[0], dataset["frame_time"].values[0])
-    assert fit.sigma == pytest.approx(bound, rel=0.02)
 
 
 def test_a_random_walk_is_seen_as_what_it_is():
