@@ -34,7 +34,7 @@ from analysis.estimate import Estimate
 from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
 from analysis.paper.curves import probe_time
 from analysis.paper.infer import infer
-from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Known, PaperData
+from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Calibration, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
 from benchmarks.accuracy.pulls import draw, page
 from benchmarks.accuracy.virtual_laboratory import MM_PER_PS, PUMP_WAIST, Laboratory
@@ -123,7 +123,7 @@ def experiment(laboratory: Laboratory, size: tuple[float, float]) -> PaperData:
     kinetics = {"fluence": KINETICS_FLUENCES, "delay": DELAYS}
     movie = {"delay": MOVIE_DELAYS, "y": MOVIE_SIDE, "x": MOVIE_SIDE}
     return PaperData(
-        Known(
+        Calibration(
             size=size,
             pump_waist=waist,
             probe_waist=PROBE_WAIST,
