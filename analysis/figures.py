@@ -12,7 +12,8 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.diffusion.gaussian_cloud import Cloud
-from analysis.kinetics.decay_fit import DecayFit, widening
+from analysis.estimate import widening
+from analysis.kinetics.decay_fit import DecayFit
 from analysis.lasing.fluence_response import FLUORESCENCE_BAND, Response
 from analysis.materials import Material
 from analysis.probe_band import CENTRE_WAVELENGTH

@@ -6,8 +6,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
-from analysis.estimate import Estimate, not_determined
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, not_determined, widening
 from analysis.kinetics.models import fit_biexponential, relaxation_time
 from analysis.lasing.fluence_response import fit_response, fit_threshold, fluorescence_intensity
 from analysis.scan_grid import fold

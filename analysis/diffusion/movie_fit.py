@@ -29,8 +29,7 @@ from analysis.diffusion.cloud_model import (
     Y,
 )
 from analysis.diffusion.search import UPPER95, Movie, Optimum
-from analysis.estimate import Estimate
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, widening
 from analysis.rate_equations.data import RateConstants
 from ocm_ophyd.errors import DataError
 

@@ -139,11 +139,6 @@ def run_fit(
     )
 
 
-def widening(reduced_chi2: float) -> float:
-    """By how much a sigma grows where the model misses more than the noise."""
-    return float(np.sqrt(max(1.0, reduced_chi2)))
-
-
 def _at_bound(parameter: lmfit.Parameter) -> bool:
     return any(
         np.isfinite(bound) and abs(parameter.value - bound) <= 1e-3 * max(abs(bound), 1e-12)

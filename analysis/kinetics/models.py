@@ -11,7 +11,8 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.kinetics.decay_fit import DecayFit, exponential, run_fit, select, widening
+from analysis.estimate import widening
+from analysis.kinetics.decay_fit import DecayFit, exponential, run_fit, select
 
 Floats = NDArray[np.float64]
 

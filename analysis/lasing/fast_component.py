@@ -11,8 +11,7 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.estimate import Estimate
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, widening
 
 __all__ = ["Onset", "fast_component"]
 

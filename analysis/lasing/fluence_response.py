@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2 as chi2_distribution
 from scipy.stats import f as f_distribution
 
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import widening
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import widening
 from analysis.lasing.fluence_response import FLUORESCENCE_BAND, PUMP_LINE
 
 __all__ = ["LineIntensity", "separate_line"]

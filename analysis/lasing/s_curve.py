@@ -13,8 +13,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from analysis.estimate import Estimate
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, widening
 from analysis.rate_equations.data import Plate
 
 __all__ = ["DEFINITION", "SCurve", "agreement", "fit_s_curve"]

@@ -1,5 +1,7 @@
 """Alignment and calibration on the simulated instrument, against what it truly is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from processes import end
@@ -188,8 +190,8 @@ class Faking:
 
 def test_a_drift_during_the_power_calibration_is_noticed(found, session):
     def drifted(table):
-        drift = table.found["drift"]._replace(value=0.01)
-        return table._replace(found=table.found | {"drift": drift})
+        drift = replace(table.estimates["drift"], value=0.01)
+        return table._replace(estimates=table.estimates | {"drift": drift})
 
     analyst = Faking(session.analyst, "pump_power", drifted)
     pump = session.instrument.pump
