@@ -1,4 +1,4 @@
-"""Density of a carrier cloud as a Gaussian probe samples it, with its derivatives by all parameters.
+"""Density of a carrier cloud averaged over a Gaussian probe, with its derivatives by parameters.
 
 The cloud is Gaussian when it is created. It diffuses and decays on a rectangular plate without flux
 through the edges (Eq. 4 of the paper with the Auger term of Eq. 3)::
@@ -43,8 +43,8 @@ LONGEST_STEP = 10.0
 """Longest step of the splitting up to 40 ps after the pump, ps."""
 
 RELATIVE_STEP = 0.25
-"""Longest step of the splitting later, as a fraction of the time since the pump. Halving both limits
-changes the microlaser's density by less than 1e-5 of its peak
+"""Longest step of the splitting later, as a fraction of the time since the pump. Half of both
+limits changes the microlaser's density by less than 1e-5 of its peak
 (tests/analysis/diffusion/test_cloud_model.py)."""
 
 CELLS_PER_PROBE_WAIST = 2
@@ -55,7 +55,7 @@ CM2_S = 1e-4
 """One cm²/s in um²/ps."""
 
 D, AMPLITUDE, X, Y, WAIST, C, A, B = range(8)
-"""Indices of the parameters: diffusion coefficient (cm²/s), peak density n (unit of the user), centre
+"""Indices of the parameters: diffusion coefficient (cm²/s), peak density (in any unit n), centre
 (um), 1/e² radius (um), and the rates C (1/(ps n²)), A (1/ps) and B (1/(ps n)). The rates of
 stimulated emission at its nodes, in 1/ps or 1/(ps n), follow. A, B and these are the rates that
 `reaction` takes; they stand together at the end."""
@@ -203,7 +203,7 @@ class CloudModel:
         return np.asarray((self._probe_x @ state @ self._probe_y.T).swapaxes(1, 2))
 
     def _created(self, parameters: Floats) -> Floats:
-        """Return the density right after the pump and its derivatives, (1 + P, cells x, cells y)."""
+        """Return the density right after the pump and its derivatives: (1 + P, cells, cells)."""
         amplitude, x, y, waist = parameters[[AMPLITUDE, X, Y, WAIST]]
         dx = self._grids[0].centres[:, np.newaxis] - x
         dy = self._grids[1].centres - y

@@ -44,8 +44,8 @@ LEAST_POSITIONS = 20
 """Fewest positions of a map that is fitted: below, centre, waist and D are determined poorly."""
 
 START_RATE = 0.02
-"""Rate of stimulated emission at all nodes at the start of the search, 1/ps: that of a typical pulse
-of the microlaser."""
+"""Rate of stimulated emission at all nodes at the start of the search, 1/ps: that of a typical
+pulse of the microlaser."""
 
 PROFILE_POINTS = 13
 """Number of points of the profile likelihood: a cubic spline through them is accurate to 1e-2 in

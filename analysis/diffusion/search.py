@@ -37,8 +37,8 @@ Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 EARLIEST_TIME = 3.0
-"""Earliest time after the pump at which data enter a fit, ps. All colours of the probe, chirped over
-5 ps, then sample the plasma after the pump; earlier ones sample its creation."""
+"""Earliest time after the pump at which data enter a fit, ps. All colours of the probe, chirped
+over 5 ps, then sample the plasma after the pump; earlier ones sample its creation."""
 
 LEAST_FRAMES = 4
 """Fewest frames that are fitted: below, the nodes of k(t) and D are not determined together."""
@@ -63,7 +63,8 @@ STALLED_STEPS = 12
 """Number of steps without `STALLED_DECREASE` after which the search ends."""
 
 DAMPING, LEAST_DAMPING = 1e-6, 1e-12
-"""Levenberg's damping at the start and its least value, relative to the second derivatives of χ²."""
+"""Levenberg's damping at the start and its least value, relative to the second derivatives of
+χ²."""
 
 GOOD_STEP, POOR_STEP = 0.5, 0.1
 """Actual over expected decrease of χ² above which the damping is reduced, and below which it is

@@ -35,8 +35,8 @@ STEP = 5.0
 its peak (tests/analysis/diffusion/test_solver.py, `ocm bench`)."""
 
 FREE_REACH = 6.0
-"""Distance by which a free grid is continued on every side, in lengths √(2 D t): 1e-9 of the carriers
-of an edge cell diffuse further."""
+"""Distance by which a free grid is continued on every side, in lengths √(2 D t): of the carriers at
+its edge, 1e-9 diffuse further."""
 
 _nodes, _weights = (np.asarray(v, np.float64) for v in np.polynomial.legendre.leggauss(5))
 GAUSS: Floats = (1 + _nodes) / 2
@@ -46,7 +46,8 @@ WEIGHTS: Floats = _weights / 2
 _ORDERS = np.arange(1, len(GAUSS) + 1)
 _INTEGRALS = GAUSS[:, np.newaxis] ** _ORDERS / _ORDERS
 PARTIAL: Floats = np.asarray(_INTEGRALS @ np.linalg.inv(np.vander(GAUSS, increasing=True)))
-"""(5, 5) matrix of the integrals from 0 to each node of the polynomial through the nodes' values."""
+"""(5, 5) matrix of the integrals from 0 to each node of the polynomial through the nodes'
+values."""
 
 
 class Modes(NamedTuple):

@@ -1,4 +1,4 @@
-"""Diffusion coefficient from line scans along a waveguide at several delays: Eq. 4 without lasing."""
+"""Diffusion coefficient from line scans along a waveguide at several delays (Eq. 4)."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,8 +18,8 @@ LEAST_POSITIONS = 8
 poorly."""
 
 LINEARISATIONS = 8
-"""Largest number of times that Δn(N) is made linear about the cloud of the previous fit; scans of the
-simulated waveguide take 2 to 4 (tests/analysis/diffusion/test_waveguide_fit.py)."""
+"""Largest number of times that Δn(N) is made linear about the cloud of the previous fit: scans of
+the simulated waveguide take up to five (tests/analysis/diffusion/test_waveguide_fit.py)."""
 
 SETTLED = 0.02
 """Change of D between two linearisations below which the fit has converged, in sigmas of D."""

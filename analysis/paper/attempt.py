@@ -27,9 +27,7 @@ class Attempt(Generic[Result]):
     reason: str = ""
 
 
-def attempt(
-    part: Callable[..., Result], *arguments: Any, **keywords: Any
-) -> Attempt[Result]:
+def attempt(part: Callable[..., Result], *arguments: Any, **keywords: Any) -> Attempt[Result]:
     """Call one part of the inference and return its outcome.
 
     Parameters

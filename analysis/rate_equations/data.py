@@ -1,7 +1,7 @@
 """Data and prior knowledge for the fit of the rate equations, and its result for A, B, C and D."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,7 +56,7 @@ class Plate:
 
     @property
     def mean_density(self) -> float:
-        """Mean over the plate of the density of a cloud right after the pump, whose probe mean is 1."""
+        """Mean over the plate, right after the pump, of the density whose probe mean is 1."""
         return float(self.nodes.area @ self.profile)
 
 
@@ -112,7 +112,7 @@ class CurvePoints(NamedTuple):
         """
         columns = np.broadcast_arrays(curve.delay, curve.density, curve.sigma, curve.spread)
         points = cls(*(np.asarray(column, np.float64).ravel() for column in columns))
-        points = points.take(np.isfinite(points).all(axis=0))
+        points = points.take(np.all(np.isfinite(points), axis=0))
         if (points.sigma <= 0).any():
             raise DataError(
                 f"sigma of the curve at {curve.fluence:g} mJ/cm^2 must be positive: "
@@ -123,7 +123,7 @@ class CurvePoints(NamedTuple):
         visible = len(points.time) and points.density[0] > VISIBLE * points.sigma[0]
         return points if visible else points.take(slice(0))
 
-    def take(self, chosen: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+    def take(self, chosen: slice | NDArray[Any]) -> Self:
         """Return the chosen points, by a mask, indices or a slice."""
         return type(self)(*(column[chosen] for column in self))
 

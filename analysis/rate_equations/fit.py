@@ -5,8 +5,8 @@ probe (`analysis.rate_equations.solver`). With a single density for the whole pl
 threshold would be wrong by many sigmas. Γ, G and v_g enter only as g = Γ v_g G and m = n_ph/Γ, and
 g only as the threshold density γ/g.
 
-A, C and D may be zero or negative in the fit (`analysis.rate_equations.parameters`); upper limits
-count from zero. Sigmas, intervals and limits are widened where the model misses the data by more
+A and C may be negative in the fit (`analysis.rate_equations.parameters`); upper limits count from
+zero. Sigmas, intervals and limits are widened where the model misses the data by more
 than their noise (`analysis.rate_equations.minimise`).
 """
 
@@ -59,11 +59,12 @@ LITERATURE_DIFFUSION = Estimate(0.8, 0.3, "cm^2/s", note="0.55 to 1.1, Table 1, 
 """Prior of the diffusion coefficient without a movie."""
 
 FIRST_TOLERANCE = 1e-2
-"""Relative change of χ² at which the fit without a mode ends: it only gives the start of the other."""
+"""Relative change of χ² at which the fit without a mode ends: it only gives the start of the
+other."""
 
 POOR_FIT = 1.2
-"""√(χ²/dof) above which the fit warns: for the 700 points of the experiment noise alone never
-exceeds 1.1."""
+"""√(χ²/dof) above which the fit warns: with the 700 points of the experiment, noise alone does not
+reach 1.1."""
 
 
 @dataclass(frozen=True)

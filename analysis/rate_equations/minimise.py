@@ -21,28 +21,29 @@ Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 
 RESOLVED = 3.0
-"""Sigmas from zero below which a value of C is reported not to be resolved from zero."""
+"""Value of C in its sigmas below which C is reported not to be resolved from zero."""
 
 NO_MODE_CHANCE = 1e-4
-"""Probability with which noise may pass for a laser mode: the decrease of χ² by its three parameters
-must be rarer."""
+"""Probability with which noise may pass for a laser mode: the decrease of χ² by its three
+parameters must be rarer."""
 
 BOUND_DISTANCE = 1e-3
-"""Distance from a bound, as a fraction of the range, within which a parameter has no result."""
+"""Distance from a bound, as a fraction of the range, below which a parameter has no result."""
 
 LARGEST_LOG_SIGMA = 0.7
-"""Standard deviation of a logarithm above which the parameter is not determined: a factor of two."""
+"""Sigma of a logarithm above which the parameter is not determined: a factor of two."""
 
 EVALUATIONS = 100
 """Largest number of evaluations of one minimum: noisy curves take about 10."""
 
 PROFILE_TOLERANCE = 1e-5
-"""Relative change of χ² at which a minimum of the profile likelihood is reached: below 1e-2 in χ² for
-the 700 points of the experiment."""
+"""Relative change of χ² at which a minimum of the profile likelihood is reached: for the 700 points
+of the experiment below 1e-2 in χ²."""
 
 PROFILE_STEPS = 2
-"""Number of secant steps to the end of an interval: the root of the increase of χ² is nearly linear,
-and two steps leave an error below 2 % of a sigma (tests/analysis/rate_equations/test_minimise.py)."""
+"""Number of secant steps to the end of an interval. The root of the increase of χ² is nearly
+linear: after two steps the error is below 2 % of a sigma
+(tests/analysis/rate_equations/test_minimise.py)."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,10 @@ def minimise(problem: Problem, start: Floats, free: Booleans, tolerance: float =
 
 
 def lasing_start(problem: Problem) -> Floats:
-    """Return the start (P,) of a fit with a mode: every second initial density is tried as threshold."""
+    """Return the start (P,) of a fit with a mode: the best of several threshold densities.
+
+    Every second of the initial densities is tried.
+    """
     starts = []
     for threshold in np.sort(problem.start[problem.initial])[::2]:
         start = problem.start.copy()

@@ -77,7 +77,7 @@ PARAMETERS = (
     Parameter("threshold_density", "cm^-3", (np.nan, np.nan)),  # bounds from the curves' densities
     Parameter("beta", "1", (1e-5, 1.0)),
 )
-"""Shared parameters in order. A, C and D may be zero or negative in the fit, so that neither they nor
+"""Shared parameters in order. A and C may be negative in the fit, so that neither they nor
 parameters that are correlated with them are biased by a bound at zero."""
 
 SHARED = len(PARAMETERS)

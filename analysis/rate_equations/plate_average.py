@@ -53,9 +53,7 @@ class PlateNodes:
 
 
 @lru_cache(maxsize=8)
-def plate_nodes(
-    size: tuple[float, float], probe_waist: float, nodes: int = NODES
-) -> PlateNodes:
+def plate_nodes(size: tuple[float, float], probe_waist: float, nodes: int = NODES) -> PlateNodes:
     """Compute the nodes of a rectangular plate with a Gaussian probe at its centre.
 
     A circle of radius r that extends beyond the rectangle counts with the part inside. Without
@@ -85,7 +83,9 @@ def plate_nodes(
     basis, triangle = np.linalg.qr(np.sqrt(weight)[:, np.newaxis] * legendre)
     position, vectors = np.linalg.eigh(basis.T @ (square[:, np.newaxis] * basis))
     coefficients = np.linalg.inv(triangle)
-    transform = vectors * vectors[0] * coefficients[0, 0]  # from values at the nodes to coefficients
+    transform = (
+        vectors * vectors[0] * coefficients[0, 0]
+    )  # from values at the nodes to coefficients
     slope = legval(scale * square - 1, legder(np.eye(nodes), scl=scale)).T @ coefficients
     stiffness = slope.T @ ((4 * square * weight)[:, np.newaxis] * slope)  # |∇p|² = 4 r² (dp/dr²)²
     area = vectors[0] ** 2

@@ -41,7 +41,7 @@ LEAST_POINTS = 4
 """Fewest points of a curve that is fitted: more than the parameters of a single decay."""
 
 LEAST_CURVES = 3
-"""Fewest curves of a global fit: A, B and C differ in their dependence on the density, which needs as
+"""Fewest curves of a global fit: A, B and C differ in their dependence on the density, and need as
 many densities."""
 
 NO_MODE_DENSITY = 1e35
@@ -167,7 +167,9 @@ class Problem:
 
     def _start(self) -> Floats:
         """Return parameters without a mode; 1/N then grows linearly at the rate B, apart from A."""
-        slopes = [np.polyfit(p.time, 1 / p.density, 1, w=p.density**2 / p.sigma) for p in self.points]
+        slopes = [
+            np.polyfit(p.time, 1 / p.density, 1, w=p.density**2 / p.sigma) for p in self.points
+        ]
         radiative = max(min(slope for slope, _ in slopes), LEAST_RADIATIVE)
         first = [(p.time[0], p.density[0]) for p in self.points]
         initial = [density / max(1 - radiative * t * density, 0.1) for t, density in first]
@@ -185,7 +187,10 @@ class Problem:
         return count - int(np.count_nonzero(free)) - (2 if lights else 0)
 
     def __call__(self, theta: Floats) -> Residuals:
-        """Compute the residuals at the parameters `theta`, (P,); those of the last call are kept."""
+        """Compute the residuals at the parameters `theta`, (P,).
+
+        The result of the last call is kept, because values and derivatives are requested apart.
+        """
         key = theta.tobytes()
         if self._last[0] != key:
             self._last = (key, self._residuals(theta))
@@ -227,11 +232,12 @@ class Problem:
         kinds = light[curves:] / sigma[:, np.newaxis, np.newaxis]  # (L, 2, 9)
         sensitivities, _ = nnls(kinds[:, :, solver.VALUE], intensity / sigma)
         table = sensitivities @ kinds
-        clouds = range(curves, curves + len(sigma))
         slopes = np.concatenate(
             [
-                parameter_derivatives(row[np.newaxis], jacobian, initial[k], k, size)
-                for k, row in zip(clouds, table, strict=True)
+                parameter_derivatives(
+                    table[i : i + 1], jacobian, initial[curves + i], curves + i, size
+                )
+                for i in range(len(sigma))
             ]
         )
         span, _ = np.linalg.qr(kinds[:, sensitivities > 0, solver.VALUE])
@@ -245,8 +251,8 @@ class Problem:
         values = [(diffusion - self.prior.value) / self.prior.sigma]
         slopes = [PARAMETERS[D].slope(theta[D]) * unit[D] / self.prior.sigma]
         if self.scatter:
-            expected = theta[self.common] + np.log(self.light.density)
-            values.extend((theta[self.of_light] - expected) / self.scatter)
+            differences = theta[self.of_light] - theta[self.common] - np.log(self.light.density)
+            values.extend(differences / self.scatter)
             slopes.extend((unit[self.of_light] - unit[self.common]) / self.scatter)
         if self.scale:
             values.append(theta[self.common] / self.scale)

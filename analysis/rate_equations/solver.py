@@ -15,7 +15,7 @@ the order of `Rates`, and the scale of the initial density. Units are ps, um and
 """
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -58,6 +58,9 @@ class Rates(NamedTuple):
     gain: float
     coupling: float
 
+
+_RECORD = np.dtype([(name, np.float64) for name in Rates._fields])
+"""Form in which the compiled functions take `Rates`."""
 
 VALUE, BY_A, BY_B, BY_C, BY_D, BY_LOSS, BY_GAIN, BY_COUPLING, BY_INITIAL = range(9)
 """Rows of a table: a value, and its derivatives by the constants and by the initial scale."""
@@ -108,17 +111,14 @@ class _Profile(NamedTuple):
         Initial density of a cloud of scale 1.
     area, probe : (n,) arrays
         Weights of the means over plate and probe.
-    propagators : (L, n, n) array
-        Transposed matrices exp(D t ∇²) for each exponent of the step.
-    laplacian : (n, n) array
-        Transposed matrix ∇², um⁻².
+    operators : (L + 1, n, n) array
+        Transposed matrices exp(D t ∇²) for each exponent of the step, and ∇² (um⁻²) as the last.
     """
 
     shape: Floats
     area: Floats
     probe: Floats
-    propagators: Floats
-    laplacian: Floats
+    operators: Floats
 
 
 class _Grid(NamedTuple):
@@ -231,22 +231,21 @@ def solve(
     times, exponent = steps(float(np.max(horizon)), first_step)
     # one time beyond the horizon, for the cubic through it
     last = np.minimum(np.searchsorted(times, horizon) + 1, len(times) - 1)
-    # transposed, so that the compiled loops run along memory
-    laplacian = np.ascontiguousarray(((plate.decay * plate.modes) @ plate.inverse).T)
+    record: Any = np.array(tuple(rates), _RECORD)[()]
     results = []
     for parts in (1, 2):
         variance = rates.diffusion * first_step * 2.0 ** np.arange(exponent.max() + 1) / parts
-        factors = np.exp(variance[:, np.newaxis] * plate.decay)[:, np.newaxis, :]
-        propagators = ((factors * plate.modes) @ plate.inverse).swapaxes(1, 2)
+        factors = np.concatenate([np.exp(variance[:, np.newaxis] * plate.decay), [plate.decay]])
+        operators = (factors[:, np.newaxis, :] * plate.modes) @ plate.inverse
         nodes = _Profile(
             shape=profile,
             area=plate.area,
             probe=plate.probe,
-            propagators=np.ascontiguousarray(propagators),
-            laplacian=laplacian,
+            # transposed, so that the compiled loops run along memory
+            operators=np.ascontiguousarray(operators.swapaxes(1, 2)),
         )
         grid = _Grid(duration=np.diff(times), exponent=exponent, parts=parts)
-        results.append(_solve_all(initial, last, grid, rates, nodes))
+        results.append(_solve_all(initial, last, grid, record, nodes))
     coarse, fine = results
     density, photons, light = ((4 * f - c) / 3 for c, f in zip(coarse, fine, strict=True))
     return Clouds(times=times, density=density, photons=photons, light=light)
@@ -292,9 +291,9 @@ def _solve_one(
             _amplify(mode, mean, square, rates, step / 2, tables.light)
             _collide(plasma, rates.auger, step / 2)
             _recombine(plasma, mode, rates, step / 2)
-            _apply(nodes.propagators[grid.exponent[t]], plasma, spare, ROWS)
+            _apply(nodes.operators[grid.exponent[t]], plasma, spare, ROWS)
             plasma, spare = spare, plasma
-            _apply(nodes.laplacian, plasma, spare, 1)  # ∂/∂D of e^{D t ∇²} is t ∇² e^{D t ∇²}
+            _apply(nodes.operators[-1], plasma, spare, 1)  # ∂/∂D of e^{D t ∇²} is t ∇² e^{D t ∇²}
             for i in range(n):
                 plasma[BY_D, i] += step * spare[VALUE, i]
             _recombine(plasma, mode, rates, step / 2)
@@ -391,15 +390,15 @@ def _amplify(
     per_source, per_photon = step * step * integrated, step * growth
     by_rate = step * step * (slope * mode[VALUE] + step * curvature * source * square[VALUE])
     total = per_photon * mode[VALUE] + per_source * source * square[VALUE]
-    loss = rates.photon_loss
-    light[1, VALUE] += loss * total
+    light[1, VALUE] += rates.photon_loss * total
     for r in range(1, ROWS):
         by_row = per_photon * mode[r] + per_source * source * square[r]
-        light[1, r] += loss * (by_row + by_rate * rates.gain * mean[r])
-    light[1, BY_GAIN] += loss * by_rate * mean[VALUE]
-    light[1, BY_LOSS] += total - loss * by_rate
-    light[1, BY_B] += loss * per_source * rates.coupling * square[VALUE]
-    light[1, BY_COUPLING] += loss * per_source * rates.radiative * square[VALUE]
+        by_row += by_rate * rates.gain * mean[r]
+        light[1, r] += rates.photon_loss * by_row
+    light[1, BY_GAIN] += rates.photon_loss * by_rate * mean[VALUE]
+    light[1, BY_LOSS] += total - rates.photon_loss * by_rate
+    light[1, BY_B] += rates.photon_loss * per_source * rates.coupling * square[VALUE]
+    light[1, BY_COUPLING] += rates.photon_loss * per_source * rates.radiative * square[VALUE]
     by_growth = step * (factor * mode[VALUE] + slope * step * source * square[VALUE])
     for r in range(1, ROWS):
         mode[r] = factor * mode[r] + by_growth * rates.gain * mean[r]

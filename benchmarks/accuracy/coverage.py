@@ -216,8 +216,8 @@ def measured(seed: int) -> dict[str, Any]:
     inferred = time.perf_counter()
     estimates = {name: row.estimate for name, row in rows.items()}
     zero = laboratory.calibration.time_zero / MM_PER_PS
-    estimates["time_zero"] = Estimate(zero, data.known.time_zero_sigma, "ps")
-    estimates["pump_waist"] = data.known.pump_waist
+    estimates["time_zero"] = Estimate(zero, data.calibration.time_zero_sigma, "ps")
+    estimates["pump_waist"] = data.calibration.pump_waist
     assert data.kinetics is not None
     true = truth(scenario, *laboratory.pump_position(), data.kinetics)
     return {

@@ -58,8 +58,8 @@ from analysis.calibration.retarder_curve import (
 )
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import fit_arrival
-from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud, fit_pump_spot
 from analysis.diffusion.cloud_model import ScanGeometry
+from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud, fit_pump_spot
 from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide

@@ -107,7 +107,9 @@ def integrated(initial, waist, times, cells=20):
 @pytest.mark.parametrize("waist", [1.6, 2.25, 2.9])
 def test_lasing_agrees_with_an_independent_integration(waist):
     plate = Plate((SIDE, SIDE), waist, PROBE)
-    initial = DENSE * PLATE.mean_density / plate.mean_density  # the same plate's mean for each waist
+    initial = (
+        DENSE * PLATE.mean_density / plate.mean_density
+    )  # the same plate's mean for each waist
     horizon = float(rate_solver.steps(200.0)[0][-1])
     times, density, photons, light = follow(RATES, initial, horizon, plate)
     at = np.array([0.0, 1, 3, 5, 8, 12, 18, 30, 60, 120, horizon])
