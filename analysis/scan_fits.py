@@ -86,7 +86,7 @@ def _sweep(scan: xr.Dataset) -> _Found:
     response = fit_response(fluence, scan["delta_n"].values, scan["delta_n_sigma"].values)
     note, widened = f"chi2/dof {response.reduced_chi2:.2f}", widening(response.reduced_chi2)
     intensity = fluorescence_intensity(
-        scan["fluorescence"].values, scan.coords["wavelength"].values
+        scan["differential_spectrum"].values, scan.coords["wavelength"].values
     )
     slope = Estimate(response.slope, widened * response.slope_sigma, "RIU cm2/mJ", note=note)
     loss = Estimate(response.loss, widened * response.loss_sigma, "cm2/mJ", note=note)

@@ -17,9 +17,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.io.schema import SATURATION
+from analysis.point.reducer import Reducer
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND, lit_pixels
-from analysis.reduction.missing_metadata import completed
-from analysis.reduction.scan import Reducer
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +58,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
     Parameters
     ----------
     dataset : xr.Dataset
-        Raw dataset (`analysis.io.schema`), or all of it but frames.
+        Complete raw dataset (`analysis.io.schema`), or all of it but frames.
     frames : (F, K) array
         Counts as read.
     times : (F,) array
@@ -84,7 +83,7 @@ def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats)
 
     first = slice(0, max(round(_BLOCK / interval), 12))
     opened = virtual_chopper(times[first], interval, dataset.attrs["chopper_frequency"])
-    point = Reducer.from_dataset(completed(dataset)).point(frames[first], times[first], opened)
+    point = Reducer.from_dataset(dataset).point(frames[first], times[first], opened)
     if not point.visibility > 0:
         msg = "no fringe in the probe's band: is the sample in place?"
         raise ValueError(msg)

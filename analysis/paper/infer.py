@@ -190,7 +190,7 @@ def _fit_sweep(
 
 def _laser_line(sweep: xr.Dataset) -> LineIntensity:
     """Separate the laser line from the fluorescence band of a sweep."""
-    return separate_line(sweep["fluorescence"].values, sweep["wavelength"].values)
+    return separate_line(sweep["differential_spectrum"].values, sweep["wavelength"].values)
 
 
 def _fit_rates_and_movie(

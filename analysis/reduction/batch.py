@@ -1,7 +1,7 @@
-"""Reduction of many raw files, here or on a dask.distributed cluster.
+"""Reduction of many raw files, in this process or on a dask.distributed cluster.
 
-A file is what is sent: its path goes to a worker, its reduced dataset comes back. Workers run the
-same function on the same bytes, so the numbers are the same to the rounding of sums.
+A worker receives the path of a file and returns its reduced dataset. Workers run the same function
+on the same bytes, so that the numbers are the same to the rounding of sums.
 """
 
 import logging
@@ -12,16 +12,18 @@ from typing import Any
 
 import xarray as xr
 
-from analysis.io.raw_file import open_raw
+from analysis.reduction.missing_metadata import open_raw
 from analysis.reduction.scan import reduce_scan
+from ocm_ophyd.errors import OcmError
 
 __all__ = ["ClusterError", "reduce_file", "reduce_files"]
 
-_PATIENCE = 10  # s, for a scheduler to answer and for a worker to be there
+_CONNECT_TIMEOUT = 10
+"""Seconds in which a scheduler must answer and have a worker."""
 
 
-class ClusterError(RuntimeError):
-    """A cluster that cannot be used; the message says why."""
+class ClusterError(OcmError):
+    """A cluster that cannot be used; the message names the reason."""
 
 
 def reduce_file(path: str | Path) -> xr.Dataset:
@@ -44,7 +46,7 @@ def reduce_file(path: str | Path) -> xr.Dataset:
 def reduce_files(
     paths: Sequence[Path], scheduler: str | None = None
 ) -> Iterator[tuple[Path, xr.Dataset | Exception]]:
-    """Reduce raw files, each as soon as it can be; one that is refused does not stop the others.
+    """Reduce raw files as soon as possible; a file that is refused does not stop the others.
 
     Parameters
     ----------
@@ -52,13 +54,13 @@ def reduce_files(
         Raw files; workers of a cluster must see them under the same paths.
     scheduler : str, optional
         Address of a dask.distributed scheduler, for example `tcp://10.0.0.5:8786`. Without it the
-        files are reduced here, one after the other.
+        files are reduced in this process, one after the other.
 
     Yields
     ------
     path, reduced
-        In the order in which they are done; an exception in place of the dataset says why there is
-        none.
+        In the order in which they are finished; an exception in place of the dataset is the reason
+        why there is none.
 
     Raises
     ------
@@ -95,10 +97,10 @@ def reduce_files(
 
 
 def _attempt(path: Path) -> xr.Dataset | Exception:
-    """Reduce a file, here or on a worker, or say why it is refused."""
+    """Return the reduced dataset of a file, or the error for which it is refused."""
     try:
         return reduce_file(path)
-    except (ValueError, OSError) as error:
+    except (OcmError, OSError) as error:
         return error
 
 
@@ -109,7 +111,7 @@ def _client(scheduler: str) -> Iterator[Any]:
     Raises
     ------
     ClusterError
-        Says what is missing.
+        The message names what is missing.
     """
     try:
         from distributed import Client  # noqa: PLC0415 - an optional extra
@@ -118,17 +120,17 @@ def _client(scheduler: str) -> Iterator[Any]:
     except ImportError:
         msg = 'dask.distributed is not installed: pip install "ocm-ophyd[cluster]"'
         raise ClusterError(msg) from None
-    # Its messages name tasks and tracebacks; what a user needs of them is in a ClusterError.
+    # Its messages show tasks and tracebacks; a ClusterError holds what a user needs to know.
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     try:
-        get_backend(parse_address(scheduler)[0])  # the client asserts what this says in words
-        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+        get_backend(parse_address(scheduler)[0])  # the client only asserts this
+        client = Client(scheduler, timeout=_CONNECT_TIMEOUT, set_as_default=False)
     except (ValueError, OSError) as error:
         msg = f"no dask scheduler answers at {scheduler!r}: {error}"
         raise ClusterError(msg) from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=_PATIENCE)
+            client.wait_for_workers(1, timeout=_CONNECT_TIMEOUT)
         except TimeoutError:
             msg = f"the scheduler at {scheduler} has no workers: start them with `dask worker`"
             raise ClusterError(msg) from None

@@ -64,7 +64,7 @@ from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
 from analysis.estimate import Estimate
-from analysis.io.raw_file import open_raw
+from analysis.io.reduced_file import read_reduced, write_reduced
 from analysis.kinetics.models import fit_biexponential, fit_decay, fit_exponential, relaxation_time
 from analysis.kinetics.rise_time import measure_rise
 from analysis.kinetics.window_dependence import window_influence
@@ -79,11 +79,15 @@ from analysis.paper.measurements import Calibration, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.rate_equations.data import Curve, LightCurve, Plate, RateConstants
 from analysis.rate_equations.fit import fit_rate_equations
-from analysis.reduction.scan import read_reduced, reduce_scan, write_reduced
+from analysis.reduction.missing_metadata import complete_metadata, open_raw
+from analysis.reduction.scan import reduce_scan
 from analysis.scan_fits import fit_scan
 from analysis.scan_grid import fold
 
-STABLE_NAMES: Mapping[str, str] = {"after_pump": "arrival"}
+STABLE_NAMES: Mapping[str, str] = {
+    "after_pump": "arrival",
+    "differential_spectrum": "fluorescence",
+}
 """Present name of a quantity in the code: its name here, which is the one it had at first. For
 example ``{"differential_spectrum": "fluorescence", "probe_x": "x"}``. It holds for variables,
 attributes, dimensions, axes, keys and fields of results, and for the stored reduced scans."""
@@ -114,7 +118,7 @@ def reduction(name: str, change: Callable[[xr.Dataset], xr.Dataset] | None = Non
 
     def reduce(inputs: Path) -> xr.Dataset:
         with open_raw(inputs / f"{name}.h5") as raw:
-            return reduce_scan(change(raw) if change else raw)
+            return reduce_scan(complete_metadata(change(raw)) if change else raw)
 
     return reduce
 

@@ -84,11 +84,12 @@ def _of_target(target: str) -> "Noise":
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     """Open a raw file, or the frames of a run in the journal."""
-    from analysis.io.raw_file import open_raw
+    from analysis.reduction.missing_metadata import open_raw
 
     if is_file(target):
         return open_raw(target, pumped=False)
-    from analysis.documents.records import recorded_frames
+    from analysis.documents.datasets import frame_record
+    from analysis.documents.run_documents import RunDocuments
     from ocm_ophyd.archive.journal import journaled_runs, read_run
     from ocm_ophyd.settings import Settings
 
@@ -102,13 +103,15 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     if not runs:
         msg = f"there is no run {target} in the journal {directory}, and no file"
         raise ValueError(msg)
-    return recorded_frames(read_run(max(runs, key=lambda run: run.start["time"]).path))
+    latest = max(runs, key=lambda run: run.start["time"])
+    return frame_record(RunDocuments.from_journal(read_run(latest.path)))
 
 
 def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     """Take frames without the pump, with a reference where none is stored, and keep the result."""
+    from analysis.documents.datasets import frame_record
     from analysis.documents.derived_runs import keep_fit
-    from analysis.documents.records import recorded_frames
+    from analysis.documents.run_documents import RunDocuments
     from analysis.noise.spectrum import noise_of
     from ocm_ophyd.archive.journal import Journal, read_run
     from ocm_ophyd.session.session import Session
@@ -130,10 +133,10 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     finally:
         session.close()
     (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
-    documents = list(read_run(path))
-    with recorded_frames(documents) as dataset:
+    documents = RunDocuments.from_journal(read_run(path))
+    with frame_record(documents) as dataset:
         record = noise_of(dataset)
-    keep_fit(documents[0][1], record.found, Journal(settings.journal_dir))
+    keep_fit(documents.start, record.found, Journal(settings.journal_dir))
     return {f"run {uid[:8]}": record}
 
 

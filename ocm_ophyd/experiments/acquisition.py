@@ -44,9 +44,7 @@ log = logging.getLogger(__name__)
 
 
 def expected_seconds(experiment: Experiment, settings: Settings) -> dict[str, float]:
-    """Return the steps on which `measure` will report, with their approximate durations in
-    seconds.
-    """
+    """Return the steps of the next `measure` with their approximate durations in seconds."""
     expected: dict[str, float] = {}
     aligned = experiment.aligned
     for step in _missing(experiment, settings):
@@ -215,9 +213,7 @@ def _reason(error: Exception) -> str:
 
 
 def _align(experiment: Experiment, session: Session, sample: str) -> None:
-    """Align with a sample: completely with the plate, in what depends on the sample with
-    silicon.
-    """
+    """Align with a sample: completely with the plate, with silicon what depends on the sample."""
     tags, plans = experiment.tags(ALIGNMENT), session.plans()
 
     def run(name: str, **arguments: Any) -> None:

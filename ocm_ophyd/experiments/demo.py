@@ -1,6 +1,4 @@
-"""Measurements of the demo: alignment, fluence sweep, kinetics and a map on a simulated
-microscope.
-"""
+"""Measurements of the demo: alignment, fluence sweep, kinetics and a map."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.documents.datasets import raw_dataset
+from analysis.documents.run_documents import RunDocuments
 from analysis.estimate import Estimate
 from analysis.paper.measurements import ABOVE, BELOW
 from analysis.reduction.scan import reduce_scan
@@ -131,7 +130,7 @@ def with_resolved_rise(runs: DemoRuns, catalog: Any) -> DemoRuns:
     """
 
     def whole(scan: xr.Dataset) -> xr.Dataset:
-        with raw_dataset(catalog[scan.attrs["raw_run"]]) as raw:
+        with raw_dataset(RunDocuments.from_catalog(catalog[scan.attrs["raw_run"]])) as raw:
             return reduce_scan(raw)
 
     return replace(runs, below=whole(runs.below), above=whole(runs.above))

@@ -132,7 +132,9 @@ def evaluate(runs: DemoRuns) -> Results:
     response = fit_response(
         fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
     )
-    intensity = fluorescence_intensity(sweep["fluorescence"].values, sweep["wavelength"].values)
+    intensity = fluorescence_intensity(
+        sweep["differential_spectrum"].values, sweep["wavelength"].values
+    )
     threshold = fit_threshold(fluence, intensity)
     scan = _columns(runs.above)
     # Two exponentials miss the data by more than the noise: all points have the same weight.
@@ -346,7 +348,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
         "fluorescence": fluorescence_figure(
             sweep["fluence"].values,
             sweep["wavelength"].values,
-            sweep["fluorescence"].values,
+            sweep["differential_spectrum"].values,
             results.threshold.fluence,
         ),
         "map": map_figure(

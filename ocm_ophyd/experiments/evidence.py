@@ -10,8 +10,9 @@ import xarray as xr
 from tiled.queries import Key
 
 from analysis.diffusion.gaussian_cloud import PROBE_WAIST
-from analysis.documents.datasets import RunError, raw_dataset, reduced_run
+from analysis.documents.datasets import raw_dataset, reduced_run
 from analysis.documents.derived_runs import keep_fit
+from analysis.documents.run_documents import RunDocuments
 from analysis.estimate import Estimate
 from analysis.paper.infer import Results
 from analysis.paper.measurements import Calibration, PaperData
@@ -61,7 +62,7 @@ def gather(
     for name, run in runs.items():
         try:
             scan = reduced(catalog, run.uid)
-        except (DataError, RunError) as error:
+        except DataError as error:
             failures[name] = str(error)
         else:
             scans[name] = scan.assign_attrs(material=run.start["sample"]["material"])
@@ -73,9 +74,7 @@ def gather(
     return data, failures
 
 
-def _calibration(
-    samples: Mapping[str, Sample], calibration: list[dict[str, Any]]
-) -> Calibration:
+def _calibration(samples: Mapping[str, Sample], calibration: list[dict[str, Any]]) -> Calibration:
     """Combine the stored calibration with the records of the samples."""
     plate = samples[SAMPLE]
     stored = {entry["name"]: entry for entry in calibration}
@@ -108,13 +107,16 @@ def reduced(catalog: Any, uid: str) -> xr.Dataset:
 
     Raises
     ------
-    DataError, RunError
+    DataError
         The run cannot be reduced.
     """
-    reductions = catalog.search(Key("start.raw_run") == uid).search(Key("start.plan_name") ==
-    "reduce") complete = reductions.search(Key("stop.exit_status") == "success") if len(complete):
-        return reduced_run(complete.values().last())
-    with raw_dataset(catalog[uid]) as raw:
+    reductions = catalog.search(Key("start.raw_run") == uid).search(
+        Key("start.plan_name") == "reduce"
+    )
+    complete = reductions.search(Key("stop.exit_status") == "success")
+    if len(complete):
+        return reduced_run(RunDocuments.from_catalog(complete.values().last()))
+    with raw_dataset(RunDocuments.from_catalog(catalog[uid])) as raw:
         return reduce_scan(raw)
 
 
@@ -136,7 +138,8 @@ def calibration(experiment: Experiment) -> list[dict[str, Any]]:
 
 def versions(runs: Iterable[JournaledRun]) -> dict[str, str]:
     """Return the versions of the programs that measured, from the start documents, and of
-    Python."""
+    Python.
+    """
     recorded = {name: text for run in runs for name, text in run.start["versions"].items()}
     return {"Python": platform.python_version()} | recorded
 
@@ -202,16 +205,13 @@ def _exposing(start: dict[str, Any]) -> float:
 
 
 def _travels(run: JournaledRun) -> Iterator[float]:
-    """Yield the seconds of each move of the delay stage, with the motor record's trapezoidal
-    speed."""
-    positions, velocity, ramp = [], 0.0, 0.0
-    for name, doc in read_run(run.path):
-        if name == "descriptor" and doc["name"] == "primary" and "delay_m1" in doc["data_keys"]:
-            motor = doc["configuration"]["delay"]["data"]
-            velocity, ramp = motor["delay_m1_velocity"], motor["delay_m1_acceleration"]
-        elif name == "event" and velocity and "delay_m1" in doc["data"]:
-            positions.append(doc["data"]["delay_m1"])
-    for distance in np.abs(np.diff(positions)):
+    """Yield the seconds of each move of the delay stage, whose speed is a trapezoid in time."""
+    primary = RunDocuments.from_journal(read_run(run.path)).streams.get("primary")
+    if primary is None or "delay_m1" not in primary.data_keys:
+        return
+    motor = primary.configuration("delay")
+    velocity, ramp = motor["delay_m1_velocity"], motor["delay_m1_acceleration"]
+    for distance in np.abs(np.diff(primary.column("delay_m1"))):
         if distance > 0:
             long = distance > velocity * ramp
             yield distance / velocity + ramp if long else 2 * sqrt(distance * ramp / velocity)

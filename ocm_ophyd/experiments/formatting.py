@@ -52,9 +52,7 @@ def measured(estimate: Estimate) -> str:
 
 
 def _number(value: float, sigma: float, *, show_sigma: bool = False) -> str:
-    """Return a number to the second digit of its sigma, with a power of ten where it is far from
-    1.
-    """
+    """Return a number to the second digit of its sigma, with a power of ten if far from 1."""
     size = max(abs(value), sigma)
     power = math.floor(math.log10(size)) if size > 0 else 0
     power = power if abs(power) > 3 else 0

@@ -90,7 +90,7 @@ def sweep(generator) -> xr.Dataset:
         counts = 2e3 * spontaneous / 1e18 * peak(530, 18) + 2e3 * f * peak(525, 2.2)
         counts += 6e4 * lasing * (0.7 * peak(538.5, 1.6) + 0.3 * peak(541.5, 1.6))
         spectra.append(counts + generator.normal(0, 4 + np.sqrt(counts / 4)))
-    data["fluorescence"] = ("point", "wavelength"), np.array(spectra)
+    data["differential_spectrum"] = ("point", "wavelength"), np.array(spectra)
     return data.assign_coords(wavelength=wavelength)
 
 

@@ -135,7 +135,7 @@ def _spectra_of(data: PaperData) -> tuple[Floats, Floats, Floats]:
     sweep = measured_scan(data.sweep, "fluence sweep").sortby("fluence")
     wavelength = np.asarray(sweep["wavelength"].values, np.float64)
     inside = (wavelength >= FLUORESCENCE_BAND[0]) & (wavelength <= FLUORESCENCE_BAND[1])
-    spectra = sweep["fluorescence"].transpose("point", "wavelength").values[:, inside]
+    spectra = sweep["differential_spectrum"].transpose("point", "wavelength").values[:, inside]
     if not np.isfinite(spectra).any():
         raise MissingError("fluorescence: every spectrum is saturated")
     return sweep["fluence"].values, wavelength[inside], spectra

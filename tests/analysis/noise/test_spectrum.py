@@ -15,13 +15,13 @@ from handmade import (
     WAVELENGTH,
     Plate,
     open_fraction,
+    reduce_complete,
 )
 from typer.testing import CliRunner
 
 from analysis.io.raw_file import write_raw
 from analysis.noise.phase_record import frame_phases, virtual_chopper
 from analysis.noise.spectrum import allan_deviation, noise_of, period_differences, walk_rate
-from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.cli import app
 
 MINUTE = 7200  # frames
@@ -201,7 +201,7 @@ def test_a_chopped_scan_gives_the_same_noise_as_the_pump_shut(quiet):
 def test_the_reduction_scatters_no_less_than_the_limit(quiet):
     """Seconds of frames, each reduced as a point, scatter as the curve at a second allows."""
     scan = Plate(delta_n=np.zeros(60), frames=120, shot_noise=True).dataset(6)
-    scatter = float(reduce_scan(scan)["delta_n"].std(ddof=1))
+    scatter = float(reduce_complete(scan)["delta_n"].std(ddof=1))
     limit = np.exp(np.interp(0.0, np.log(quiet.time), np.log(quiet.limit)))
     assert 0.75 * limit < scatter < 2 * limit  # a bound; the scatter of 60 is known to 9 %
 

@@ -38,7 +38,9 @@ def lit(data):
         for centre, width, height in shapes
     )
     seen = counts + generator.normal(0, 4 + np.sqrt(counts / 4))
-    return replace(data, sweep=data.sweep.assign(fluorescence=(("point", "wavelength"), seen)))
+    return replace(
+        data, sweep=data.sweep.assign(differential_spectrum=(("point", "wavelength"), seen))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +105,15 @@ def damages(data):
     return {
         "never lases": ({"sweep": where(sweep, pumped < 0.45)}, light, "extend the sweep"),
         "saturated": (
-            {"sweep": blank(sweep, pumped > 0.55, "fluorescence")},
+            {"sweep": blank(sweep, pumped > 0.55, "differential_spectrum")},
             light,
             "extend the sweep",
         ),
-        "all saturated": ({"sweep": blank(sweep, pumped > 0, "fluorescence")}, light, "saturated"),
+        "all saturated": (
+            {"sweep": blank(sweep, pumped > 0, "differential_spectrum")},
+            light,
+            "saturated",
+        ),
         "no index": ({"sweep": blank(sweep, pumped > 0)}, THRESHOLD, "four fluences"),
         "no carriers": ({"sweep": noise_of(sweep)}, THRESHOLD, "noise"),
         "no points": ({"sweep": where(sweep, pumped < 0)}, light, "no fluence sweep"),

@@ -11,8 +11,8 @@ from processes import end
 from scipy.optimize import curve_fit
 from typer.testing import CliRunner
 
-from analysis.documents.datasets import RunError
-from analysis.documents.records import recorded_frames
+from analysis.documents.datasets import frame_record
+from analysis.documents.run_documents import RunDocuments, RunError
 from analysis.estimate import Estimate
 from analysis.noise.phase_record import virtual_chopper
 from analysis.noise.spectrum import noise_of
@@ -37,23 +37,23 @@ def measured(lab_settings, aligned):
     uid = session.run(session.plans()["measure_noise"](sample=SAMPLE, periods=400))
     end(session.RE)
     (path,) = lab_settings.journal_dir.glob(f"*/{uid}.jsonl")
-    return list(read_run(path))
+    return RunDocuments.from_journal(read_run(path))
 
 
 @pytest.fixture(scope="module")
 def noise(measured):
-    with recorded_frames(measured) as dataset:
+    with frame_record(measured) as dataset:
         return noise_of(dataset)
 
 
 def test_frames_are_taken_in_one_go_with_the_pump_shut(measured):
-    start = measured[0][1]
+    start = measured.start
     assert (start["plan_name"], start["purpose"], start["num_points"]) == (
         "measure_noise",
         "noise",
         1,
     )
-    with recorded_frames(measured) as dataset:
+    with frame_record(measured) as dataset:
         assert dataset["frames"].shape == (1, 2400, 1044)
         assert float(dataset["pump_open"].max()) == 0
         np.testing.assert_allclose(np.diff(dataset["frame_time"][0]), 1 / 120, rtol=1e-4)
@@ -116,7 +116,7 @@ def test_the_sensitivity_is_the_drifts_and_above_the_limit(noise, measured):
     expected = np.hypot(noise.limit[0], noise.drift[0])
     assert first == pytest.approx(expected, rel=0.15)
     second = np.exp(np.interp(0.0, np.log(noise.time), np.log(noise.limit)))
-    with recorded_frames(measured) as dataset:
+    with frame_record(measured) as dataset:
         expected = shot_limit(dataset)
     # 120 000 counts of 4 electrons, visibility 0.9; most where the fringe looks like a tilt
     assert 1e-6 < expected < 2e-5
@@ -126,9 +126,9 @@ def test_the_sensitivity_is_the_drifts_and_above_the_limit(noise, measured):
 def test_runs_without_frames_are_refused(lab_settings, measured):
     fits = [run for run in journaled_runs(lab_settings.journal_dir) if "raw_run" in run.start]
     with pytest.raises(RunError, match="holds no frames"):
-        recorded_frames(read_run(fits[0].path))
+        frame_record(RunDocuments.from_journal(read_run(fits[0].path)))
     with pytest.raises(RunError, match="holds no frames"):
-        recorded_frames([measured[0]])
+        frame_record(RunDocuments.from_stream(measured.start))
 
 
 def test_more_frames_than_the_spectrometer_takes_are_refused(session, aligned):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analysis.documents.datasets import reduced_run
+from analysis.documents.run_documents import RunDocuments
 from analysis.kinetics.models import fit_biexponential
 from analysis.lasing.fluence_response import fit_response
 from analysis.paper.measurements import WINDOW
@@ -77,7 +78,7 @@ def reduced_of(settings, plan, fluence=None):
             and start["purpose"] in {"reduction of kinetics", "reduction of fluence"}
             and fluence in {None, start["fluence_max"]}
         ):
-            return reduced_run(client[uid])
+            return reduced_run(RunDocuments.from_catalog(client[uid]))
     raise AssertionError(f"no reduced run of {plan} at {fluence}")
 
 
