@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from analysis.io.raw_file import write_raw
     from analysis.io.reduced_file import read_reduced, write_reduced
     from analysis.io.schema import RawFileError
-    from analysis.kinetics.models import fit_decay
+    from analysis.kinetics.decay_fit import fit_decay
     from analysis.rate_equations.fit import fit_rate_equations
     from analysis.reduction.batch import reduce_files
     from analysis.reduction.missing_metadata import open_raw
@@ -51,7 +51,7 @@ _MODULES = {
     "Estimate": "analysis.estimate",
     "RawFileError": "analysis.io.schema",
     "fit_cloud": "analysis.diffusion.gaussian_cloud",
-    "fit_decay": "analysis.kinetics.models",
+    "fit_decay": "analysis.kinetics.decay_fit",
     "fit_movie": "analysis.diffusion.movie_fit",
     "fit_rate_equations": "analysis.rate_equations.fit",
     "fit_scan": "analysis.scan_fits",

@@ -176,14 +176,14 @@ def fit_pump_spot(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, sigma: ArrayLi
 
     Raises
     ------
-    ValueError
+    DataError
         Too few points, no cloud, or one that is no wider than the probe.
     """
     x, y, z, s = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n, sigma))
     good = np.isfinite(x) & np.isfinite(y) & np.isfinite(z) & np.isfinite(s) & (s > 0)
     x, y, z, s = x[good], y[good], z[good], s[good]
     if len(z) < 6 or min(np.ptp(x), np.ptp(y)) == 0:
-        raise ValueError("a pump spot needs six finite points or more that spread in x and in y")
+        raise DataError("a pump spot needs six finite points or more that spread in x and in y")
 
     def residuals(parameters: Floats) -> Floats:
         x0, y0, waist, amplitude, flattened = parameters
@@ -204,7 +204,7 @@ def fit_pump_spot(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, sigma: ArrayLi
     sigmas = np.sqrt(np.diag(covariance) * max(1.0, reduced))
     x0, y0, width, amplitude, _ = fit.x
     if not abs(amplitude) > 5 * sigmas[3]:
-        raise ValueError("the map shows no cloud: is the pump on the sample?")
+        raise DataError("the map shows no cloud: is the pump on the sample?")
     waist, waist_sigma = cloud_waist(abs(width), sigmas[2])
     return PumpSpot(
         x=float(x0),

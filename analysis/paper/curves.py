@@ -9,7 +9,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.diffusion.search import EARLIEST_TIME
-from analysis.materials import MATERIALS, Material
+from analysis.materials import Material, find_material
 from analysis.rate_equations.data import Curve
 from analysis.scan_grid import levels
 from ocm_ophyd.errors import DataError
@@ -88,13 +88,7 @@ def material_of(scan: xr.Dataset) -> Material:
     DataError
         The scan names no material, or one without a model.
     """
-    name = scan.attrs.get("material", "")
-    if name not in MATERIALS:
-        raise DataError(
-            f"there is no model of the material {name!r}: the sample's record must name one of "
-            + ", ".join(MATERIALS)
-        )
-    return MATERIALS[name]
+    return find_material(str(scan.attrs.get("material", "")))
 
 
 def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:

@@ -16,7 +16,7 @@ from analysis.diffusion.search import EARLIEST_TIME
 from analysis.diffusion.waveguide_fit import fit_waveguide
 from analysis.estimate import Estimate, not_determined
 from analysis.kinetics.decay_fit import DecayFit
-from analysis.lasing.fluence_response import Response
+from analysis.lasing.fluence_response import FluenceResponse
 from analysis.lasing.laser_line import LineIntensity, separate_line
 from analysis.lasing.s_curve import SCurve
 from analysis.paper.attempt import Attempt, attempt
@@ -71,7 +71,7 @@ class Results:
     after_pump : xr.Dataset, optional
         `density` and `sigma` (cm^-3) right after the pump over the points of the sweep, with the
         coordinate `fluence` (mJ/cm^2).
-    response : Response, optional
+    response : FluenceResponse, optional
         The same density against the fluence.
     line : LineIntensity, optional
         Laser line and fluorescence band of the sweep.
@@ -93,7 +93,7 @@ class Results:
 
     rows: dict[str, Row]
     after_pump: xr.Dataset | None = None
-    response: Response | None = None
+    response: FluenceResponse | None = None
     line: LineIntensity | None = None
     s_curve: SCurve | None = None
     rates: RateFit | None = None
@@ -109,7 +109,7 @@ class Sweep(NamedTuple):
     """Outcomes of the parts that use the fluence sweep."""
 
     after_pump: Attempt[xr.Dataset]
-    response: Attempt[Response]
+    response: Attempt[FluenceResponse]
     line: Attempt[LineIntensity]
     s_curve: Attempt[SCurve]
     light: Attempt[LightCurve]

@@ -7,8 +7,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.estimate import Estimate, not_determined
-from analysis.kinetics.decay_fit import DecayFit
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
+from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.window_dependence import window_influence
 from analysis.paper.attempt import Attempt
 from analysis.paper.curves import probe_time
@@ -83,7 +82,7 @@ def decay_fits(kinetics: xr.Dataset, curves: list[Curve]) -> dict[float, DecayFi
     for curve in curves:
         delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
         try:
-            fit = fit_biexponential(delay, delta_n, sigma, window=WINDOW)
+            fit = fit_decay(delay, delta_n, sigma, window=WINDOW, model="biexponential")
         except DataError:
             continue
         fits[round(curve.fluence, 2)] = fit
@@ -113,7 +112,7 @@ def decay_times(
     """
     curve = _curve_above(curves)
     delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
-    fit = fit_biexponential(delay, delta_n, sigma, window=WINDOW)
+    fit = fit_decay(delay, delta_n, sigma, window=WINDOW, model="biexponential")
     if fit.warnings:
         raise DataError(fit.warnings[0])
     fluences = sorted(decays)
@@ -173,13 +172,13 @@ def relaxation_times(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
         delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
         window = (WINDOW[0], float(delay.max()))
         try:
-            time, time_sigma = relaxation_time(fit_decay(delay, delta_n, sigma, window=window))
+            time = relaxation_time(fit_decay(delay, delta_n, sigma, window=window))
         except DataError:
             continue
-        if time_sigma < time:
+        if time.sigma < time.value:
             fluences.append(curve.fluence)
-            times.append(time)
-            sigmas.append(time_sigma)
+            times.append(time.value)
+            sigmas.append(time.sigma)
     if not times:
         raise DataError("no delay scan shows a relaxation to 1/e that stands out of the noise")
     return xr.Dataset(

@@ -5,8 +5,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.estimate import Estimate, not_determined
-from analysis.lasing.fast_component import Onset, fast_component
-from analysis.lasing.fluence_response import Response, fit_response
+from analysis.lasing.fast_component import Onset, fit_fast_component
+from analysis.lasing.fluence_response import FluenceResponse, fit_fluence_response
 from analysis.lasing.laser_line import LineIntensity
 from analysis.lasing.s_curve import SCurve, agreement, fit_s_curve
 from analysis.materials import PROBE_WAVELENGTH, Lorentz, Material
@@ -153,7 +153,9 @@ def _remaining_density(rates: RateFit, initial: Floats, nodes: Floats) -> tuple[
     return middle, (high - low) / (2 * SLOPE_STEP * initial)
 
 
-def density_response(sweep: xr.Dataset, after_pump: xr.Dataset | None, scatter: float) -> Response:
+def density_response(
+    sweep: xr.Dataset, after_pump: xr.Dataset | None, scatter: float
+) -> FluenceResponse:
     """Fit the density right after the pump (by Eq. 1) against the fluence.
 
     Parameters
@@ -174,11 +176,11 @@ def density_response(sweep: xr.Dataset, after_pump: xr.Dataset | None, scatter: 
     fluence = sweep["fluence"].values
     if after_pump is not None:
         density, sigma = after_pump["density"].values, after_pump["sigma"].values
-        response = fit_response(fluence, density, sigma, scatter, loss=0.0)
+        response = fit_fluence_response(fluence, density, sigma, scatter, 0.0, "cm^-3")
     else:
         density, sigma = sweep["carrier_density"].values, sweep["carrier_density_sigma"].values
-        response = fit_response(fluence, density, sigma, scatter)
-    if not response.slope > VISIBLE * response.slope_sigma:
+        response = fit_fluence_response(fluence, density, sigma, scatter, unit="cm^-3")
+    if not response.slope.value > VISIBLE * response.slope.sigma:
         raise DataError("no carriers stand out of the noise of the fluence sweep")
     return response
 
@@ -218,7 +220,7 @@ def line_s_curve(
 def light_curve(
     sweep: xr.Dataset,
     line: LineIntensity,
-    response: Response,
+    response: FluenceResponse,
     after_pump: xr.Dataset | None,
     scatter: float,
 ) -> LightCurve:
@@ -232,7 +234,7 @@ def light_curve(
         Gives the fluences, mJ/cm^2.
     line : LineIntensity
         Intensities of the laser line and of the fluorescence band at each.
-    response : Response
+    response : FluenceResponse
         Density right after the pump against the fluence.
     after_pump : xr.Dataset, optional
         From `density_after_pump`.
@@ -247,7 +249,7 @@ def light_curve(
         fluence=fluence[valid],
         intensity=intensity[valid],
         sigma=np.hypot(line.total_sigma, LIGHT_ERROR * intensity)[valid],
-        density=response.slope * fluence[valid],
+        density=response.slope.value * fluence[valid],
         scatter=scatter,
         scale=float(np.hypot(response.relative_sigma, LOSS_ERROR * lost)),
     )
@@ -256,7 +258,7 @@ def light_curve(
 def threshold_rows(
     calibration: Calibration,
     material: Attempt[Material],
-    response: Attempt[Response],
+    response: Attempt[FluenceResponse],
     s_curve: Attempt[SCurve],
 ) -> dict[str, Estimate]:
     """Return the rows of the threshold from the S-curve: fluence, density and Δn.
@@ -278,7 +280,7 @@ def threshold_rows(
     }
     if response.result is None or material.result is None:
         return _missing_rows(units, response.reason or material.reason) | rows
-    density = response.result.slope * threshold.value
+    density = response.result.slope.value * threshold.value
     relative = float(np.hypot(response.result.relative_sigma, threshold.sigma / threshold.value))
     delta_n = float(material.result.delta_n(density, PROBE_WAVELENGTH))
     place = f"{PROBE_WAVELENGTH:g} nm, right after the pump"
@@ -308,7 +310,7 @@ def onset_of_fast_component(kinetics: xr.Dataset, curves: list[Curve]) -> Onset:
         points = slice(len(scan.delay))
         delay[row, points], delta_n[row, points] = scan.delay, scan.delta_n
         sigma[row, points] = scan.sigma
-    return fast_component([curve.fluence for curve in curves], delay, delta_n, sigma)
+    return fit_fast_component([curve.fluence for curve in curves], delay, delta_n, sigma)
 
 
 def onset_rows(

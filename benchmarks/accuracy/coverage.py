@@ -32,7 +32,7 @@ import xarray as xr
 
 from analysis.diffusion.gaussian_cloud import PROBE_WAIST
 from analysis.estimate import Estimate
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
+from analysis.kinetics.decay_fit import fit_decay, relaxation_time
 from analysis.paper.curves import probe_time
 from analysis.paper.infer import infer
 from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Calibration, PaperData
@@ -158,7 +158,7 @@ def truth(scenario: Scenario, x: float, y: float, kinetics: xr.Dataset) -> dict[
         return density, float(sample.index_change(density))
 
     above, below = (_looked(kinetics, fluence) for fluence in (ABOVE, BELOW))
-    decay = fit_biexponential(above, delta_n(above, ABOVE), window=WINDOW)
+    decay = fit_decay(above, delta_n(above, ABOVE), window=WINDOW, model="biexponential")
     onset = spec.lasing.threshold_fluence / widening**2  # as many carriers, in a wider spot
     threshold = _steepest(lambda fluence: sample.carriers(fluence, spot).coherent, onset)
     at_threshold, at_onset = created(threshold), created(onset)
@@ -203,7 +203,7 @@ def _steepest(intensity: Callable[[float], float], near: float) -> float:
 def _relaxation(delay: np.ndarray, delta_n: np.ndarray) -> float:
     window = (WINDOW[0], float(delay.max()))
     noise = np.full(len(delay), 5e-5)  # of a point of ten periods: decides on one decay or two
-    return relaxation_time(fit_decay(delay, delta_n, noise, window))[0]
+    return relaxation_time(fit_decay(delay, delta_n, noise, window)).value
 
 
 def measured(seed: int) -> dict[str, Any]:

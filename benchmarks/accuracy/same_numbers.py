@@ -65,11 +65,12 @@ from analysis.diffusion.solver import solve_diffusion
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
 from analysis.estimate import Estimate
 from analysis.io.reduced_file import read_reduced, write_reduced
-from analysis.kinetics.models import fit_biexponential, fit_decay, fit_exponential, relaxation_time
+from analysis.kinetics.decay_fit import fit_decay, relaxation_time
 from analysis.kinetics.rise_time import measure_rise
 from analysis.kinetics.window_dependence import window_influence
-from analysis.lasing.fast_component import fast_component
-from analysis.lasing.fluence_response import fit_response, fit_threshold, fluorescence_intensity
+from analysis.lasing.fast_component import fit_fast_component
+from analysis.lasing.fluence_response import fit_fluence_response
+from analysis.lasing.fluorescence_threshold import fit_lasing_threshold, fluorescence_intensity
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import agreement, fit_s_curve
 from analysis.materials import MATERIALS
@@ -91,6 +92,16 @@ STABLE_NAMES: Mapping[str, str] = {
 """Present name of a quantity in the code: its name here, which is the one it had at first. For
 example ``{"differential_spectrum": "fluorescence", "probe_x": "x"}``. It holds for variables,
 attributes, dimensions, axes, keys and fields of results, and for the stored reduced scans."""
+
+PAIRS = {
+    "FluenceResponse": ("slope", "loss"),
+    "LasingThreshold": ("fluence",),
+    "Rise": ("middle", "duration"),
+}
+"""Estimates in a class of results whose value and sigma are stored as ``name``, ``name_sigma``."""
+
+TEXTS = "warnings"
+"""Field of results that holds texts; an empty one would count as an array."""
 
 RTOL = 1e-9
 INPUTS = Path(tempfile.gettempdir()) / "ocm_same_numbers"
@@ -180,8 +191,8 @@ def noise_quiet(inputs: Path) -> Any:
 @case
 def scan_fits(inputs: Path) -> Any:
     scans = {name: reduced(inputs, f"paper_{name}") for name in ("sweep", "kinetics", "movie")}
-    found = {name: fit_scan(scan) for name, scan in scans.items()}
-    found["window"] = fit_scan(scans["kinetics"], (4.0, 150.0))
+    found = {name: fit_scan(scan).estimates for name, scan in scans.items()}
+    found["window"] = fit_scan(scans["kinetics"], (4.0, 150.0)).estimates
     # Where readbacks differ by rounding, the mean position is part of the fit's name.
     return {name: list(estimates.values()) for name, estimates in found.items()}
 
@@ -266,15 +277,16 @@ def decays(inputs: Path) -> Any:
     sigma = np.full(len(delay), DENSITY_SIGMA * abs(data["slope"]))
     found: dict[str, Any] = {}
     for row, fluence in zip(rows, data["fluence"], strict=True):
-        whole, late = (fit_biexponential(delay, row, sigma, w) for w in (None, (4.0, 150.0)))
+        both = (None, (4.0, 150.0))
+        whole, late = (fit_decay(delay, row, sigma, w, model="biexponential") for w in both)
         chosen = fit_decay(delay, row, sigma, (4.0, 500.0))
         found[f"{fluence:g}"] = {
             "biexponential": whole,
             "late": late,
-            "exponential": fit_exponential(delay, row, sigma, (4.0, 150.0)),
+            "exponential": fit_decay(delay, row, sigma, (4.0, 150.0), model="exponential"),
             "chosen": chosen,
-            "relaxation": relaxation_time(chosen),
-            "relaxation_late": relaxation_time(late),
+            "relaxation": pair(relaxation_time(chosen)),
+            "relaxation_late": pair(relaxation_time(late)),
         }
     return found
 
@@ -332,7 +344,7 @@ def onset(inputs: Path) -> Any:
     data = arrays(inputs, "kinetics")
     sigma = np.full(data["delta_n"].shape, DENSITY_SIGMA * abs(data["slope"]))
     delay = np.broadcast_to(data["delay"], sigma.shape)
-    return fast_component(data["fluence"], delay, data["delta_n"], sigma)
+    return fit_fast_component(data["fluence"], delay, data["delta_n"], sigma)
 
 
 @case
@@ -344,7 +356,7 @@ def lasing(inputs: Path) -> Any:
     spectra = sweep[renamed("fluorescence")].values
     nm = sweep[renamed("wavelength")].values
     columns = [sweep[renamed(name)].values for name in ("fluence", "delta_n", "delta_n_sigma")]
-    response = fit_response(*columns, 7e-4)
+    response = fit_fluence_response(*columns, 7e-4)
     intensity = fluorescence_intensity(spectra, nm)
     s_curves = [
         fit_s_curve(fluence, line, sigma, plate),
@@ -355,10 +367,10 @@ def lasing(inputs: Path) -> Any:
     return {
         "response": response,
         "response_relative_sigma": response.relative_sigma,
-        "response_without_loss": fit_response(*columns, 0.0, 0.0),
+        "response_without_loss": fit_fluence_response(*columns, 0.0, 0.0),
         "intensity": intensity,
-        "threshold": fit_threshold(columns[0], intensity),
-        "threshold_with_sigma": fit_threshold(columns[0], intensity, 0.01 * intensity),
+        "threshold": fit_lasing_threshold(columns[0], intensity),
+        "threshold_with_sigma": fit_lasing_threshold(columns[0], intensity, 0.01 * intensity),
         "separated": separated,
         "s_curves": s_curves,
         "s_curve": s_curves[1].evaluate(np.linspace(0.2, 1.0, 17)),
@@ -457,6 +469,11 @@ def formulas(_: Path) -> Any:
     return found
 
 
+def pair(estimate: Estimate) -> tuple[float, float]:
+    """Return value and sigma, as they are stored of a relaxation time."""
+    return estimate.value, estimate.sigma
+
+
 def arrays(inputs: Path, name: str) -> dict[str, np.ndarray]:
     """Return the arrays and numbers of an input file by their names."""
     with xr.open_dataset(inputs / f"{name}.nc", engine="h5netcdf") as data:
@@ -495,8 +512,10 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
     elif isinstance(value, Mapping):
         yield from _members(name, value)
     elif is_dataclass(value) and not isinstance(value, type):
-        public = (f.name for f in fields(value) if not f.name.startswith("_"))
-        yield from _members(name, {key: getattr(value, key) for key in public})
+        members = {f.name: getattr(value, f.name) for f in fields(value) if f.name[0] != "_"}
+        for key in PAIRS.get(type(value).__name__, ()):
+            members[key], members[f"{key}_sigma"] = pair(members[key])
+        yield from _members(name, members)
     elif hasattr(value, "_asdict"):
         yield from _members(name, value._asdict())
     elif isinstance(value, list | tuple) and not all(np.isscalar(one) for one in value):
@@ -509,6 +528,8 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 def _members(name: str, members: Mapping[Any, Any]) -> Iterator[tuple[str, np.ndarray]]:
     for key, value in members.items():
+        if key == TEXTS:
+            continue
         part = f"{key:g}" if isinstance(key, float) else stable(str(key))
         yield from numbers(f"{name}/{part}", value)
 
@@ -599,7 +620,8 @@ def largest(now: Numbers, stored: Numbers, rtol: float) -> tuple[float, str]:
 def compare(file: Path, now: Numbers, names: list[str], rtol: float) -> list[str]:
     """Print and return the differences between numbers and those stored for the same cases."""
     with np.load(file) as archive:
-        stored = {name: archive[name] for name in archive if name.split("/")[0] in names}
+        wanted = [n for n in archive if n.split("/")[0] in names and not n.endswith(f"/{TEXTS}")]
+        stored = {name: archive[name] for name in wanted}
     lines = differences(now, stored, rtol)
     print(*lines, sep="\n")
     ratio, where = largest(now, stored, rtol)

@@ -1,6 +1,6 @@
 """Fits, table and figures of the demo, beside the paper's numbers."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.diffusion.gaussian_cloud import Cloud, cloud_waist, fit_cloud
+from analysis.estimate import Estimate, not_determined
 from analysis.figures import (
     COLOURS,
     Kinetics,
@@ -17,18 +18,17 @@ from analysis.figures import (
     fluorescence_figure,
     kinetics_figure,
     map_figure,
+    rise_figure,
 )
-from analysis.kinetics.decay_fit import DecayFit
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
-from analysis.kinetics.rise_time import measure_rise, rise_figure
-from analysis.lasing.fluence_response import (
-    Response,
-    Threshold,
-    fit_response,
-    fit_threshold,
+from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
+from analysis.kinetics.rise_time import measure_rise
+from analysis.lasing.fluence_response import FluenceResponse, fit_fluence_response
+from analysis.lasing.fluorescence_threshold import (
+    LasingThreshold,
+    fit_lasing_threshold,
     fluorescence_intensity,
 )
-from analysis.materials import MATERIALS, PROBE_WAVELENGTH, Lorentz, Material
+from analysis.materials import PROBE_WAVELENGTH, Lorentz, Material, find_material
 from analysis.paper.measurements import ABOVE, BELOW, WINDOW
 from analysis.paper.published import TABLE
 from analysis.probe_band import CENTRE_WAVELENGTH
@@ -52,22 +52,15 @@ class Row:
     ----------
     quantity : str
         Its name.
-    value, sigma : float
-        Measured value and its standard deviation.
-    unit : str
-        Of both.
+    estimate : Estimate
+        Measured value; the note has method and limitations.
     paper : str
         Published value, "-" where there is none.
-    note : str
-        Method and limitations.
     """
 
     quantity: str
-    value: float
-    sigma: float
-    unit: str
+    estimate: Estimate
     paper: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,9 +69,9 @@ class Results:
 
     Attributes
     ----------
-    response : Response
+    response : FluenceResponse
         Δn against the fluence.
-    threshold : Threshold
+    threshold : LasingThreshold
         Of the fluorescence.
     below, above : DecayFit
         Relaxation below and above the lasing threshold.
@@ -88,8 +81,8 @@ class Results:
         The table.
     """
 
-    response: Response
-    threshold: Threshold
+    response: FluenceResponse
+    threshold: LasingThreshold
     below: DecayFit
     above: DecayFit
     cloud: Cloud
@@ -97,7 +90,7 @@ class Results:
 
     def as_json(self) -> dict[str, Any]:
         """Return the rows by quantity."""
-        return {row.quantity: asdict(row) for row in self.rows}
+        return {row.quantity: asdict(row.estimate) | {"paper": row.paper} for row in self.rows}
 
 
 class _Columns(NamedTuple):
@@ -129,37 +122,27 @@ def evaluate(runs: DemoRuns) -> Results:
     """
     sweep, image = runs.sweep, runs.map
     fluence = sweep["fluence"].values
-    response = fit_response(
+    response = fit_fluence_response(
         fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
     )
     intensity = fluorescence_intensity(
         sweep["differential_spectrum"].values, sweep["wavelength"].values
     )
-    threshold = fit_threshold(fluence, intensity)
+    threshold = fit_lasing_threshold(fluence, intensity)
     scan = _columns(runs.above)
     # Two exponentials miss the data by more than the noise: all points have the same weight.
     equal = np.full(len(scan.sigma), np.nanmedian(scan.sigma))
-    above = fit_biexponential(scan.delay, scan.delta_n, equal, window=WINDOW)
+    above = fit_decay(scan.delay, scan.delta_n, equal, window=WINDOW, model="biexponential")
     below = fit_decay(*_columns(runs.below), window=WINDOW)
     cloud = fit_cloud(*(image[name].values for name in ("x", "y", "delta_n", "delta_n_sigma")))
     rows = [
         Row(
             "time zero",
-            runs.time_zero.value,
-            runs.time_zero.sigma,
-            "mm",
+            replace(runs.time_zero, note="position of the delay stage; 1 um is 6.7 fs"),
             "-",
-            "position of the delay stage; 1 um is 6.7 fs",
         ),
-        *_response_rows(response, MATERIALS[runs.material]),
-        Row(
-            "threshold fluence",
-            threshold.fluence,
-            threshold.fluence_sigma,
-            "mJ/cm^2",
-            "0.57",
-            "intersection of two lines through the fluorescence",
-        ),
+        *_response_rows(response, find_material(runs.material)),
+        Row("threshold fluence", threshold.fluence, "0.57"),
         _rise_row(runs.above),
         *_decay_rows(below, above),
         *_cloud_rows(cloud),
@@ -206,84 +189,58 @@ def _combined(scan: xr.Dataset) -> _Columns:
     )
 
 
-def _response_rows(response: Response, material: Material) -> list[Row]:
+def _response_rows(response: FluenceResponse, material: Material) -> list[Row]:
     """Return the rows of Δn and density against the fluence."""
+    slope = f"1025 nm, {SWEEP_DELAY:g} ps, limit of zero fluence"
+    loss = f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF"
     rows = [
-        Row(
-            "slope of delta_n against fluence",
-            response.slope,
-            response.slope_sigma,
-            "RIU cm^2/mJ",
-            "0.0175",
-            f"1025 nm, {SWEEP_DELAY:g} ps, limit of zero fluence; chi2/dof "
-            f"{response.reduced_chi2:.2f}",
-        ),
-        Row(
-            "loss before the probe",
-            response.loss,
-            response.loss_sigma,
-            "cm^2/mJ",
-            "-",
-            f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF",
-        ),
+        Row("slope of delta_n against fluence", _with_note(response.slope, slope), "0.0175"),
+        Row("loss before the probe", _with_note(response.loss, loss), "-"),
     ]
-    centre = np.array([response.slope, response.slope + response.slope_sigma]) * PAPER_THRESHOLD
+    low = response.slope.value * PAPER_THRESHOLD
+    centre = np.array([low, low + response.slope.sigma * PAPER_THRESHOLD])
     density, density_up = material.carrier_density(centre, CENTRE_WAVELENGTH)
     # the paper gives Δn at the laser's 1050 nm
     delta_n, delta_n_up = material.delta_n(np.array([density, density_up]), PROBE_WAVELENGTH)
-    sigma = delta_n_up - delta_n
-    place = f"at {PAPER_THRESHOLD:g} mJ/cm^2"
+    value, sigma = float(delta_n), float(delta_n_up - delta_n)
+    place, note = f"at {PAPER_THRESHOLD:g} mJ/cm^2", "slope times fluence, at 1050 nm by Eq. 1"
+    exact = Estimate(float(density), float(density_up - density), "cm^-3")
     rows += [
-        Row(
-            f"delta_n {place}",
-            float(delta_n),
-            float(sigma),
-            "RIU",
-            "0.010",
-            "slope times fluence, at 1050 nm by Eq. 1",
-        ),
-        Row(f"N {place}, Eq. 1", float(density), float(density_up - density), "cm^-3", "1.1e19"),
+        Row(f"delta_n {place}", Estimate(value, sigma, "RIU", note=note), "0.010"),
+        Row(f"N {place}, Eq. 1", exact, "1.1e19"),
     ]
     if isinstance(material, Lorentz):
         simple = float(material.carrier_density_asymptotic(delta_n))
-        relative = float(sigma / delta_n)
-        rows.append(Row(f"N {place}, Eq. 2", simple, simple * relative, "cm^-3", "1.5e19"))
+        asymptotic = Estimate(simple, simple * sigma / value, "cm^-3")
+        rows.append(Row(f"N {place}, Eq. 2", asymptotic, "1.5e19"))
     return rows
+
+
+def _with_note(estimate: Estimate, note: str) -> Estimate:
+    """Return an estimate with a further note before its own."""
+    return replace(estimate, note="; ".join(filter(None, [note, estimate.note])))
 
 
 def _rise_row(scan: xr.Dataset) -> Row:
     """Return the row of the 10–90 % rise above threshold, chirp-corrected."""
-    quantity, paper = "rise of delta_n, 10-90 %", "1 (resolution)"
     try:
-        rise = measure_rise(*_chirp_corrected(scan))
+        rise = measure_rise(*_chirp_corrected(scan)).duration
     except DataError as error:
-        return Row(quantity, np.nan, np.nan, "ps", paper, str(error))
-    note = scan.attrs.get("chirp_resolved_note", "chirp corrected; the pump lasts 0.1 ps")
-    return Row(quantity, rise.duration, rise.duration_sigma, "ps", paper, note)
+        rise = not_determined("ps", str(error))
+    else:
+        note = scan.attrs.get("chirp_resolved_note", "chirp corrected; the pump lasts 0.1 ps")
+        rise = replace(rise, note=note)
+    return Row("rise of delta_n, 10-90 %", rise, "1 (resolution)")
 
 
 def _decay_rows(below: DecayFit, above: DecayFit) -> list[Row]:
-    """Return the rows of the decay times, their sigmas widened where the model misses the data."""
-    widened = float(np.sqrt(max(1.0, above.reduced_chi2)))
-    note = f"window {WINDOW[0]:g} to {WINDOW[1]:g} ps; chi2/dof {above.reduced_chi2:.1f}"
-    published = {"tau_lasing": "13.4 +- 1.3", "tau_fluor": "170 +- 20"}
-    rows = [
-        Row(
-            name,
-            above.values[name],
-            above.sigmas[name] * widened,
-            "ps",
-            f"{text} at {ABOVE}",
-            note,
-        )
-        for name, text in published.items()
+    """Return the rows of the decay times."""
+    time = replace(relaxation_time(below), note=f"to 1/e of its value at {WINDOW[0]:g} ps")
+    return [
+        Row("tau_lasing", above.estimates["tau_lasing"], f"13.4 +- 1.3 at {ABOVE}"),
+        Row("tau_fluor", above.estimates["tau_fluor"], f"170 +- 20 at {ABOVE}"),
+        Row("relaxation time below threshold", time, f"over 100 at {BELOW}"),
     ]
-    time, sigma = relaxation_time(below)
-    note = f"to 1/e of its value at {WINDOW[0]:g} ps"
-    rows.append(
-        Row("relaxation time below threshold", time, sigma, "ps", f"over 100 at {BELOW}", note)
-    )
-    return rows
 
 
 def _cloud_rows(cloud: Cloud) -> list[Row]:
@@ -291,18 +248,18 @@ def _cloud_rows(cloud: Cloud) -> list[Row]:
     waist, sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
     note = f"at {MAP_DELAY:g} ps, corrected for the probe's blur; recombination flattens the cloud"
     return [
-        Row("cloud waist", waist, sigma, "um", "2.25 (pump)", note),
-        Row("pump-probe offset x", cloud.x, cloud.x_sigma, "um", "-"),
-        Row("pump-probe offset y", cloud.y, cloud.y_sigma, "um", "-"),
+        Row("cloud waist", Estimate(waist, sigma, "um", note=note), "2.25 (pump)"),
+        Row("pump-probe offset x", Estimate(cloud.x, cloud.x_sigma, "um"), "-"),
+        Row("pump-probe offset y", Estimate(cloud.y, cloud.y_sigma, "um"), "-"),
     ]
 
 
 def _sensitivity_row(scan: xr.Dataset) -> Row:
     """Return the row of the noise of one point."""
     sigma = float(np.median(scan["delta_n_sigma"].values))
-    error = sigma / np.sqrt(2 * scan.sizes["point"])
-    note = "median of a delay scan"
-    return Row("sigma of delta_n, 20 periods", sigma, error, "RIU", "1e-3 (sensitivity)", note)
+    error = float(sigma / np.sqrt(2 * scan.sizes["point"]))
+    noise = Estimate(sigma, error, "RIU", note="median of a delay scan")
+    return Row("sigma of delta_n, 20 periods", noise, "1e-3 (sensitivity)")
 
 
 def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Path]:
@@ -325,8 +282,8 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["delta_n"].values,
             sweep["delta_n_sigma"].values,
             results.response,
-            MATERIALS[runs.material],
-            results.threshold.fluence,
+            find_material(runs.material),
+            results.threshold.fluence.value,
         ),
         "kinetics": kinetics_figure(
             [
@@ -349,7 +306,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["fluence"].values,
             sweep["wavelength"].values,
             sweep["differential_spectrum"].values,
-            results.threshold.fluence,
+            results.threshold.fluence.value,
         ),
         "map": map_figure(
             image["x"].values, image["y"].values, image["delta_n"].values, results.cloud

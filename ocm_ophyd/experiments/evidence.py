@@ -137,9 +137,7 @@ def calibration(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def versions(runs: Iterable[JournaledRun]) -> dict[str, str]:
-    """Return the versions of the programs that measured, from the start documents, and of
-    Python.
-    """
+    """Return the versions of the measuring programs (start documents) and of Python."""
     recorded = {name: text for run in runs for name, text in run.start["versions"].items()}
     return {"Python": platform.python_version()} | recorded
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy import constants
 
-from analysis.lasing.fluence_response import FLUORESCENCE_BAND, PUMP_LINE
+from analysis.lasing.fluorescence_threshold import FLUORESCENCE_BAND, PUMP_LINE
 from analysis.materials import Lorentz
 from analysis.paper.curves import material_of, measured_scan
 from analysis.paper.figures.style import (

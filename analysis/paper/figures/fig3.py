@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy.optimize import nnls
 
-from analysis.lasing.fluence_response import Response
+from analysis.lasing.fluence_response import FluenceResponse
 from analysis.paper.curves import kinetics_curves, material_of, measured_scan
 from analysis.paper.figures.style import (
     DELAY_LABEL,
@@ -225,6 +225,6 @@ def _light_light(axes: Axes, data: PaperData, results: Results) -> None:
     axes.set_xticks([t for t in (0.1, 0.2, 0.5, 1.0, 2.0) if fluence.min() <= t <= fluence.max()])
 
 
-def _emitted(rates: RateFit, response: Response, fluence: Floats) -> Floats:
+def _emitted(rates: RateFit, response: FluenceResponse, fluence: Floats) -> Floats:
     """Return spontaneous light and that of the mode, (P, 2) in cm⁻³, at fluences (P,) in mJ/cm²."""
-    return np.column_stack(rates.light(response.slope * fluence))
+    return np.column_stack(rates.light(response.slope.value * fluence))

@@ -17,9 +17,8 @@ from analysis.estimate import Estimate
 from analysis.noise.phase_record import virtual_chopper
 from analysis.noise.spectrum import noise_of
 from analysis.probe_band import PROBE_BAND
-from ocm_ophyd.archive.catalog import connect
 from ocm_ophyd.archive.journal import journaled_runs, read_run
-from ocm_ophyd.archive.runs import search
+from ocm_ophyd.archive.run_list import list_derived_runs, list_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
 from ocm_ophyd.processes.servers import InstrumentServer
@@ -156,7 +155,9 @@ def test_the_command_measures_keeps_and_draws(tmp_path, monkeypatch):
             )
         catalog.wait()
         wait_for_runs(settings, [])
-        kept = {run.plan: run for run in search(connect(settings))}
+        kept = {run.plan: run for run in list_runs(settings)}
+        below = list_derived_runs(settings, [run.uid for run in kept.values()])
+        kept |= {run.plan: run for runs in below.values() for run in runs}
     assert done.returncode == 0, done.stderr
     ((name, answer),) = json.loads(done.stdout).items()
     assert answer["found"]["drift"]["unit"] == "rad/√s"

@@ -236,7 +236,7 @@ def test_a_pump_that_is_not_seen_is_not_overlapped(found, session, unchanged):
 
 def test_a_pump_that_does_not_follow_is_given_up(found, session, unchanged):
     def elsewhere(spot):
-        return spot | {"x": spot["x"]._replace(value=1.0)}
+        return spot | {"x": replace(spot["x"], value=1.0)}
 
     analyst = Faking(session.analyst, "pump_spot", elsewhere)
     before = session.instrument.steering_lens.position
