@@ -76,10 +76,10 @@ def noise(
 
 
 def _of_target(target: str) -> "Noise":
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
 
     with _opened(target) as dataset:
-        return noise_of(dataset)
+        return noise_spectrum(dataset)
 
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
@@ -112,7 +112,7 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     from analysis.documents.datasets import frame_record
     from analysis.documents.derived_runs import keep_fit
     from analysis.documents.run_documents import RunDocuments
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
     from ocm_ophyd.archive.journal import Journal, read_run
     from ocm_ophyd.session.session import Session
     from ocm_ophyd.settings import Settings
@@ -135,8 +135,8 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
     documents = RunDocuments.from_journal(read_run(path))
     with frame_record(documents) as dataset:
-        record = noise_of(dataset)
-    keep_fit(documents.start, record.found, Journal(settings.journal_dir))
+        record = noise_spectrum(dataset)
+    keep_fit(documents.start, record.estimates, Journal(settings.journal_dir))
     return {f"run {uid[:8]}": record}
 
 
@@ -159,6 +159,6 @@ def _print(name: str, record: "Noise") -> None:
             f"{record.drift[i]:.3g}",
         )
     console.print(table)
-    for quantity, estimate in record.found.items():
+    for quantity, estimate in record.estimates.items():
         value = f"{estimate.value:.3g} ± {estimate.sigma:.1g} {estimate.unit}"
         console.print(f"{quantity}: {value}; {estimate.note}")

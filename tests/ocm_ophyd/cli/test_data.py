@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from analysis.estimate import Estimate
 from analysis.reduction.missing_metadata import open_raw
-from ocm_ophyd.archive.catalog import waiting_runs
+from ocm_ophyd.archive.connection import waiting_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.cli._output import to_json
 from ocm_ophyd.processes.servers import CatalogServer
