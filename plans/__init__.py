@@ -8,7 +8,7 @@ after it.
 """
 
 from plans.calibration.alignment import align, find_time_zero, overlap_pump
-from plans.calibration.fits import Analyst, Found, PumpTable, Quantity
+from plans.calibration.fits import Analyst, Estimates, PumpTable
 from plans.calibration.galvos import calibrate_galvos
 from plans.calibration.path_length import calibrate_reference_mirror, measure_thickness
 from plans.calibration.pump_power import calibrate_pump_power
@@ -29,12 +29,11 @@ from plans.stubs.pump_probe import Plan
 __all__ = [
     "MEASUREMENTS",
     "Analyst",
-    "Found",
+    "Estimates",
     "Plan",
     "PlanError",
     "Point",
     "PumpTable",
-    "Quantity",
     "align",
     "calibrate_galvos",
     "calibrate_pump_power",

@@ -135,7 +135,7 @@ def line(name, time, delta_n, sigma):
     worst = np.abs(delta_n[behind] / HEIGHT - 1).max()
     if "undone" in name:
         found = measure_rise(time, delta_n, sigma)
-        middle, duration = found.middle, found.duration
+        middle, duration = found.middle.value, found.duration.value
     else:  # longer than `measure_rise` looks, and with steps in it
         share = np.maximum.accumulate(delta_n / height) + 1e-9 * np.arange(len(time))
         low, middle, high = np.interp([0.1, 0.5, 0.9], share, time)

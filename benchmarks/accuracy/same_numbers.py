@@ -74,35 +74,50 @@ from analysis.calibration.retarder_curve import (
 )
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import fit_arrival
+from analysis.diffusion.cloud_model import ScanGeometry
 from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
 from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
 from analysis.estimate import Estimate
 from analysis.io.reduced_file import read_reduced, write_reduced
-from analysis.kinetics.models import fit_biexponential, fit_decay, fit_exponential, relaxation_time
+from analysis.kinetics.decay_fit import fit_decay, relaxation_time
 from analysis.kinetics.rise_time import measure_rise
 from analysis.kinetics.window_dependence import window_influence
-from analysis.lasing.fast_component import fast_component
-from analysis.lasing.fluence_response import fit_response, fit_threshold, fluorescence_intensity
+from analysis.lasing.fast_component import fit_fast_component
+from analysis.lasing.fluence_response import fit_fluence_response
+from analysis.lasing.fluorescence_threshold import fit_lasing_threshold, fluorescence_intensity
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import agreement, fit_s_curve
 from analysis.materials import MATERIALS
 from analysis.noise.spectrum import noise_spectrum
 from analysis.paper.infer import infer
-from analysis.paper.measurements import Known, PaperData
+from analysis.paper.measurements import Calibration, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
-from analysis.rate_equations.data import RateConstants
-from analysis.rate_equations.fit import Curve, LightCurve, Plate, fit_rate_equations
+from analysis.rate_equations.data import Curve, LightCurve, Plate, RateConstants
+from analysis.rate_equations.fit import fit_rate_equations
 from analysis.reduction.missing_metadata import complete_metadata, open_raw
 from analysis.reduction.scan import reduce_scan
 from analysis.scan_fits import fit_scan
 from analysis.scan_grid import fold
 
-STABLE_NAMES: Mapping[str, str] = {"differential_spectrum": "fluorescence"}
+STABLE_NAMES: Mapping[str, str] = {
+    "after_pump": "arrival",
+    "differential_spectrum": "fluorescence",
+}
 """Present name of a quantity in the code: its name here, which is the one it had at first. For
 example ``{"differential_spectrum": "fluorescence", "probe_x": "x"}``. It holds for variables,
 attributes, dimensions, axes, keys and fields of results, and for the stored reduced scans."""
+
+PAIRS = {
+    "FluenceResponse": ("slope", "loss"),
+    "LasingThreshold": ("fluence",),
+    "Rise": ("middle", "duration"),
+}
+"""Estimates in a class of results whose value and sigma are stored as ``name``, ``name_sigma``."""
+
+TEXTS = "warnings"
+"""Field of results that holds texts; an empty one would count as an array."""
 
 RTOL = 1e-9
 INPUTS = Path(tempfile.gettempdir()) / "ocm_same_numbers"
@@ -247,8 +262,8 @@ def noise(inputs: Inputs, name: str, *, pumped: bool) -> Any:
 @case
 def scan_fits(inputs: Inputs) -> Any:
     scans = {name: inputs.reduced(f"paper_{name}") for name in ("sweep", "kinetics", "movie")}
-    found = {name: fit_scan(scan) for name, scan in scans.items()}
-    found["window"] = fit_scan(scans["kinetics"], (4.0, 150.0))
+    found = {name: fit_scan(scan).estimates for name, scan in scans.items()}
+    found["window"] = fit_scan(scans["kinetics"], (4.0, 150.0)).estimates
     # Where readbacks differ by rounding, the mean position is part of the fit's name.
     return {name: list(estimates.values()) for name, estimates in found.items()}
 
@@ -267,7 +282,7 @@ def paper(inputs: Inputs) -> Any:
     known["pump_waist"] = Estimate(**known["pump_waist"])
     names = ("sweep", "kinetics", "movie", "silicon")
     scans = {name: inputs.reduced(f"paper_{name}") for name in names}
-    return infer(PaperData(Known(**known), **scans))
+    return infer(PaperData(Calibration(**known), **scans))
 
 
 @case
@@ -283,14 +298,11 @@ def movie_below_threshold(inputs: Inputs) -> Any:
 def movies(inputs: Inputs, name: str) -> Any:
     data = inputs.arrays(name)
     known = Estimate(2e8, 2e7, "1/s"), Estimate(1.8e-9, 2e-11, "cm3/s"), Estimate(5e-30, 2e-30, "")
+    side = data["side"]
     fit = fit_movie(
-        data["time"],
-        data["side"],
-        data["side"],
+        ScanGeometry(time=data["time"], x=side, y=side, size=SIZE, probe_waist=PROBE),
         data["density"],
         np.full(data["density"].shape, DENSITY_SIGMA),
-        size=SIZE,
-        probe_waist=PROBE,
         pump_waist=PUMP,
         rates=RateConstants.independent(*known),
     )
@@ -301,11 +313,15 @@ def movies(inputs: Inputs, name: str) -> Any:
 def waveguide(inputs: Inputs) -> Any:
     data = inputs.arrays("waveguide")
     shape = data["delta_n"].shape
-    fixed = {"length": 20.0, "width": 2.0, "probe_waist": PROBE, "pump_waist": PUMP}
-    at = data["time"], data["position"]
-    line = fit_line(*at, data["density"], np.full(shape, DENSITY_SIGMA), **fixed)
+    geometry = ScanGeometry(data["time"], data["position"], (20.0, 2.0), PROBE)
+    noise = np.full(shape, DENSITY_SIGMA)
+    line = fit_line(geometry, data["density"], noise, pump_waist=PUMP)
     curved = fit_waveguide(
-        *at, data["delta_n"], np.full(shape, 1e-4), material=MATERIALS["Si"], **fixed
+        geometry,
+        data["delta_n"],
+        np.full(shape, 1e-4),
+        material=MATERIALS["Si"],
+        pump_waist=PUMP,
     )
     return {"line": line, "waveguide": curved}
 
@@ -332,15 +348,16 @@ def decays(inputs: Inputs) -> Any:
     sigma = np.full(len(delay), DENSITY_SIGMA * abs(data["slope"]))
     found: dict[str, Any] = {}
     for row, fluence in zip(rows, data["fluence"], strict=True):
-        whole, late = (fit_biexponential(delay, row, sigma, w) for w in (None, (4.0, 150.0)))
+        both = (None, (4.0, 150.0))
+        whole, late = (fit_decay(delay, row, sigma, w, model="biexponential") for w in both)
         chosen = fit_decay(delay, row, sigma, (4.0, 500.0))
         found[f"{fluence:g}"] = {
             "biexponential": whole,
             "late": late,
-            "exponential": fit_exponential(delay, row, sigma, (4.0, 150.0)),
+            "exponential": fit_decay(delay, row, sigma, (4.0, 150.0), model="exponential"),
             "chosen": chosen,
-            "relaxation": relaxation_time(chosen),
-            "relaxation_late": relaxation_time(late),
+            "relaxation": pair(relaxation_time(chosen)),
+            "relaxation_late": pair(relaxation_time(late)),
         }
     return found
 
@@ -398,7 +415,7 @@ def onset(inputs: Inputs) -> Any:
     data = inputs.arrays("kinetics")
     sigma = np.full(data["delta_n"].shape, DENSITY_SIGMA * abs(data["slope"]))
     delay = np.broadcast_to(data["delay"], sigma.shape)
-    return fast_component(data["fluence"], delay, data["delta_n"], sigma)
+    return fit_fast_component(data["fluence"], delay, data["delta_n"], sigma)
 
 
 @case
@@ -410,7 +427,7 @@ def lasing(inputs: Inputs) -> Any:
     spectra = sweep[renamed("fluorescence")].values
     nm = sweep[renamed("wavelength")].values
     columns = [sweep[renamed(name)].values for name in ("fluence", "delta_n", "delta_n_sigma")]
-    response = fit_response(*columns, 7e-4)
+    response = fit_fluence_response(*columns, 7e-4)
     intensity = fluorescence_intensity(spectra, nm)
     s_curves = [
         fit_s_curve(fluence, line, sigma, plate),
@@ -421,10 +438,10 @@ def lasing(inputs: Inputs) -> Any:
     return {
         "response": response,
         "response_relative_sigma": response.relative_sigma,
-        "response_without_loss": fit_response(*columns, 0.0, 0.0),
+        "response_without_loss": fit_fluence_response(*columns, 0.0, 0.0),
         "intensity": intensity,
-        "threshold": fit_threshold(columns[0], intensity),
-        "threshold_with_sigma": fit_threshold(columns[0], intensity, 0.01 * intensity),
+        "threshold": fit_lasing_threshold(columns[0], intensity),
+        "threshold_with_sigma": fit_lasing_threshold(columns[0], intensity, 0.01 * intensity),
         "separated": separated,
         "s_curves": s_curves,
         "s_curve": s_curves[1].evaluate(np.linspace(0.2, 1.0, 17)),
@@ -523,6 +540,11 @@ def formulas(_: Inputs) -> Any:
     return found
 
 
+def pair(estimate: Estimate) -> tuple[float, float]:
+    """Return value and sigma, as they are stored of a relaxation time."""
+    return estimate.value, estimate.sigma
+
+
 def stable(name: str) -> str:
     """Return the name in the stored file of what the code calls `name`."""
     return STABLE_NAMES.get(name, name)
@@ -544,8 +566,10 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
     elif isinstance(value, Mapping):
         yield from _members(name, value)
     elif is_dataclass(value) and not isinstance(value, type):
-        public = (f.name for f in fields(value) if not f.name.startswith("_"))
-        yield from _members(name, {key: getattr(value, key) for key in public})
+        members = {f.name: getattr(value, f.name) for f in fields(value) if f.name[0] != "_"}
+        for key in PAIRS.get(type(value).__name__, ()):
+            members[key], members[f"{key}_sigma"] = pair(members[key])
+        yield from _members(name, members)
     elif hasattr(value, "_asdict"):
         yield from _members(name, value._asdict())
     elif isinstance(value, list | tuple) and not all(np.isscalar(one) for one in value):
@@ -558,6 +582,8 @@ def numbers(name: str, value: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 def _members(name: str, members: Mapping[Any, Any]) -> Iterator[tuple[str, np.ndarray]]:
     for key, value in members.items():
+        if key == TEXTS:
+            continue
         part = f"{key:g}" if isinstance(key, float) else stable(str(key))
         yield from numbers(f"{name}/{part}", value)
 

@@ -1,6 +1,5 @@
-"""What the calibration plans go on with: fits of the run that has just ended."""
+"""Fits of the runs of calibration plans, from the live reduction and the journal."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ from analysis.documents.live_reduction import LiveReduction
 from analysis.documents.run_documents import RunDocuments, Stream
 from analysis.estimate import Estimate
 from ocm_ophyd.archive.journal import Journal, read_run
+from ocm_ophyd.errors import DataError
 from ocm_ophyd.frame_schema import DETECTOR, SPECTRA
-from plans.calibration.fits import Found, PumpTable, Quantity
+from plans.calibration.fits import Estimates, PumpTable
 
 __all__ = ["SessionAnalyst"]
 
@@ -20,16 +20,16 @@ _MIRROR_PATHS = (6.0, 24.0)  # um, of a mirror at 10 to 20 um (paper), 4 um off 
 
 
 class SessionAnalyst:
-    """Fits runs of this session, from the live reduction and the journal.
+    """Fits runs of this session.
 
-    What a fit finds becomes a run of its own in the journal, beside the reduced runs.
+    The estimates of a fit become a run of their own in the journal, beside the reduced runs.
 
     Parameters
     ----------
     reduction : LiveReduction
         Keeps the reduced runs.
     journal : Journal
-        Holds the documents of runs without interferograms, and gets what is found.
+        Holds the documents of runs without interferograms, and gets the estimates.
     """
 
     # Fits are imported where they are used: scipy.optimize and lmfit are slow to import.
@@ -38,7 +38,7 @@ class SessionAnalyst:
         self._reduction = reduction
         self._journal = journal
 
-    def arrival(self, run: str) -> Found:
+    def arrival(self, run: str) -> Estimates:
         """Return time zero and chirp of a delay scan: see `analysis.chirp.time_zero`.
 
         Raises
@@ -59,7 +59,7 @@ class SessionAnalyst:
         zero = Estimate(fit.time_zero, fit.time_zero_sigma, "ps", note="on the scan's own scale")
         return self._keep(run, {"time_zero": zero, **terms})
 
-    def pump_spot(self, run: str) -> Found:
+    def pump_spot(self, run: str) -> Estimates:
         """Return position and waist of the pump in a map: see `analysis.calibration.pump_spot`.
 
         Raises
@@ -102,14 +102,14 @@ class SessionAnalyst:
         scale = Estimate(1.0, curve.relative_sigma, "1", note=curve.note)
         start = documents.start
         fluence = peak_fluence(curve.power, start["repetition_rate"], start["pump_waist"])
-        found = {"fluence_scale": scale, "drift": drift}
+        estimates = {"fluence_scale": scale, "drift": drift}
         if np.isfinite(curve.retardance):
-            found["retardance"] = Estimate(
+            estimates["retardance"] = Estimate(
                 curve.retardance, curve.retardance_sigma, "waves", note="without voltage"
             )
-        return PumpTable(curve.voltage, fluence, self._keep(run, found))
+        return PumpTable(curve.voltage, fluence, self._keep(run, estimates))
 
-    def pump_check(self, run: str, table: PumpTable) -> Found:
+    def pump_check(self, run: str, table: PumpTable) -> Estimates:
         """Return the mean relative deviation of powers that were read from a table.
 
         Raises
@@ -127,7 +127,7 @@ class SessionAnalyst:
         deviation = Estimate(*check_curve(table.voltage, table.fluence, voltage, *read), "1")
         return self._keep(run, {"deviation": deviation})
 
-    def plate_edges(self, run: str) -> Found:
+    def plate_edges(self, run: str) -> Estimates:
         """Return what the galvos do, from light across a plate's edges.
 
         Raises
@@ -154,13 +154,13 @@ class SessionAnalyst:
             "offset_y": (fit.offset[1], fit.offset_sigma[1], "um"),
             "probe_waist": (fit.probe_waist, fit.probe_waist_sigma, "um"),
         }
-        found = {
+        estimates = {
             name: Estimate(float(value), float(sigma), unit)
             for name, (value, sigma, unit) in values.items()
         }
-        return self._keep(run, found)
+        return self._keep(run, estimates)
 
-    def thickness(self, run: str) -> Found:
+    def thickness(self, run: str) -> Estimates:
         """Return a plate's thickness from the fringes between its faces.
 
         Raises
@@ -177,7 +177,7 @@ class SessionAnalyst:
             run, {"thickness": plate_thickness(_fringes(documents, _PLATE_PATHS), index)}
         )
 
-    def mirror_offset(self, run: str) -> Found:
+    def mirror_offset(self, run: str) -> Estimates:
         """Return the path difference at the reference mirror's zero.
 
         Raises
@@ -196,16 +196,16 @@ class SessionAnalyst:
         scan = self._reduction.reduced.get(run)
         if scan is None or "delta_n" not in scan:
             msg = f"run {run[:8]} was not reduced: the log says why"
-            raise ValueError(msg)
+            raise DataError(msg)
         return scan
 
-    def _keep(self, run: str, found: Mapping[str, Estimate]) -> Found:
-        """Emit what was found as a run, and hand it to the plan."""
+    def _keep(self, run: str, estimates: Estimates) -> Estimates:
+        """Store estimates as a run of their own, and return them."""
         from analysis.documents.derived_runs import keep_fit  # noqa: PLC0415
 
         _, start = next(iter(read_run(self._path(run))))
-        keep_fit(start, found, self._journal)
-        return {name: Quantity(e.value, e.sigma, e.unit, e.note) for name, e in found.items()}
+        keep_fit(start, estimates, self._journal)
+        return estimates
 
     def _path(self, run: str) -> Any:
         return next(self._journal.directory.glob(f"*/{run}.jsonl"))
