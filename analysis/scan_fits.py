@@ -208,7 +208,7 @@ def _fit_fluences(scan: xr.Dataset, _: Options) -> ScanFit:
     )
     response = fit_fluence_response(fluence, delta_n, sigma)
     intensity = fluorescence_intensity(
-        scan["fluorescence"].values, scan.coords["wavelength"].values
+        scan["differential_spectrum"].values, scan.coords["wavelength"].values
     )
     try:
         threshold = fit_lasing_threshold(fluence, intensity).fluence

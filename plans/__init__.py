@@ -15,8 +15,14 @@ from plans.calibration.pump_power import calibrate_pump_power
 from plans.calibration.reference import record_reference
 from plans.delays import linear_then_logarithmic
 from plans.noise import measure_noise
-from plans.overnight import MEASUREMENTS, check_series, overnight_series
-from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
+from plans.overnight import check_series, overnight_series
+from plans.scans import (
+    MEASUREMENTS,
+    delay_scan,
+    fluence_delay_map,
+    fluence_sweep,
+    spatiotemporal_grid,
+)
 from plans.stubs.points import PlanError, Point
 from plans.stubs.pump_probe import Plan
 

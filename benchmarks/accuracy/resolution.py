@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from scipy.special import ndtr
 
 from analysis.kinetics.rise_time import measure_rise
+from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.paper_baseline import reduce_as_published
 from ocm_ophyd.twin import Knobs, Microscope, load_scenario
@@ -113,7 +114,7 @@ def late(time):
 def rows(quiet):
     """(method, time, Δn, sigma) of each method on the same frames."""
     known, unknown = measure(quiet, chirp_known=True), measure(quiet, chirp_known=False)
-    reduced, blind = reduce_scan(known), reduce_scan(unknown)
+    reduced, blind = (reduce_scan(complete_metadata(raw)) for raw in (known, unknown))
     published = reduce_as_published(known).delta_n
     scatter = np.nan if quiet else published[late(DELAY)].std(ddof=1)
     table = [

@@ -7,6 +7,7 @@ from bluesky_tiled_plugins.clients.bluesky_run import BlueskyRun
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 from tiled.queries import Key
 
+from analysis.documents.run_documents import RunDocuments
 from ocm_ophyd.archive.connection import CatalogError
 
 __all__ = ["RunDetails", "find_run", "show"]
@@ -69,20 +70,15 @@ def show(catalog: CatalogOfBlueskyRuns, which: str) -> RunDetails:
     CatalogError
         If there is no such run, or more than one.
     """
-    run = find_run(catalog, which)
-    start = run.metadata["start"]
-    streams = {}
-    for name in run:
-        stream = run[name]
-        streams[name] = {
-            "points": len(stream["seq_num"].read()) if "seq_num" in stream else 0,
-            "columns": stream.metadata["data_keys"],
-        }
-    derived = catalog.search(Key("start.raw_run") == start["uid"])
+    run = RunDocuments.from_catalog(find_run(catalog, which))
+    derived = catalog.search(Key("start.raw_run") == run.uid)
     return RunDetails(
-        start=start,
-        stop=run.metadata.get("stop"),
-        streams=streams,
-        raw_run=start.get("raw_run"),
+        start=dict(run.start),
+        stop=None if run.stop is None else dict(run.stop),
+        streams={
+            name: {"points": stream.points, "columns": stream.data_keys}
+            for name, stream in run.streams.items()
+        },
+        raw_run=run.start.get("raw_run"),
         derived_runs=list(derived),
     )

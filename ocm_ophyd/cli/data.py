@@ -28,13 +28,15 @@ def export(
     Example: ocm export 3f2a91 -o scan.h5
     """
     from analysis.documents.datasets import raw_dataset
+    from analysis.documents.run_documents import RunDocuments
     from analysis.io.raw_file import write_raw
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
 
     check_out(out)
-    with raw_dataset(find_run(connect(Settings()), run)) as dataset:
+    found = RunDocuments.from_catalog(find_run(connect(Settings()), run))
+    with raw_dataset(found) as dataset:
         write_raw(dataset, out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
@@ -116,9 +118,10 @@ def _report_misfits(result: "ScanFit", path: Path, as_json: bool) -> None:
 
 def _load(target: str) -> "xr.Dataset":
     """Return a reduced dataset from a reduced file, a raw file or a run."""
-    from analysis.io.raw_file import open_raw
+    from analysis.io.reduced_file import read_reduced
     from analysis.io.schema import RawFileError
-    from analysis.reduction.scan import read_reduced, reduce_scan
+    from analysis.reduction.missing_metadata import open_raw
+    from analysis.reduction.scan import reduce_scan
 
     if is_file(target):
         try:
@@ -127,12 +130,13 @@ def _load(target: str) -> "xr.Dataset":
             with open_raw(target) as dataset:
                 return reduce_scan(dataset)
     from analysis.documents.datasets import raw_dataset, reduced_run
+    from analysis.documents.run_documents import RunDocuments
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.runs import find_run
     from ocm_ophyd.settings import Settings
 
-    run = find_run(connect(Settings()), target)
-    if "raw_run" in run.metadata["start"]:
+    run = RunDocuments.from_catalog(find_run(connect(Settings()), target))
+    if "raw_run" in run.start:
         return reduced_run(run)
     with raw_dataset(run) as dataset:
         return reduce_scan(dataset)

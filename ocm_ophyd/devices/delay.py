@@ -8,6 +8,7 @@ from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.constants import speed_of_light
 
 from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, finite
+from ocm_ophyd.frame_schema import DELAY
 
 __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
 
@@ -32,7 +33,7 @@ class DelayStage(PseudoPositioner):
     delays moves, so that lost motion of the screw does not enter.
     """
 
-    tau = Cpt(PseudoAxis, key="delay", egu="ps", kind=Kind.hinted)
+    tau = Cpt(PseudoAxis, key=DELAY.data_key, egu=DELAY.unit, kind=Kind.hinted)
     m1 = Cpt(DelayMotor, "m1", kind=Kind.normal)
     time_zero = Cpt(StoredSignal, value=285.0, units="mm", kind=Kind.config)
     time_zero_sigma = Cpt(StoredSignal, value=0.0, units="mm", kind=Kind.config)

@@ -9,6 +9,7 @@ from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.interpolate import PchipInterpolator
 
 from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.frame_schema import FLUENCE
 
 __all__ = ["LiquidCrystalRetarder", "PumpPower"]
 
@@ -27,9 +28,9 @@ class PumpPower(PseudoPositioner):
     are refused, as is everything while no calibration is stored.
     """
 
-    fluence = Cpt(PseudoAxis, key="fluence", egu="mJ/cm^2", kind=Kind.hinted)
+    fluence = Cpt(PseudoAxis, key=FLUENCE.data_key, egu=FLUENCE.unit, kind=Kind.hinted)
     retarder = Cpt(LiquidCrystalRetarder, "Voltage", kind=Kind.normal)
-    maximum = Cpt(StoredSignal, value=0.0, units="mJ/cm^2", kind=Kind.config)
+    maximum = Cpt(StoredSignal, value=0.0, units=FLUENCE.unit, kind=Kind.config)
     calibration = Cpt(StoredSignal, value=[[0.0], [0.0]], units="V, mJ/cm^2", kind=Kind.config)
     fluence_sigma = Cpt(StoredSignal, value=0.0, units="1", kind=Kind.config)
     waist = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)

@@ -29,7 +29,7 @@ def scan(axes, shape, delta_n, seed=0, **columns):
             **{name: ("point", values) for name, values in columns.items()},
             "delta_n": ("point", np.ravel(delta_n) + noise),
             "delta_n_sigma": ("point", np.full(points, SIGMA)),
-            "fluorescence": (("point", "wavelength"), np.outer(glow, line)),
+            "differential_spectrum": (("point", "wavelength"), np.outer(glow, line)),
         },
         coords={"wavelength": WAVELENGTH},
         attrs={"axes": axes, "shape": np.array(shape)},

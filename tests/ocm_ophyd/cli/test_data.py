@@ -13,7 +13,7 @@ from processes import wait_until
 from typer.testing import CliRunner
 
 from analysis.estimate import Estimate
-from analysis.io.raw_file import open_raw
+from analysis.reduction.missing_metadata import open_raw
 from ocm_ophyd.archive.connection import waiting_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.cli._output import to_json
