@@ -2,17 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import plans as bp
 from IPython.core.interactiveshell import InteractiveShell
+from tiled.queries import Key
 
 from ocm_ophyd.archive.connection import CatalogError
 from ocm_ophyd.archive.journal import Journal, JournalError
 from ocm_ophyd.devices import AcquisitionError, InstrumentError
+from ocm_ophyd.session.catalog import SessionCatalog
 from ocm_ophyd.session.calibration_store import CalibrationError
 from ocm_ophyd.session.lock import BusyError
 from ocm_ophyd.session.run_engine import make_run_engine
@@ -21,43 +21,10 @@ from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
 from plans import PlanError, linear_then_logarithmic
 
-__all__ = ["EXPECTED", "LazyCatalog", "begin", "one_line"]
+__all__ = ["EXPECTED", "begin", "one_line"]
 
 #: What a user can get wrong, or the hardware: the message says it, a traceback would hide it.
 EXPECTED = (PlanError, BusyError, CatalogError, JournalError, CalibrationError, AcquisitionError)
-
-
-class LazyCatalog:
-    """The catalog, connected to when it is first used: tiled takes seconds to import."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def _client(self) -> Any:
-        from ocm_ophyd.archive.catalog import connect  # noqa: PLC0415 - see the class
-
-        return connect(self._settings)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_repr_", "_ipython_")):  # what IPython asks every object for
-            raise AttributeError(name)
-        return getattr(self._client, name)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._client[key]
-
-    def __len__(self) -> int:
-        return len(self._client)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._client)
-
-    def __repr__(self) -> str:
-        try:
-            return repr(self._client)
-        except CatalogError as error:
-            return str(error)
 
 
 def one_line(
@@ -79,11 +46,13 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
         Told to draw live plots in windows where there is a screen.
     """
     settings = Settings()
+    catalog = SessionCatalog(settings)
     namespace: dict[str, Any] = {
         "settings": settings,
-        "catalog": LazyCatalog(settings),
+        "catalog": catalog,
         "bp": bp,
         "bps": bps,
+        "Key": Key,
         "linear_then_logarithmic": linear_then_logarithmic,
     }
     try:
@@ -91,12 +60,15 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
     except InstrumentError as error:
         metadata = PersistentMetadata(settings.home / "metadata.json")
         engine = make_run_engine(None, Journal(settings.journal_dir), metadata)
+        engine.subscribe(catalog.expect)
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
     except (ValueError, OSError) as error:
         print(f"No session: {error}", file=sys.stderr)  # noqa: T201
         return namespace
     session.pause_on_signals()
+    session.reduction.subscribe(catalog.expect)
+    session.RE.subscribe(catalog.expect)
     from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - needs nothing without an instrument
 
     show_live(session.RE, session.reduction, plots=_plots(shell))

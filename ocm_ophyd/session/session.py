@@ -19,7 +19,7 @@ from bluesky.utils import RunEngineInterrupted
 
 import plans
 from analysis.documents.live_reduction import LiveReduction
-from analysis.point.warm_up import warm_up
+from analysis.point.compilation import BackgroundCompilation, compile_in_background
 from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.devices import Instrument
 from ocm_ophyd.samples import load_samples
@@ -69,6 +69,8 @@ class Session:
         Reduces every run while it is taken; keeps the last reduced runs.
     analyst : SessionAnalyst
         Fits for the alignment plans.
+    journal : Journal
+        Gets the documents of all runs of the session.
     """
 
     settings: Settings
@@ -76,6 +78,7 @@ class Session:
     RE: RunEngine
     reduction: LiveReduction
     analyst: SessionAnalyst
+    journal: Journal
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
@@ -93,12 +96,26 @@ class Session:
         samples = load_samples(settings.home / "samples.yaml")
         instrument = Instrument.create(settings.prefix, samples)
         instrument.connect(settings.ca_timeout)
-        warm_up()
-        return cls.around(settings, instrument)
+        return cls.around(settings, instrument, compile_in_background())
 
     @classmethod
-    def around(cls, settings: Settings, instrument: Instrument) -> Self:
-        """Put a session together around an instrument that is connected."""
+    def around(
+        cls,
+        settings: Settings,
+        instrument: Instrument,
+        compilation: BackgroundCompilation | None = None,
+    ) -> Self:
+        """Put a session together around an instrument that is connected.
+
+        Parameters
+        ----------
+        settings : Settings
+            Where data and servers are.
+        instrument : Instrument
+            The devices.
+        compilation : BackgroundCompilation, optional
+            What the first reduction must wait for.
+        """
         calibration = CalibrationStore(settings.calibration_dir)
         calibration.attach(instrument.stored_signals())
         journal = Journal(settings.journal_dir)
@@ -114,11 +131,11 @@ class Session:
         lock = OneAtATime(settings.home / "measuring.lock", begin)
         lock.clear_up()
         engine.context_managers.append(lock)
-        reduction = LiveReduction()
+        reduction = LiveReduction(compilation)
         reduction.subscribe(journal)
         engine.subscribe(make_callback_safe(reduction))
         analyst = SessionAnalyst(reduction, journal)
-        return cls(settings, instrument, engine, reduction, analyst)
+        return cls(settings, instrument, engine, reduction, analyst, journal)
 
     def run(self, plan: Plan) -> Any:
         """Execute a plan and return what it found.
