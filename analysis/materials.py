@@ -18,7 +18,6 @@ from scipy import constants
 from ocm_ophyd.errors import DataError
 
 __all__ = [
-    "CSPBBR3",
     "MATERIALS",
     "PROBE_WAVELENGTH",
     "Lorentz",
@@ -176,9 +175,6 @@ MATERIALS: Mapping[str, Material] = MappingProxyType(
     }
 )
 """Materials with a Δn(N) model, by the name in `/entry/sample/material` of a raw file."""
-
-
-CSPBBR3 = Lorentz(gap=2.36, background=2.006**2, mass=0.36, emission_band=(505.0, 560.0))
 
 
 def find_material(name: str) -> Material:

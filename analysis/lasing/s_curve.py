@@ -122,7 +122,7 @@ def _output(
 def _line(fluence: Floats, parameters: Parameters, plate: Plate) -> Floats:
     """Return the intensity (P,) of the line at `fluence` (P,) in mJ/cm^2, unit of the data."""
     amplitude, threshold, loss, coupling, trapping, auger = parameters
-    shape, area = plate.profile / plate.share, plate.disc.area
+    shape, area = plate.profile / plate.mean_density, plate.nodes.area
     pump = fluence / threshold
     light = _output(pump, loss, coupling, trapping, auger, shape, area, _CLOCK)
     return np.asarray(np.exp(amplitude) * light)

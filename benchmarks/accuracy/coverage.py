@@ -35,7 +35,7 @@ from analysis.estimate import Estimate
 from analysis.kinetics.decay_fit import fit_decay, relaxation_time
 from analysis.paper.curves import probe_time
 from analysis.paper.infer import infer
-from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Known, PaperData
+from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Calibration, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
 from benchmarks.accuracy.pulls import draw, page
 from benchmarks.accuracy.virtual_laboratory import MM_PER_PS, PUMP_WAIST, Laboratory
@@ -124,7 +124,7 @@ def experiment(laboratory: Laboratory, size: tuple[float, float]) -> PaperData:
     kinetics = {"fluence": KINETICS_FLUENCES, "delay": DELAYS}
     movie = {"delay": MOVIE_DELAYS, "y": MOVIE_SIDE, "x": MOVIE_SIDE}
     return PaperData(
-        Known(
+        Calibration(
             size=size,
             pump_waist=waist,
             probe_waist=PROBE_WAIST,
@@ -217,8 +217,8 @@ def measured(seed: int) -> dict[str, Any]:
     inferred = time.perf_counter()
     estimates = {name: row.estimate for name, row in rows.items()}
     zero = laboratory.calibration.time_zero / MM_PER_PS
-    estimates["time_zero"] = Estimate(zero, data.known.time_zero_sigma, "ps")
-    estimates["pump_waist"] = data.known.pump_waist
+    estimates["time_zero"] = Estimate(zero, data.calibration.time_zero_sigma, "ps")
+    estimates["pump_waist"] = data.calibration.pump_waist
     assert data.kinetics is not None
     true = truth(scenario, *laboratory.pump_position(), data.kinetics)
     return {

@@ -74,6 +74,7 @@ from analysis.calibration.retarder_curve import (
 )
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import fit_arrival
+from analysis.diffusion.cloud_model import ScanGeometry
 from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
 from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
@@ -91,16 +92,19 @@ from analysis.lasing.s_curve import agreement, fit_s_curve
 from analysis.materials import MATERIALS
 from analysis.noise.spectrum import noise_spectrum
 from analysis.paper.infer import infer
-from analysis.paper.measurements import Known, PaperData
+from analysis.paper.measurements import Calibration, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
-from analysis.rate_equations.data import RateConstants
-from analysis.rate_equations.fit import Curve, LightCurve, Plate, fit_rate_equations
+from analysis.rate_equations.data import Curve, LightCurve, Plate, RateConstants
+from analysis.rate_equations.fit import fit_rate_equations
 from analysis.reduction.missing_metadata import complete_metadata, open_raw
 from analysis.reduction.scan import reduce_scan
 from analysis.scan_fits import fit_scan
 from analysis.scan_grid import fold
 
-STABLE_NAMES: Mapping[str, str] = {"differential_spectrum": "fluorescence"}
+STABLE_NAMES: Mapping[str, str] = {
+    "after_pump": "arrival",
+    "differential_spectrum": "fluorescence",
+}
 """Present name of a quantity in the code: its name here, which is the one it had at first. For
 example ``{"differential_spectrum": "fluorescence", "probe_x": "x"}``. It holds for variables,
 attributes, dimensions, axes, keys and fields of results, and for the stored reduced scans."""
@@ -278,7 +282,7 @@ def paper(inputs: Inputs) -> Any:
     known["pump_waist"] = Estimate(**known["pump_waist"])
     names = ("sweep", "kinetics", "movie", "silicon")
     scans = {name: inputs.reduced(f"paper_{name}") for name in names}
-    return infer(PaperData(Known(**known), **scans))
+    return infer(PaperData(Calibration(**known), **scans))
 
 
 @case
@@ -294,14 +298,11 @@ def movie_below_threshold(inputs: Inputs) -> Any:
 def movies(inputs: Inputs, name: str) -> Any:
     data = inputs.arrays(name)
     known = Estimate(2e8, 2e7, "1/s"), Estimate(1.8e-9, 2e-11, "cm3/s"), Estimate(5e-30, 2e-30, "")
+    side = data["side"]
     fit = fit_movie(
-        data["time"],
-        data["side"],
-        data["side"],
+        ScanGeometry(time=data["time"], x=side, y=side, size=SIZE, probe_waist=PROBE),
         data["density"],
         np.full(data["density"].shape, DENSITY_SIGMA),
-        size=SIZE,
-        probe_waist=PROBE,
         pump_waist=PUMP,
         rates=RateConstants.independent(*known),
     )
@@ -312,11 +313,15 @@ def movies(inputs: Inputs, name: str) -> Any:
 def waveguide(inputs: Inputs) -> Any:
     data = inputs.arrays("waveguide")
     shape = data["delta_n"].shape
-    fixed = {"length": 20.0, "width": 2.0, "probe_waist": PROBE, "pump_waist": PUMP}
-    at = data["time"], data["position"]
-    line = fit_line(*at, data["density"], np.full(shape, DENSITY_SIGMA), **fixed)
+    geometry = ScanGeometry(data["time"], data["position"], (20.0, 2.0), PROBE)
+    noise = np.full(shape, DENSITY_SIGMA)
+    line = fit_line(geometry, data["density"], noise, pump_waist=PUMP)
     curved = fit_waveguide(
-        *at, data["delta_n"], np.full(shape, 1e-4), material=MATERIALS["Si"], **fixed
+        geometry,
+        data["delta_n"],
+        np.full(shape, 1e-4),
+        material=MATERIALS["Si"],
+        pump_waist=PUMP,
     )
     return {"line": line, "waveguide": curved}
 

@@ -153,12 +153,12 @@ def test_a_time_above_threshold_is_not_one_from_below(data):
     kinetics = where(data.kinetics, data.kinetics["fluence"].values < 0.5)
     rows = infer(only(data, kinetics=kinetics)).rows
     assert rows["relaxation_below"].estimate.value > 100
-    assert "from 0.8 mJ/cm2 on" in rows["relaxation_above"].estimate.note
+    assert "from 0.8 mJ/cm^2 on" in rows["relaxation_above"].estimate.note
 
 
 def test_a_fluence_scale_that_nobody_knows_leaves_no_sigma(data):
-    unknown = replace(data.known, fluence_scale=float("nan"))
-    results = infer(replace(only(data, sweep=data.sweep), known=unknown))
+    unknown = replace(data.calibration, fluence_scale=float("nan"))
+    results = infer(replace(only(data, sweep=data.sweep), calibration=unknown))
     assert "uncertainty is not known" in reasons(results, "fluence_threshold")
 
 

@@ -12,9 +12,10 @@ from analysis.documents.datasets import reduced_run
 from analysis.documents.run_documents import RunDocuments
 from analysis.kinetics.decay_fit import fit_decay
 from analysis.lasing.fluence_response import fit_fluence_response
+from analysis.paper.measurements import WINDOW
 from analysis.probe_band import CENTRE_WAVELENGTH
 from ocm_ophyd.archive.catalog import connect
-from ocm_ophyd.experiments.demo import SWEEP_DELAY, WINDOW
+from ocm_ophyd.experiments.demo import SWEEP_DELAY
 from ocm_ophyd.processes.servers import CatalogServer, free_ports
 from ocm_ophyd.settings import Settings
 from ocm_ophyd.twin import Microscope, load_scenario
