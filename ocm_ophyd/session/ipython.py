@@ -1,4 +1,7 @@
-"""What the IPython profile puts into the user's namespace, and the greeting above it."""
+"""The extension that makes a measuring session of IPython; `ocm session` starts IPython with it.
+
+In an IPython that runs already, ``%load_ext ocm_ophyd.session.ipython`` does the same.
+"""
 
 import os
 import sys
@@ -6,6 +9,7 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import plans as bp
+from bluesky.magics import BlueskyMagics
 from IPython.core.interactiveshell import InteractiveShell
 from tiled.queries import Key
 
@@ -21,7 +25,7 @@ from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
 from plans import PlanError, linear_then_logarithmic
 
-__all__ = ["EXPECTED", "begin", "one_line"]
+__all__ = ["EXPECTED", "begin", "load_ipython_extension", "one_line"]
 
 #: What a user can get wrong, or the hardware: the message says it, a traceback would hide it.
 EXPECTED = (PlanError, BusyError, CatalogError, JournalError, CalibrationError, AcquisitionError)
@@ -32,6 +36,13 @@ def one_line(
 ) -> None:
     """Print an expected error as IPython's exception handler, without its traceback."""
     print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - an answer to a user
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Start a session in a shell: IPython calls this for ``%load_ext``."""
+    shell.push(begin(shell))
+    shell.register_magics(BlueskyMagics)
+    shell.set_custom_exc(EXPECTED, one_line)
 
 
 def begin(shell: InteractiveShell) -> dict[str, Any]:
@@ -46,29 +57,26 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
         Told to draw live plots in windows where there is a screen.
     """
     settings = Settings()
-    catalog = SessionCatalog(settings)
+    journal = Journal(settings.journal_dir)
     namespace: dict[str, Any] = {
         "settings": settings,
-        "catalog": catalog,
+        "catalog": SessionCatalog(settings, journal),
         "bp": bp,
         "bps": bps,
         "Key": Key,
         "linear_then_logarithmic": linear_then_logarithmic,
     }
     try:
-        session = Session.start(settings)
+        session = Session.start(settings, journal)
     except InstrumentError as error:
         metadata = PersistentMetadata(settings.home / "metadata.json")
-        engine = make_run_engine(None, Journal(settings.journal_dir), metadata)
-        engine.subscribe(catalog.expect)
+        engine = make_run_engine(None, journal, metadata)
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
     except (ValueError, OSError) as error:
         print(f"No session: {error}", file=sys.stderr)  # noqa: T201
         return namespace
     session.pause_on_signals()
-    session.reduction.subscribe(catalog.expect)
-    session.RE.subscribe(catalog.expect)
     from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - needs nothing without an instrument
 
     show_live(session.RE, session.reduction, plots=_plots(shell))

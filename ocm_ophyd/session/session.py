@@ -69,8 +69,6 @@ class Session:
         Reduces every run while it is taken; keeps the last reduced runs.
     analyst : SessionAnalyst
         Fits for the alignment plans.
-    journal : Journal
-        Gets the documents of all runs of the session.
     """
 
     settings: Settings
@@ -78,11 +76,17 @@ class Session:
     RE: RunEngine
     reduction: LiveReduction
     analyst: SessionAnalyst
-    journal: Journal
 
     @classmethod
-    def start(cls, settings: Settings) -> Self:
+    def start(cls, settings: Settings, journal: Journal | None = None) -> Self:
         """Connect to the instrument and put a session together.
+
+        Parameters
+        ----------
+        settings : Settings
+            Where data and servers are.
+        journal : Journal, optional
+            As for `around`.
 
         Raises
         ------
@@ -96,13 +100,14 @@ class Session:
         samples = load_samples(settings.home / "samples.yaml")
         instrument = Instrument.create(settings.prefix, samples)
         instrument.connect(settings.ca_timeout)
-        return cls.around(settings, instrument, compile_in_background())
+        return cls.around(settings, instrument, journal, compile_in_background())
 
     @classmethod
     def around(
         cls,
         settings: Settings,
         instrument: Instrument,
+        journal: Journal | None = None,
         compilation: BackgroundCompilation | None = None,
     ) -> Self:
         """Put a session together around an instrument that is connected.
@@ -113,12 +118,14 @@ class Session:
             Where data and servers are.
         instrument : Instrument
             The devices.
+        journal : Journal, optional
+            Gets the documents of all runs of the session.
         compilation : BackgroundCompilation, optional
             What the first reduction must wait for.
         """
         calibration = CalibrationStore(settings.calibration_dir)
         calibration.attach(instrument.stored_signals())
-        journal = Journal(settings.journal_dir)
+        journal = journal or Journal(settings.journal_dir)
         metadata = PersistentMetadata(settings.home / "metadata.json")
         engine = make_run_engine(instrument, journal, metadata)
 
@@ -135,7 +142,7 @@ class Session:
         reduction.subscribe(journal)
         engine.subscribe(make_callback_safe(reduction))
         analyst = SessionAnalyst(reduction, journal)
-        return cls(settings, instrument, engine, reduction, analyst, journal)
+        return cls(settings, instrument, engine, reduction, analyst)
 
     def run(self, plan: Plan) -> Any:
         """Execute a plan and return what it found.
