@@ -8,15 +8,24 @@ import os
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ocm_ophyd.errors import UsageError
 
 __all__ = ["Settings"]
 
 
 class Settings(BaseSettings):
-    """Settings of one installation, read from the environment."""
+    """Settings of one installation, read from the environment.
+
+    Raises
+    ------
+    UsageError
+        If an environment variable has an impossible value; the message names the variable.
+    """
 
     model_config = SettingsConfigDict(env_prefix="OCM_", frozen=True)
 
@@ -40,6 +49,17 @@ class Settings(BaseSettings):
         description="API key; without it the key that `ocm serve` made in data_dir is used.",
     )
 
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = (
+                f"OCM_{'_'.join(map(str, fault['loc'])).upper()} is {fault['input']!r}: "
+                f"{fault['msg']}"
+                for fault in error.errors()
+            )
+            raise UsageError("; ".join(faults)) from None
+
     @cached_property
     def home(self) -> Path:
         """Absolute data directory."""
@@ -50,8 +70,8 @@ class Settings(BaseSettings):
 
         Raises
         ------
-        OSError
-            Says what is wrong with it, and what to do.
+        UsageError
+            If it cannot be made or written.
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
@@ -59,10 +79,10 @@ class Settings(BaseSettings):
                 pass
         except OSError as error:
             msg = (
-                f"the data directory {self.home} cannot be written ({error.strerror}): mend it, "
-                "or set OCM_DATA_DIR to another one"
+                f"the data directory {self.home} cannot be written ({error.strerror}): make it "
+                "writable, or set OCM_DATA_DIR to another one"
             )
-            raise OSError(msg) from None
+            raise UsageError(msg) from None
 
     @property
     def raw_dir(self) -> Path:

@@ -17,8 +17,8 @@ from plans.delays import linear_then_logarithmic
 from plans.noise import measure_noise
 from plans.overnight import MEASUREMENTS, check_series, overnight_series
 from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
+from plans.stubs.arguments import Plan
 from plans.stubs.points import PlanError, Point
-from plans.stubs.pump_probe import Plan
 
 __all__ = [
     "MEASUREMENTS",

@@ -5,8 +5,9 @@ from itertools import product
 from typing import Any
 
 from ocm_ophyd.devices import Instrument
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import Point
-from plans.stubs.pump_probe import Plan, measure, recorded
+from plans.stubs.pump_probe import measure
 
 __all__ = ["delay_scan", "fluence_delay_map", "fluence_sweep", "spatiotemporal_grid"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.settings import Settings
 
 __all__ = [
@@ -21,7 +22,7 @@ __all__ = [
 ]
 
 
-class CatalogError(RuntimeError):
+class CatalogError(OcmError):
     """The catalog cannot be used; the message says why and what to do."""
 
 

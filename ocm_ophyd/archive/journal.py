@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ocm_ophyd.errors import OcmError
+
 __all__ = [
     "Journal",
     "JournalError",
@@ -47,7 +49,7 @@ _PARENT = {
 }
 
 
-class JournalError(ValueError):
+class JournalError(OcmError):
     """The journal cannot be written or read; the message says why and what to do."""
 
 

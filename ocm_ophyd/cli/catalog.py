@@ -7,6 +7,7 @@ import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
+from ocm_ophyd.errors import UsageError
 
 __all__ = ["runs", "serve", "show"]
 
@@ -61,6 +62,7 @@ def runs(
     from ocm_ophyd.archive.runs import search
     from ocm_ophyd.settings import Settings
 
+    between = _fluence_range(fluence) if fluence else None
     found = search(
         connect(Settings()),
         sample=sample,
@@ -68,7 +70,7 @@ def runs(
         purpose=purpose,
         since=since,
         until=until,
-        fluence=_fluence_range(fluence) if fluence else None,
+        fluence=between,
         complete=complete,
         limit=limit,
     )
@@ -146,7 +148,10 @@ def _fluence_range(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(":"))
     except ValueError:
-        raise ValueError(f"--fluence {text}: write LO:HI in mJ/cm², such as 0.3:0.9") from None
+        low, high = 1.0, 0.0
+    if not low <= high:
+        msg = f"--fluence {text}: write LO:HI in mJ/cm², the lower one first, such as 0.3:0.9"
+        raise UsageError(msg)
     return low, high
 
 

@@ -97,6 +97,7 @@ def reproduce(
 def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict[str, float]]":
     """Do all of it; returns the results and what took how long, in s."""
     from ocm_ophyd.experiments.acquisition import expected_seconds, measure
+    from ocm_ophyd.experiments.definition import ExperimentError
     from ocm_ophyd.experiments.evidence import (
         calibration,
         gather,
@@ -120,7 +121,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
         taken = experiment.taken(settings.journal_dir)
         if not taken:
             msg = f"nothing could be measured: {next(iter(failures.values()))}"
-            raise RuntimeError(msg)
+            raise ExperimentError(msg)
         report(CATALOG, 0, 1)
         catalog.wait()
         wait_for_runs(settings, [run.uid for run in taken.values()], patience=300)

@@ -3,8 +3,9 @@
 from ocm_ophyd.devices._parts import StoredSignal
 from ocm_ophyd.devices.chopper import OpticalChopper
 from ocm_ophyd.devices.delay import DelayStage
+from ocm_ophyd.devices.failures import InstrumentError, TargetError, hardware_failure
 from ocm_ophyd.devices.galvo import GalvoScanner
-from ocm_ophyd.devices.instrument import Instrument, InstrumentError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.devices.lens import SteeringLens
 from ocm_ophyd.devices.power_meter import PowerMeter
 from ocm_ophyd.devices.pump import LiquidCrystalRetarder, PumpPower
@@ -33,4 +34,6 @@ __all__ = [
     "Spectrometer",
     "SteeringLens",
     "StoredSignal",
+    "TargetError",
+    "hardware_failure",
 ]

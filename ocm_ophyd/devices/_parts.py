@@ -5,26 +5,64 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind, PseudoSingle, PVPositionerPC, Signal
+from ophyd import (
+    Device,
+    EpicsMotor,
+    EpicsSignal,
+    EpicsSignalRO,
+    Kind,
+    PseudoPositioner,
+    PseudoSingle,
+    PVPositionerPC,
+    Signal,
+)
 
-__all__ = ["PseudoAxis", "StoredSignal", "VoltageAxis", "finite"]
+from ocm_ophyd.devices.failures import TargetError
+
+__all__ = [
+    "Motor",
+    "PseudoAxis",
+    "PseudoStage",
+    "StoredSignal",
+    "VoltageAxis",
+    "check_limits",
+    "finite",
+]
 
 ReadingDict = dict[str, dict[str, Any]]
 
 
 def finite(value: float, what: str, unit: str) -> float:
-    """Return `value` as a float, or refuse what no stage can be sent to.
+    """Return a target as a float.
 
     Raises
     ------
-    ValueError
-        For NaN and infinities.
+    TargetError
+        If the target is not a number, NaN or infinite.
     """
-    number = float(value)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
     if not np.isfinite(number):
-        msg = f"{what} cannot be set to {number} {unit}: give a finite number"
-        raise ValueError(msg)
+        msg = f"{what} cannot be set to {value} {unit}: give a finite number"
+        raise TargetError(msg)
     return number
+
+
+def check_limits(value: float, limits: tuple[float, float], what: str, unit: str) -> None:
+    """Refuse a target outside limits; equal limits are no limits.
+
+    Raises
+    ------
+    TargetError
+        If the target is not a finite number or is outside the limits, which the message names.
+    """
+    target = finite(value, what, unit)
+    low, high = limits
+    if low < high and not low <= target <= high:
+        msg = f"{what} cannot be set to {target:g} {unit}: it takes {low:g} to {high:g} {unit}"
+        raise TargetError(msg)
 
 
 class StoredSignal(Signal):
@@ -78,6 +116,57 @@ def _stored(value: Any) -> Any:
     return np.asarray(value, dtype=np.float64) if np.ndim(value) else float(value)
 
 
+class Motor(EpicsMotor):
+    """A motor record whose limits are stated with their unit."""
+
+    def check_value(self, pos: float) -> None:
+        """Refuse positions that are not finite or outside the soft limits."""
+        check_limits(pos, self.limits, self.name, self.egu)
+
+
+class PseudoStage(PseudoPositioner):
+    """Axes in the user's unit in front of axes in the hardware's unit."""
+
+    def check_value(self, pseudo_pos: Any) -> None:
+        """Refuse positions that the axes behind cannot reach.
+
+        Raises
+        ------
+        TargetError
+            If a number is not finite or an axis is out of reach.
+        """
+        position, _ = self.to_pseudo_tuple(pseudo_pos)
+        for axis, target in zip(self.real_positioners, self.forward(position), strict=True):
+            axis.check_value(target)
+
+    def move(self, position: Any, *args: Any, **kwargs: Any) -> Any:
+        """Move all axes; a position that is refused leaves the targets of single axes as they are.
+
+        Raises
+        ------
+        TargetError
+            If a number is not finite or an axis is out of reach.
+        """
+        self.check_value(position)
+        return super().move(position, *args, **kwargs)
+
+    def to_pseudo_tuple(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """Return a position by axis from what ophyd accepts: numbers, a sequence or keywords.
+
+        Raises
+        ------
+        TargetError
+            If there are more numbers than axes.
+        """
+        try:
+            position: tuple[Any, dict[str, Any]] = super().to_pseudo_tuple(*args, **kwargs)
+        except (TypeError, ValueError):
+            axes = ", ".join(self.PseudoPosition._fields)
+            msg = f"{self.name} cannot be set to {args}: give one number for each of {axes}"
+            raise TargetError(msg) from None
+        return position
+
+
 class PseudoAxis(PseudoSingle):
     """A pseudo axis that is recorded under the name of its quantity, without its set point.
 
@@ -128,5 +217,4 @@ class VoltageAxis(PVPositionerPC):
 
     def check_value(self, pos: float) -> None:
         """Refuse voltages that are not finite or outside the limits."""
-        finite(pos, self.name, "V")
-        super().check_value(pos)
+        check_limits(pos, self.limits, self.name, "V")

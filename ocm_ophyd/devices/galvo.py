@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Kind, PseudoPositioner
+from ophyd import Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.devices._parts import PseudoAxis, PseudoStage, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.devices.failures import TargetError
 
 __all__ = ["GalvoScanner"]
 
 
-class GalvoScanner(PseudoPositioner):
+class GalvoScanner(PseudoStage):
     """Probe position on the sample (um) ↔ mirror voltages (V).
 
     (probe_x, probe_y) = R(rotation) · diag(scale_x, scale_y) · (X, Y) + offset, a stored
@@ -66,7 +67,7 @@ class GalvoScanner(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             Names the position and the limit it breaks.
         """
         volts = self.forward(pseudo_pos)
@@ -78,4 +79,4 @@ class GalvoScanner(PseudoPositioner):
                     f"probe position ({x:g}, {y:g}) um needs {value:.2f} V on {axis.name}: "
                     f"the mirrors take {low:g} to {high:g} V; move the sample stage instead"
                 )
-                raise ValueError(msg)
+                raise TargetError(msg)

@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 
 from ophyd import Device, EpicsSignalRO
+from ophyd.utils import DisconnectedError
 
 from ocm_ophyd.devices._parts import StoredSignal
 from ocm_ophyd.devices.chopper import OpticalChopper
 from ocm_ophyd.devices.delay import DelayStage
+from ocm_ophyd.devices.failures import InstrumentError
 from ocm_ophyd.devices.galvo import GalvoScanner
 from ocm_ophyd.devices.lens import SteeringLens
 from ocm_ophyd.devices.power_meter import PowerMeter
@@ -18,11 +20,10 @@ from ocm_ophyd.devices.spectrometer import Spectrometer
 from ocm_ophyd.devices.stages import ReferenceMirror, SampleStage
 from ocm_ophyd.samples import Sample
 
-__all__ = ["Instrument", "InstrumentError"]
+__all__ = ["Instrument"]
 
-
-class InstrumentError(ConnectionError):
-    """The instrument does not answer."""
+#: Seconds within which the pump shutter closes, or the instrument is taken not to answer.
+SAFE_TIMEOUT = 10.0
 
 
 @dataclass
@@ -123,11 +124,15 @@ class Instrument:
 
         Raises
         ------
-        TimeoutError
-            Where a device does not answer.
+        InstrumentError
+            If a device does not answer.
         """
-        self.pump_shutter.set("closed").wait(10)
-        self.spectrometer.release()
+        try:
+            self.pump_shutter.set("closed").wait(SAFE_TIMEOUT)
+            self.spectrometer.release()
+        except (TimeoutError, DisconnectedError) as error:
+            msg = f"the pump cannot be shut: the instrument does not answer ({error})"
+            raise InstrumentError(msg) from error
 
     def baseline(self) -> list[Device]:
         """Return what is read before and after every run."""

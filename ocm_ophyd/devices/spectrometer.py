@@ -13,13 +13,14 @@ from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import DeviceStatus, Status
 
 from ocm_ophyd.devices._parts import StoredSignal
+from ocm_ophyd.errors import OcmError
 
 __all__ = ["AcquisitionError", "Spectra", "Spectrometer"]
 
 _GROUP = "/entry/instrument/spectrometer"
 
 
-class AcquisitionError(RuntimeError):
+class AcquisitionError(OcmError):
     """The spectrometer did not deliver; the message is the instrument's own."""
 
 

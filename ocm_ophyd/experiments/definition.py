@@ -20,9 +20,19 @@ import yaml
 
 from analysis.paper.measurements import ABOVE
 from ocm_ophyd.archive.journal import JournaledRun, journaled_runs
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.twin import Scenario, load_scenario
 
-__all__ = ["ALIGNMENT", "SAMPLE", "SILICON", "STEPS", "TIME_SCALE", "Experiment", "Step"]
+__all__ = [
+    "ALIGNMENT",
+    "SAMPLE",
+    "SILICON",
+    "STEPS",
+    "TIME_SCALE",
+    "Experiment",
+    "ExperimentError",
+    "Step",
+]
 
 TIME_SCALE = 50.0
 """Simulated seconds a second. Beyond it nothing gets faster, for a point takes its round trips over
@@ -57,6 +67,10 @@ SILICON_DELAYS = [-10.0, 5.0, 15.0, 30.0, 60.0, 100.0, 150.0, 200.0, 270.0, 350.
 SILICON_LINE = [float(x) for x in np.linspace(-6.0, 6.0, 25)]  # um, along the waveguide
 PERIODS_SILICON = 40
 SILICON_ALIGNMENT_PERIODS = 40
+
+
+class ExperimentError(OcmError):
+    """An experiment that cannot be begun or continued."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +186,7 @@ class Experiment:
 
         Raises
         ------
-        ValueError
+        ExperimentError
             Where the scenario cannot be used, or the directory is not this experiment's.
         """
         truth = load_scenario(scenario)
@@ -191,7 +205,7 @@ class Experiment:
             asked._write()
         except OSError as error:
             msg = f"{directory} cannot be written ({error.strerror}): choose another --out"
-            raise ValueError(msg) from None
+            raise ExperimentError(msg) from None
         return asked
 
     def _go_on(self) -> None:
@@ -203,17 +217,17 @@ class Experiment:
             )
         except (FileNotFoundError, NotADirectoryError):
             msg = f"{self.directory} is not empty and holds no experiment: choose another --out"
-            raise ValueError(msg) from None
+            raise ExperimentError(msg) from None
         except (OSError, KeyError, TypeError, ValueError) as error:
             msg = f"{path} cannot be read ({error}): choose another --out"
-            raise ValueError(msg) from None
+            raise ExperimentError(msg) from None
         if scenario != self.scenario:
             msg = (
                 f"{self.directory} holds an experiment with another scenario or seed, or of "
                 "another version of the simulated instrument: give the same --scenario and "
                 "--seed to go on with it, or choose another --out"
             )
-            raise ValueError(msg)
+            raise ExperimentError(msg)
 
     def _write(self) -> None:
         path = self.directory / _FILE
@@ -228,7 +242,7 @@ class Experiment:
 
         Raises
         ------
-        ValueError
+        ExperimentError
             Where one does already.
         """
         fd = os.open(self.directory, os.O_RDONLY)
@@ -237,7 +251,7 @@ class Experiment:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 msg = f"another `ocm reproduce` works on {self.directory}: wait until it is done"
-                raise ValueError(msg) from None
+                raise ExperimentError(msg) from None
             yield
         finally:
             os.close(fd)

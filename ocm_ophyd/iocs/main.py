@@ -11,6 +11,7 @@ from typing import Any
 from caproto.asyncio.server import Context
 from caproto.server import SubGroup
 
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.iocs.chopper import Chopper
 from ocm_ophyd.iocs.delay import DelayStage
 from ocm_ophyd.iocs.galvo import GalvoScanner
@@ -30,7 +31,7 @@ from ocm_ophyd.twin import Knobs, Microscope, load_scenario
 __all__ = ["Instrument", "PortTakenError", "build", "serve"]
 
 
-class PortTakenError(OSError):
+class PortTakenError(OcmError):
     """Another server listens on the port already."""
 
 
@@ -115,7 +116,7 @@ def serve(
     ------
     PortTakenError
         Another server has the port.
-    ValueError
+    UsageError
         The scenario or the time scale cannot be used.
     """
     interfaces = interfaces or ["127.0.0.1"]

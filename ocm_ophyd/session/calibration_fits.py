@@ -10,6 +10,7 @@ import xarray as xr
 from analysis.documents.live_reduction import LiveReduction
 from analysis.estimate import Estimate
 from ocm_ophyd.archive.journal import Journal, read_run
+from ocm_ophyd.errors import DataError
 from plans.calibration.fits import Found, PumpTable, Quantity
 
 __all__ = ["SessionAnalyst"]
@@ -57,7 +58,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no rise.
         """
         from analysis.chirp.time_zero import fit_arrival  # noqa: PLC0415
@@ -78,7 +79,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no cloud.
         """
         from analysis.diffusion.gaussian_cloud import PROBE_WAIST, fit_pump_spot  # noqa: PLC0415
@@ -102,7 +103,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the measured curve cannot be inverted.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -127,7 +128,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the meter's readings are not finite.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -145,7 +146,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no edges.
         """
         from analysis.calibration.galvo_edges import fit_edges  # noqa: PLC0415
@@ -177,7 +178,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes.
         """
         from analysis.calibration.path_length import group_index, plate_thickness  # noqa: PLC0415
@@ -194,7 +195,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes, or they do not follow the mirror.
         """
         from analysis.calibration.path_length import mirror_offset  # noqa: PLC0415
@@ -208,7 +209,7 @@ class SessionAnalyst:
         scan = self._reduction.reduced.get(run)
         if scan is None or "delta_n" not in scan:
             msg = f"run {run[:8]} was not reduced: the log says why"
-            raise ValueError(msg)
+            raise DataError(msg)
         return scan
 
     def _keep(self, run: str, found: Mapping[str, Estimate]) -> Found:

@@ -11,20 +11,20 @@ from bluesky import plans as bp
 from IPython.core.interactiveshell import InteractiveShell
 
 from ocm_ophyd.archive.connection import CatalogError
-from ocm_ophyd.archive.journal import Journal, JournalError
-from ocm_ophyd.devices import AcquisitionError, InstrumentError
-from ocm_ophyd.session.calibration_store import CalibrationError
-from ocm_ophyd.session.lock import BusyError
+from ocm_ophyd.archive.journal import Journal
+from ocm_ophyd.devices import InstrumentError
+from ocm_ophyd.errors import OcmError
+from ocm_ophyd.session.magics import register_magics
 from ocm_ophyd.session.run_engine import make_run_engine
 from ocm_ophyd.session.run_metadata import PersistentMetadata
 from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
-from plans import PlanError, linear_then_logarithmic
+from plans import linear_then_logarithmic
 
 __all__ = ["EXPECTED", "LazyCatalog", "begin", "one_line"]
 
-#: What a user can get wrong, or the hardware: the message says it, a traceback would hide it.
-EXPECTED = (PlanError, BusyError, CatalogError, JournalError, CalibrationError, AcquisitionError)
+#: Errors that are printed in one line: the message has the reason, a traceback would hide it.
+EXPECTED = (OcmError,)
 
 
 class LazyCatalog:
@@ -76,7 +76,7 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
     Parameters
     ----------
     shell : InteractiveShell
-        Told to draw live plots in windows where there is a screen.
+        Gets bluesky's magics; draws live plots in windows where there is a screen.
     """
     settings = Settings()
     namespace: dict[str, Any] = {
@@ -93,10 +93,11 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
         engine = make_run_engine(None, Journal(settings.journal_dir), metadata)
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
-    except (ValueError, OSError) as error:
+    except OcmError as error:
         print(f"No session: {error}", file=sys.stderr)  # noqa: T201
         return namespace
     session.pause_on_signals()
+    register_magics(shell, session.RE)
     from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - needs nothing without an instrument
 
     show_live(session.RE, session.reduction, plots=_plots(shell))

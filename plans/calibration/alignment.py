@@ -16,8 +16,8 @@ from plans.calibration.path_length import calibrate_reference_mirror, measure_th
 from plans.calibration.pump_power import calibrate_pump_power
 from plans.calibration.reference import record_reference
 from plans.scans import delay_scan, spatiotemporal_grid
+from plans.stubs.arguments import Plan, checked
 from plans.stubs.points import PlanError, check_fluence, find_sample
-from plans.stubs.pump_probe import Plan
 
 __all__ = ["align", "find_time_zero", "overlap_pump"]
 
@@ -31,6 +31,7 @@ WITH_MIRROR = 40
 HALF_MAP = 2.5
 
 
+@checked
 def find_time_zero(
     instrument: Instrument,
     analyst: Analyst,
@@ -109,6 +110,7 @@ def find_time_zero(
     return found | {"time_zero": zero}
 
 
+@checked
 def overlap_pump(
     instrument: Instrument,
     analyst: Analyst,
@@ -248,6 +250,7 @@ def _side(sample: Sample, axis: int) -> list[float]:
     return [float(value) for value in np.linspace(-half, half, 9)]
 
 
+@checked
 def align(
     instrument: Instrument,
     analyst: Analyst,

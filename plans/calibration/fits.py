@@ -4,6 +4,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ocm_ophyd.errors import OcmError
 from plans.stubs.points import PlanError
 
 __all__ = ["Analyst", "Found", "PumpTable", "Quantity", "found_by"]
@@ -33,7 +34,7 @@ class PumpTable(NamedTuple):
 class Analyst(Protocol):
     """Who turns a run that has just ended into the numbers that a plan goes on with.
 
-    Every method takes the uid of a run, raises ValueError with one line where the run does not
+    Every method takes the uid of a run, raises DataError with one line where the run does not
     give what is asked for, and keeps what it found in the catalog.
     """
 
@@ -69,6 +70,6 @@ def found_by(fit: Any, *args: Any, failing: str) -> Any:
     """
     try:
         return fit(*args)
-    except ValueError as error:
+    except OcmError as error:
         msg = f"{failing}: {error}"
         raise PlanError(msg) from error

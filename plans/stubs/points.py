@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices import Instrument, TargetError
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import Sample
 
 __all__ = [
@@ -19,7 +20,7 @@ __all__ = [
 ]
 
 
-class PlanError(ValueError):
+class PlanError(OcmError):
     """A measurement that cannot be made, or did not give what the next step needs."""
 
 
@@ -147,5 +148,5 @@ def check_points(instrument: Instrument, sample: Sample, points: Sequence[Point]
             instrument.pump.check_value((fluence,))
         for position in np.unique(values[:, 2:], axis=0):
             instrument.galvos.check_value(tuple(position))
-    except ValueError as error:
+    except TargetError as error:
         raise PlanError(str(error)) from None
