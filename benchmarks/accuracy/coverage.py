@@ -1,7 +1,8 @@
 """Are the uncertainties right? Pulls of every number of Table 1 over random scenarios.
 
-Run as ``python -m benchmarks.accuracy.coverage --seeds 61 120 --out docs/coverage.md``. Results are
-kept, a scenario a line, in a file ``.jsonl`` beside the page: what is there is not run again.
+Run as ``python -m benchmarks.accuracy.coverage --seeds 61 120``, which writes the page
+``docs/reference/coverage.md``. Results are kept, one line for each scenario, in a ``.jsonl`` file
+beside the page, and are not computed again.
 
 Every scenario is another instrument with another sample (`random_scenario`), measured in the
 virtual laboratory as the published experiment is, and inferred from the data alone. A pull is
@@ -262,7 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pulls of Table 1 over random scenarios.")
     parser.add_argument("--seeds", type=int, nargs=2, default=(61, 120), help="first and last")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("docs/coverage.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/reference/coverage.md"))
     asked = parser.parse_args()
     first, last = asked.seeds
     found = records(asked.out.with_suffix(".jsonl"), range(first, last + 1), asked.jobs)

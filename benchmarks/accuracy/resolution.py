@@ -1,10 +1,10 @@
 """Step response against method: as published, whole-band phase, all spectra with the chirp undone.
 
-Run as ``python -m benchmarks.accuracy.resolution``; with ``--out docs/resolution.md`` it writes the
-page and its figure. It takes a minute or two. The simulated microscope exposes a step of Δn in its
-own noise (fields through the plate, slit, pixels, read and shot noise, source noise, drift), and
-every method gets the same frames. The step is made of a formula here, a pump of 100 fs and nothing
-after it, so that it is known.
+Run as ``python -m benchmarks.accuracy.resolution``, which takes a minute or two; with
+``--out docs/reference/resolution.md`` it writes the page and its figure. The simulated microscope
+exposes a step of Δn in its own noise (fields through the plate, slit, pixels, read and shot noise,
+source noise, drift), and every method gets the same frames. The step is a formula here, a pump of
+100 fs and nothing after it, so that it is known.
 """
 
 import argparse
@@ -158,7 +158,7 @@ def main():
     for quiet, axes in zip((True, False), panels, strict=True):
         table, reduced, blind = rows(quiet)
         title = "without noise" if quiet else "with the default scenario's noise"
-        text += [f"\n### {title[0].upper()}{title[1:]}\n", HEADER]
+        text += [f"\n## {title[0].upper()}{title[1:]}\n", HEADER]
         text += [line(*row) for row in table]
         about = blind["chirp_resolved_delay"].attrs
         terms = zip(about["chirp"], about["chirp_sigma"], strict=True)
@@ -201,9 +201,10 @@ A step of Δn = {HEIGHT:g} made by a pump pulse of 100 fs (its own rise takes {O
 {DELAY[1] - DELAY[0]:g} ps, one second of frames each. All methods get the same frames.
 
 - **as published**: normalise, resample in wavenumber, window, Fourier phase at the fringe's peak,
-  its amplitude at the chopper's frequency (`benchmarks/paper_baseline.py`). A plate of 1.5 um shows
-  1.2 fringes, whose peak overlaps its mirror image, so that its height depends on the fringe's
-  phase as well. It states no sigma: with noise, the table has the scatter of its points from 4 ps.
+  its amplitude at the chopper's frequency (`benchmarks/accuracy/paper_baseline.py`). A plate of
+  1.5 um shows 1.2 fringes, whose peak overlaps its mirror image, so that its height depends on the
+  fringe's phase as well. It states no sigma: with noise, the table has the scatter of its points
+  from 4 ps.
 - **whole-band phase**: least squares on the fringe, one phase a delay.
 - **chirp undone**: all spectra of the scan inverted together. With the calibrated chirp, and with
   the chirp found from the same scan.
@@ -241,7 +242,7 @@ reduction tries both and says in `chirp_resolved/delay`, attribute `light`, whic
 - Plates with less than half a fringe over the band tell a phase from pulse energy and tilt badly:
   sigma says so.
 
-Made by `python -m benchmarks.accuracy.resolution --out docs/resolution.md`.
+Made by `python -m benchmarks.accuracy.resolution --out docs/reference/resolution.md`.
 """
 
 if __name__ == "__main__":

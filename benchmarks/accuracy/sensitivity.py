@@ -1,8 +1,9 @@
 """Sensitivity, bias and time resolution: the published reduction and this project's side by side.
 
-Run as ``python -m benchmarks.accuracy.sensitivity``; with ``--out docs/sensitivity.md`` it writes
-the page and its figure. Both reductions get the same frames: of the simulated microscope's default
-scenario, of the same with a steady spectrum of the light, and of plates computed from formulas.
+Run as ``python -m benchmarks.accuracy.sensitivity``; with ``--out docs/reference/sensitivity.md``
+it writes the page and its figure. Both reductions get the same frames: of the simulated
+microscope's default scenario, of the same with a steady spectrum of the light, and of plates
+computed from formulas.
 """
 
 import argparse

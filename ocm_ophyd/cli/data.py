@@ -21,7 +21,7 @@ def export(
     run: Annotated[str, typer.Argument(help="A run: uid, its beginning, or scan id.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="HDF5 file to write.")],
 ) -> None:
-    """Write a catalogued run as one self-contained raw file (docs/raw_format.md).
+    """Write a catalogued run as one self-contained raw file (docs/reference/raw-format.md).
 
     Example: ocm export 3f2a91 -o scan.h5
     """

@@ -17,10 +17,11 @@ def overnight(
     """Take a series of measurements through the night.
 
     The file gives name, alignment_fluence (mJ/cm2), retake_every (s) and measurements, each a
-    plan with its arguments; docs/overnight.yaml is an example. What the journal already holds
-    complete is skipped, so that the same command goes on after an interruption.
+    plan with its arguments; docs/tutorials/overnight.yaml is an example. Measurements that the
+    journal already holds complete are skipped, so that the same command goes on after an
+    interruption.
 
-    Example: ocm overnight docs/overnight.yaml
+    Example: ocm overnight docs/tutorials/overnight.yaml
     """
     from rich.console import Console
     from rich.table import Table
