@@ -14,13 +14,14 @@ import xarray as xr
 
 from analysis.io.raw_file import open_raw
 from analysis.reduction.scan import reduce_scan
+from ocm_ophyd.errors import OcmError
 
 __all__ = ["ClusterError", "reduce_file", "reduce_files"]
 
 _PATIENCE = 10  # s, for a scheduler to answer and for a worker to be there
 
 
-class ClusterError(RuntimeError):
+class ClusterError(OcmError):
     """A cluster that cannot be used; the message says why."""
 
 

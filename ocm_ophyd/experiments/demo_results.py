@@ -29,6 +29,7 @@ from analysis.lasing.fluence_response import (
 from analysis.materials import CSPBBR3
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.scan_grid import fold
+from ocm_ophyd.errors import DataError
 from ocm_ophyd.experiments.demo import ABOVE, BELOW, MAP_DELAY, SWEEP_DELAY, WINDOW, DemoRuns
 
 __all__ = ["Results", "Row", "evaluate", "write_figures"]
@@ -216,7 +217,7 @@ def _rise_row(runs: DemoRuns) -> Row:
     """Row for the 10–90 % rise above threshold, with the chirp undone."""
     try:
         rise = measure_rise(*_resolved(runs.above))
-    except ValueError as error:
+    except DataError as error:
         return Row("rise of delta_n, 10-90 %", np.nan, np.nan, "ps", "1 (resolution)", str(error))
     numbers = (rise.duration, rise.duration_sigma, "ps", "1 (resolution)")
     note = runs.above.attrs.get("chirp_resolved_note", "chirp undone; the pump takes 0.1 ps")

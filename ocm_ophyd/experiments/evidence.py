@@ -18,6 +18,7 @@ from analysis.paper.measurements import Known, PaperData
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.archive.journal import Journal, JournaledRun, journaled_runs, read_run
 from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.experiments.definition import SAMPLE, SILICON, TIME_SCALE, Experiment
 from ocm_ophyd.samples import Sample, load_samples
 from ocm_ophyd.settings import Settings
@@ -57,7 +58,7 @@ def gather(
     for name, uid in runs.items():
         try:
             scans[name] = reduced(catalog, uid)
-        except ValueError as error:
+        except OcmError as error:
             failures[name] = str(error)
     known = _known(samples, experiment.alignments.get(SAMPLE, []))
     return PaperData(known=known, runs=runs, **scans), failures
