@@ -21,6 +21,7 @@ extensions = [
     "command_reference",
     "mathml",
     "private_instrument",
+    "pv_reference",
     "settings_reference",
 ]
 exclude_patterns = ["_build"]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
 from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample, with_thickness
 from plans.stubs.pump_off import take_spectra

@@ -9,7 +9,8 @@ from typing import Any
 from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
-from ocm_ophyd.devices import Instrument, hardware_failure
+from ocm_ophyd.devices.failures import hardware_failure
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import Sample
 from plans.calibration.alignment import find_time_zero

@@ -4,7 +4,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import SubscriptionStatus
 
-from ocm_ophyd.devices._parts import check_limits
+from ocm_ophyd.devices.axes import check_limits
 
 __all__ = ["OpticalChopper"]
 

@@ -7,8 +7,9 @@ from ophyd import EpicsSignal, Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.constants import speed_of_light
 
-from ocm_ophyd.devices._parts import Motor, PseudoAxis, PseudoStage, StoredSignal, finite
+from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
 from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
 
 __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
 

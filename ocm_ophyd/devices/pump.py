@@ -8,8 +8,9 @@ from ophyd import Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.interpolate import PchipInterpolator
 
-from ocm_ophyd.devices._parts import PseudoAxis, PseudoStage, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.devices.axes import PseudoAxis, PseudoStage, VoltageAxis, finite
 from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
 
 __all__ = ["LiquidCrystalRetarder", "PumpPower"]
 

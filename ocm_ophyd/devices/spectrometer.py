@@ -12,7 +12,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import DeviceStatus, Status
 
-from ocm_ophyd.devices._parts import StoredSignal
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.errors import OcmError
 
 __all__ = ["AcquisitionError", "Spectra", "Spectrometer"]

@@ -6,7 +6,8 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 
-from ocm_ophyd.devices._parts import Motor, PseudoAxis, PseudoStage, StoredSignal, finite
+from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
+from ocm_ophyd.devices.stored_signal import StoredSignal
 
 __all__ = ["ReferenceMirror", "SampleStage"]
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ocm_ophyd.devices import StoredSignal
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.errors import OcmError
 
 __all__ = ["CalibrationError", "CalibrationStore"]

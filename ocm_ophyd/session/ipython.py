@@ -12,7 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from ocm_ophyd.archive.connection import CatalogError
 from ocm_ophyd.archive.journal import Journal
-from ocm_ophyd.devices import InstrumentError
+from ocm_ophyd.devices.failures import InstrumentError
 from ocm_ophyd.errors import OcmError
 from ocm_ophyd.session.magics import register_magics
 from ocm_ophyd.session.run_engine import make_run_engine

@@ -11,7 +11,8 @@ from bluesky.preprocessors import SupplementalData
 
 from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.archive.metadata import check_metadata
-from ocm_ophyd.devices import Instrument, hardware_failure
+from ocm_ophyd.devices.failures import hardware_failure
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.session.run_metadata import PersistentMetadata
 
 __all__ = ["SessionRunEngine", "make_run_engine"]

@@ -21,7 +21,7 @@ import plans
 from analysis.documents.live_reduction import LiveReduction
 from analysis.point.warm_up import warm_up
 from ocm_ophyd.archive.journal import Journal
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import load_samples
 from ocm_ophyd.session.calibration_fits import SessionAnalyst

@@ -7,8 +7,8 @@ import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
 from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.calibration.fits import Analyst, Found, Quantity, found_by
 from plans.calibration.galvos import calibrate_galvos

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices import Instrument, TargetError
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.calibration.fits import Analyst, Found, found_by
 from plans.stubs.arguments import Plan, recorded

@@ -5,7 +5,8 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices import Instrument, TargetError
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from plans.calibration.fits import Analyst, Found, found_by
 from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ocm_ophyd.devices import Instrument, TargetError
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import Sample
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bluesky.utils import RunEngineInterrupted
 
-from ocm_ophyd.devices import AcquisitionError
+from ocm_ophyd.devices.spectrometer import AcquisitionError
 from plans import PlanError
 
 SAMPLE = "CsPbBr3-microplate"

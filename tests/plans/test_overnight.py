@@ -111,7 +111,7 @@ BAD = {
     "unknown argument": (SHORT | {"delay": 3}, "'delay'"),
     "too bright": (SWEEP | {"fluences": [0.3, 2.0]}, "2 mJ/cm² is above the maximum"),
     "no number": (SWEEP | {"fluences": [0.3, "much"]}, r"fluences.1 = 'much'.*valid number"),
-    "no list": (SHORT | {"delays": 5.0}, "delays = 5.0.*sequence"),
+    "no list": (SHORT | {"delays": 5.0}, "delays = 5.0.*Sequence"),
 }
 
 

@@ -12,7 +12,8 @@ from ocm_ophyd.archive.journal import JournalError
 from ocm_ophyd.archive.metadata import MetadataError
 from ocm_ophyd.cli import app
 from ocm_ophyd.cli._errors import one_line_errors
-from ocm_ophyd.devices import AcquisitionError, InstrumentError, TargetError
+from ocm_ophyd.devices.failures import InstrumentError, TargetError
+from ocm_ophyd.devices.spectrometer import AcquisitionError
 from ocm_ophyd.errors import DataError, OcmError, UsageError
 from ocm_ophyd.experiments.definition import ExperimentError
 from ocm_ophyd.iocs.main import PortTakenError

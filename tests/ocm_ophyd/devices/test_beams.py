@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ocm_ophyd.devices import TargetError
+from ocm_ophyd.devices.failures import TargetError
 
 
 def test_galvos_turn_and_scale_as_calibrated(instrument):

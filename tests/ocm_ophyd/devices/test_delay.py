@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.constants import speed_of_light
 
-from ocm_ophyd.devices import TargetError
+from ocm_ophyd.devices.failures import TargetError
 
 STEP = 0.004  # mm, OSMS26-300, one full step
 

@@ -6,7 +6,8 @@ from ophyd import Signal
 from ophyd.status import Status
 from ophyd.utils import DisconnectedError, LimitError, ReadOnlyError
 
-from ocm_ophyd.devices import AcquisitionError, InstrumentError, TargetError, hardware_failure
+from ocm_ophyd.devices.failures import InstrumentError, TargetError, hardware_failure
+from ocm_ophyd.devices.spectrometer import AcquisitionError
 
 
 def failed(reason):
