@@ -38,7 +38,7 @@ def waiting_runs(settings: Settings, day: str | None = None) -> list[Path]:
     day : str, optional
         Look only at this day, ``YYYY-MM-DD``.
     """
-    journal, fed = settings.journal_dir, settings.catalog_dir / "fed"
+    journal, fed = settings.journal_dir, settings.database_dir / "fed"
     waiting = []
     for name in [day] if day else _names(journal):
         done = set(_names(fed / name))

@@ -130,5 +130,13 @@ def test_samples_of_a_file_join_those_of_the_package(tmp_path):
 
 def test_an_impossible_setting_names_its_variable(monkeypatch):
     monkeypatch.setenv("OCM_CA_PORT", "many")
-    with pytest.raises(UsageError, match=r"^OCM_CA_PORT is 'many': .*integer"):
+    with pytest.raises(UsageError, match=r"^OCM_CA_PORT: .*integer"):
         Settings()
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///x.db", "mysql://ocm:pass-word@host/db", "ocm"])
+def test_another_database_is_refused_without_printing_the_password(monkeypatch, uri):
+    monkeypatch.setenv("OCM_CATALOG_DATABASE", uri)
+    with pytest.raises(UsageError, match=r"OCM_CATALOG_DATABASE: write postgresql://") as refused:
+        Settings()
+    assert "pass-word" not in str(refused.value)
