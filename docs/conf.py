@@ -19,12 +19,12 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "command_reference",
-    "mathml",
     "private_instrument",
     "pv_reference",
     "settings_reference",
+    "sphinx-mathjax-offline",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "jupyter_execute"]
 nitpicky = False
 default_role = "py:obj"  # `name` in a docstring links to the name where it is documented
 
@@ -55,4 +55,4 @@ html_title = "ocm-ophyd"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
-html_math_renderer = "mathml"
+mathjax_path = "mathjax/tex-chtml.js"  # a copy in the site: laboratories may be offline

@@ -16,18 +16,14 @@ from ocm_ophyd.samples import Sample
 from plans.calibration.alignment import find_time_zero
 from plans.calibration.fits import Analyst
 from plans.calibration.reference import record_reference
-from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
+from plans.scans import (
+    MEASUREMENTS,
+)
 from plans.stubs.arguments import Plan, bind_arguments
 from plans.stubs.points import PlanError, check_fluence, find_sample
 from plans.stubs.pump_probe import close_pump
 
-__all__ = ["MEASUREMENTS", "check_series", "overnight_series"]
-
-#: What a series can be made of.
-MEASUREMENTS: dict[str, Callable[..., Plan]] = {
-    plan.__name__: plan
-    for plan in (delay_scan, fluence_sweep, fluence_delay_map, spatiotemporal_grid)
-}
+__all__ = ["check_series", "overnight_series"]
 
 #: A series ends when so many measurements in a row have failed: something is broken.
 FAILURES_IN_A_ROW = 3

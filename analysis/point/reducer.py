@@ -236,7 +236,7 @@ class Reducer:
             frames_slipped=counts[2],
             pixels_repaired=counts[3],
             pixels_masked=counts[4],
-            fluorescence=estimates.sums[:, 1].astype(np.float32),
+            differential_spectrum=estimates.sums[:, 1].astype(np.float32),
         )
 
 

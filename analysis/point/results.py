@@ -1,6 +1,8 @@
 """What the reduction says of points."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.fringe.model import Fringe
 
-__all__ = ["PointResult", "PointSpectra"]
+__all__ = ["QUANTITIES", "PointResult", "PointSpectra", "Quantity"]
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +49,7 @@ class PointResult(NamedTuple):
     pixels_repaired, pixels_masked : int or (P,) array
         Pixels of single frames that were replaced (cosmic rays), and pixels left out of all frames
         (hot ones), in the probe's band.
-    fluorescence : (K,) or (P, K) float32 array
+    differential_spectrum : (K,) or (P, K) float32 array
         Pump-on minus pump-off counts of one exposure; NaN where a pixel was saturated. Nearly all
         of a result's size, which single precision halves.
     """
@@ -73,7 +75,50 @@ class PointResult(NamedTuple):
     frames_slipped: Any
     pixels_repaired: Any
     pixels_masked: Any
-    fluorescence: Any
+    differential_spectrum: Any
+
+
+class Quantity(NamedTuple):
+    """One number of a point in reduced datasets, files and runs.
+
+    Attributes
+    ----------
+    unit : str
+        Unit in datasets, files and data keys; `1` where it has none.
+    in_live_table : bool
+        Whether the table of a scan that is being taken has a column for it.
+    """
+
+    unit: str
+    in_live_table: bool = False
+
+
+QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
+    {
+        "delta_n": Quantity("RIU", in_live_table=True),
+        "delta_n_sigma": Quantity("RIU", in_live_table=True),
+        "delta_n_limit": Quantity("RIU"),
+        "delta_n_systematic": Quantity("RIU"),
+        "drift_share": Quantity("1"),
+        "source_share": Quantity("1"),
+        "delta_phi": Quantity("rad"),
+        "delta_phi_sigma": Quantity("rad"),
+        "carrier_density": Quantity("cm^-3"),
+        "carrier_density_sigma": Quantity("cm^-3"),
+        "visibility": Quantity("1"),
+        "phase": Quantity("rad"),
+        "path": Quantity("um"),
+        "probe_delay": Quantity("ps"),
+        "probe_spread": Quantity("ps"),
+        "frames_used": Quantity("1", in_live_table=True),
+        "frames_saturated": Quantity("1"),
+        "frames_rejected": Quantity("1"),
+        "frames_slipped": Quantity("1"),
+        "pixels_repaired": Quantity("1"),
+        "pixels_masked": Quantity("1"),
+    }
+)
+"""The numbers of a `PointResult`; all of them but the spectrum."""
 
 
 @dataclass(frozen=True)

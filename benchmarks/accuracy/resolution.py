@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from scipy.special import ndtr
 
 from analysis.kinetics.rise_time import measure_rise
+from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.paper_baseline import reduce_as_published
 from ocm_ophyd.twin import Knobs, Microscope, load_scenario
@@ -113,7 +114,7 @@ def late(time):
 def rows(quiet):
     """(method, time, Δn, sigma) of each method on the same frames."""
     known, unknown = measure(quiet, chirp_known=True), measure(quiet, chirp_known=False)
-    reduced, blind = reduce_scan(known), reduce_scan(unknown)
+    reduced, blind = (reduce_scan(complete_metadata(raw)) for raw in (known, unknown))
     published = reduce_as_published(known).delta_n
     scatter = np.nan if quiet else published[late(DELAY)].std(ddof=1)
     table = [
@@ -134,7 +135,7 @@ def line(name, time, delta_n, sigma):
     worst = np.abs(delta_n[behind] / HEIGHT - 1).max()
     if "undone" in name:
         found = measure_rise(time, delta_n, sigma)
-        middle, duration = found.middle, found.duration
+        middle, duration = found.middle.value, found.duration.value
     else:  # longer than `measure_rise` looks, and with steps in it
         share = np.maximum.accumulate(delta_n / height) + 1e-9 * np.arange(len(time))
         low, middle, high = np.interp([0.1, 0.5, 0.9], share, time)

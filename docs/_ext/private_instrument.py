@@ -40,7 +40,7 @@ class PrivateInstrument:
             **settings.environment(),
             TILED_PROFILES=str(directory / "profiles"),  # the user's own stays as it is
             MPLBACKEND="module://matplotlib_inline.backend_inline",
-            COLUMNS="100",
+            COLUMNS="120",
         )
         instrument = InstrumentServer(settings, time_scale=float(asked[1]))
         self._running.enter_context(instrument).wait()

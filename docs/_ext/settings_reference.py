@@ -12,6 +12,14 @@ def _row(cells: list[nodes.Node]) -> nodes.row:
     return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
 
 
+def _text(description: str) -> nodes.inline:
+    """Return a text, its parts in backticks as code."""
+    text = nodes.inline()
+    for index, part in enumerate(description.split("`")):
+        text += nodes.literal("", part) if index % 2 else nodes.Text(part)
+    return text
+
+
 class OcmSettings(Directive):
     """Describe the fields of the class ``MODULE:NAME``."""
 
@@ -34,7 +42,7 @@ class OcmSettings(Directive):
             elif about.default is not None:
                 default = nodes.literal("", str(about.default))
             variable = nodes.literal("", f"{prefix}{field}".upper())
-            body += _row([variable, default, nodes.Text(about.description or "")])
+            body += _row([variable, default, _text(about.description or "")])
         group += body
         return [nodes.table("", group)]
 

@@ -18,8 +18,8 @@ from typing import Self
 import httpx
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 
-from ocm_ophyd.archive.catalog import connect, waiting_runs
-from ocm_ophyd.archive.connection import CatalogError, server_answers
+from ocm_ophyd.archive.catalog import connect
+from ocm_ophyd.archive.connection import CatalogError, server_answers, waiting_runs
 from ocm_ophyd.archive.journal import RunReader, writer_alive
 from ocm_ophyd.archive.run_writer import NumberTypeChanged, RunWriter
 from ocm_ophyd.settings import Settings

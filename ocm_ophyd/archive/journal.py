@@ -178,11 +178,19 @@ class RunReader:
     ----------
     path : Path
         The run's file.
+
+    Raises
+    ------
+    JournalError
+        If the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("rb")
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise JournalError(f"{path} cannot be read: {error.strerror}") from None
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield what was written since the last time.

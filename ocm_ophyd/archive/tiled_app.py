@@ -14,6 +14,7 @@ from tiled.config import Authentication
 from tiled.server.app import build_app
 
 from ocm_ophyd.archive.connection import make_api_key
+from ocm_ophyd.archive.measurements import MeasurementCatalog
 from ocm_ophyd.settings import Settings
 
 
@@ -32,7 +33,7 @@ def main(settings: Settings) -> None:
         database = tables = settings.catalog_database.get_secret_value()
     # What `from_uri(..., init_if_not_exists=True)` does in 4 s in one more process.
     init(database, if_not_exists=True)
-    tree = from_uri(
+    stored = from_uri(
         database,
         specs=[{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],
         writable_storage=[
@@ -41,6 +42,7 @@ def main(settings: Settings) -> None:
         ],
         readable_storage=[str(settings.raw_dir)],
     )
+    tree = MeasurementCatalog(stored.context, stored.node)
     server = uvicorn.Server(
         uvicorn.Config(
             build_app(

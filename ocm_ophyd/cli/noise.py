@@ -77,19 +77,20 @@ def noise(
 
 
 def _of_target(target: str) -> "Noise":
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
 
     with _opened(target) as dataset:
-        return noise_of(dataset)
+        return noise_spectrum(dataset)
 
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     """Open a raw file, or the frames of a run in the journal."""
-    from analysis.io.raw_file import open_raw
+    from analysis.reduction.missing_metadata import open_raw
 
     if is_file(target):
         return open_raw(target, pumped=False)
-    from analysis.documents.records import recorded_frames
+    from analysis.documents.datasets import frame_record
+    from analysis.documents.run_documents import RunDocuments
     from ocm_ophyd.archive.journal import journaled_runs, read_run
     from ocm_ophyd.settings import Settings
 
@@ -103,14 +104,16 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     if not runs:
         msg = f"there is no run {target} in the journal {directory}, and no file"
         raise UsageError(msg)
-    return recorded_frames(read_run(max(runs, key=lambda run: run.start["time"]).path))
+    latest = max(runs, key=lambda run: run.start["time"])
+    return frame_record(RunDocuments.from_journal(read_run(latest.path)))
 
 
 def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     """Take frames without the pump, with a reference where none is stored, and keep the result."""
+    from analysis.documents.datasets import frame_record
     from analysis.documents.derived_runs import keep_fit
-    from analysis.documents.records import recorded_frames
-    from analysis.noise.spectrum import noise_of
+    from analysis.documents.run_documents import RunDocuments
+    from analysis.noise.spectrum import noise_spectrum
     from ocm_ophyd.archive.journal import Journal, read_run
     from ocm_ophyd.session.session import Session
     from ocm_ophyd.settings import Settings
@@ -131,10 +134,10 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     finally:
         session.close()
     (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
-    documents = list(read_run(path))
-    with recorded_frames(documents) as dataset:
-        record = noise_of(dataset)
-    keep_fit(documents[0][1], record.found, Journal(settings.journal_dir))
+    documents = RunDocuments.from_journal(read_run(path))
+    with frame_record(documents) as dataset:
+        record = noise_spectrum(dataset)
+    keep_fit(documents.start, record.estimates, Journal(settings.journal_dir))
     return {f"run {uid[:8]}": record}
 
 
@@ -157,6 +160,6 @@ def _print(name: str, record: "Noise") -> None:
             f"{record.drift[i]:.3g}",
         )
     console.print(table)
-    for quantity, estimate in record.found.items():
+    for quantity, estimate in record.estimates.items():
         value = f"{estimate.value:.3g} ± {estimate.sigma:.1g} {estimate.unit}"
         console.print(f"{quantity}: {value}; {estimate.note}")

@@ -10,6 +10,7 @@ from scipy.constants import speed_of_light
 from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
 from ocm_ophyd.devices.failures import TargetError
 from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.frame_schema import DELAY
 
 __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
 
@@ -34,7 +35,7 @@ class DelayStage(PseudoStage):
     delays moves, so that lost motion of the screw does not enter.
     """
 
-    tau = Cpt(PseudoAxis, key="delay", egu="ps", kind=Kind.hinted)
+    tau = Cpt(PseudoAxis, key=DELAY.data_key, egu=DELAY.unit, kind=Kind.hinted)
     m1 = Cpt(DelayMotor, "m1", kind=Kind.normal)
     time_zero = Cpt(StoredSignal, value=285.0, units="mm", kind=Kind.config)
     time_zero_sigma = Cpt(StoredSignal, value=0.0, units="mm", kind=Kind.config)

@@ -10,6 +10,7 @@ from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from ocm_ophyd.devices.axes import PseudoAxis, PseudoStage, VoltageAxis, finite
 from ocm_ophyd.devices.failures import TargetError
 from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.frame_schema import PROBE_X, PROBE_Y
 
 __all__ = ["GalvoScanner"]
 
@@ -22,8 +23,8 @@ class GalvoScanner(PseudoStage):
     without rotation and offset.
     """
 
-    probe_x = Cpt(PseudoAxis, key="probe_x", egu="um", kind=Kind.hinted)
-    probe_y = Cpt(PseudoAxis, key="probe_y", egu="um", kind=Kind.hinted)
+    probe_x = Cpt(PseudoAxis, key=PROBE_X.data_key, egu=PROBE_X.unit, kind=Kind.hinted)
+    probe_y = Cpt(PseudoAxis, key=PROBE_Y.data_key, egu=PROBE_Y.unit, kind=Kind.hinted)
     x = Cpt(VoltageAxis, "X", kind=Kind.normal)
     y = Cpt(VoltageAxis, "Y", kind=Kind.normal)
     scale_x = Cpt(StoredSignal, value=2.0, units="um/V", kind=Kind.config)

@@ -11,6 +11,7 @@ from scipy.interpolate import PchipInterpolator
 from ocm_ophyd.devices.axes import PseudoAxis, PseudoStage, VoltageAxis, finite
 from ocm_ophyd.devices.failures import TargetError
 from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.frame_schema import FLUENCE
 
 __all__ = ["LiquidCrystalRetarder", "PumpPower"]
 
@@ -29,9 +30,9 @@ class PumpPower(PseudoStage):
     are refused, as is everything while no calibration is stored.
     """
 
-    fluence = Cpt(PseudoAxis, key="fluence", egu="mJ/cm^2", kind=Kind.hinted)
+    fluence = Cpt(PseudoAxis, key=FLUENCE.data_key, egu=FLUENCE.unit, kind=Kind.hinted)
     retarder = Cpt(LiquidCrystalRetarder, "Voltage", kind=Kind.normal)
-    maximum = Cpt(StoredSignal, value=0.0, units="mJ/cm^2", kind=Kind.config)
+    maximum = Cpt(StoredSignal, value=0.0, units=FLUENCE.unit, kind=Kind.config)
     calibration = Cpt(StoredSignal, value=[[0.0], [0.0]], units="V, mJ/cm^2", kind=Kind.config)
     fluence_sigma = Cpt(StoredSignal, value=0.0, units="1", kind=Kind.config)
     waist = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)

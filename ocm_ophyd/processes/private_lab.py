@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ocm_ophyd.archive.catalog import connect, waiting_runs
-from ocm_ophyd.archive.connection import CatalogError
+from ocm_ophyd.archive.catalog import connect
+from ocm_ophyd.archive.connection import CatalogError, waiting_runs
 from ocm_ophyd.processes.servers import CatalogServer, free_ports
 from ocm_ophyd.settings import Settings
 

@@ -35,7 +35,7 @@ from plans import Plan
 
 __all__ = ["Interrupted", "Session"]
 
-_PLANS = (
+_PLANS: tuple[Callable[..., Plan], ...] = (
     plans.record_reference,
     plans.align,
     plans.calibrate_pump_power,
@@ -45,10 +45,7 @@ _PLANS = (
     plans.calibrate_reference_mirror,
     plans.measure_thickness,
     plans.measure_noise,
-    plans.delay_scan,
-    plans.fluence_sweep,
-    plans.fluence_delay_map,
-    plans.spatiotemporal_grid,
+    *plans.MEASUREMENTS.values(),
     plans.overnight_series,
 )
 

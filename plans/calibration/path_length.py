@@ -7,7 +7,7 @@ from bluesky import plan_stubs as bps
 
 from ocm_ophyd.devices.failures import TargetError
 from ocm_ophyd.devices.instrument import Instrument
-from plans.calibration.fits import Analyst, Found, found_by
+from plans.calibration.fits import Analyst, fit_or_fail
 from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample
 from plans.stubs.pump_off import take_spectra
@@ -75,8 +75,8 @@ def measure_thickness(
         periods=periods,
         md=md,
     )
-    found: Found = found_by(analyst.thickness, uid, failing="the thickness was not measured")
-    stage, thickness = instrument.sample_stage, found["thickness"]
+    estimates = fit_or_fail(analyst.thickness, uid, failing="the thickness was not measured")
+    stage, thickness = instrument.sample_stage, estimates["thickness"]
     yield from bps.mv(
         stage.thickness,
         thickness.value,
@@ -85,7 +85,7 @@ def measure_thickness(
         stage.thickness_of,
         chosen.name,
     )
-    return found
+    return estimates
 
 
 @recorded
@@ -153,10 +153,10 @@ def calibrate_reference_mirror(
         periods=periods,
         md=md,
     )
-    found: Found = found_by(
+    estimates = fit_or_fail(
         analyst.mirror_offset, uid, failing="the reference mirror was not calibrated"
     )
-    offset = found["offset"]
+    offset = estimates["offset"]
     yield from bps.mv(mirror.offset, offset.value, mirror.offset_sigma, offset.sigma)
     yield from bps.mv(mirror, (chosen.path_difference,))
-    return found
+    return estimates

@@ -13,6 +13,7 @@ from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.stubs.arguments import Plan
 from plans.stubs.points import (
+    POSITIONERS,
     PlanError,
     Point,
     check_points,
@@ -67,18 +68,23 @@ def prepare(instrument: Instrument, sample: Sample) -> Plan:
 
 
 def _moves(instrument: Instrument, before: Point | None, point: Point) -> list[Any]:
-    """Return devices and targets, in turn, of what differs between two points: moves take time."""
-    axes = (
-        (instrument.delay, lambda at: at.delay),
-        (instrument.pump, lambda at: at.fluence),
-        (instrument.galvos, lambda at: (at.probe_x, at.probe_y)),
-    )
-    changed = [
-        (device, target(point))
-        for device, target in axes
-        if before is None or target(before) != target(point)
-    ]
-    return [item for pair in changed for item in pair]
+    """Return devices and targets, in turn, of those devices whose target differs: moves take time.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    before : Point or None
+        The point where the devices are; None at the beginning of a scan.
+    point : Point
+        The point where they go.
+    """
+    moves: list[Any] = []
+    for positioner in POSITIONERS:
+        target = positioner.target(point)
+        if before is None or positioner.target(before) != target:
+            moves += [getattr(instrument, positioner.device), target]
+    return moves
 
 
 def measure(
@@ -148,7 +154,8 @@ def measure(
         "hints": {"dimensions": [([axis], "primary") for axis in axes]},
         **(md or {}),
     }
-    read = [instrument.delay, instrument.pump, instrument.galvos, instrument.spectrometer]
+    read = [getattr(instrument, positioner.device) for positioner in POSITIONERS]
+    read.append(instrument.spectrometer)
 
     @bpp.stage_decorator([instrument.delay, instrument.spectrometer])
     @bpp.run_decorator(md=start)

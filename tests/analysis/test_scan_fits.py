@@ -28,7 +28,7 @@ def scan(axes, shape, delta_n, seed=0, **columns):
             **{name: ("point", values) for name, values in columns.items()},
             "delta_n": ("point", np.ravel(delta_n) + noise),
             "delta_n_sigma": ("point", np.full(points, SIGMA)),
-            "fluorescence": (("point", "wavelength"), np.outer(glow, line)),
+            "differential_spectrum": (("point", "wavelength"), np.outer(glow, line)),
         },
         coords={"wavelength": WAVELENGTH},
         attrs={"axes": axes, "shape": np.array(shape)},
@@ -48,7 +48,7 @@ DELAY = np.concatenate([np.arange(2, 20, 1.0), np.geomspace(20, 400, 25)])
 
 def test_a_delay_scan_gives_the_decay_and_its_window():
     points = scan("delay", [len(DELAY)], biexponential(DELAY), delay=DELAY)
-    found = fit_scan(points, (2.0, 250.0))
+    found = fit_scan(points, (2.0, 250.0)).estimates
     assert close(found["tau_lasing"], FAST)
     assert close(found["tau_fluor"], SLOW)
     assert found["tau_lasing"].unit == "ps"
@@ -60,13 +60,13 @@ def test_a_broken_off_delay_scan_is_fitted_all_the_same():
     points = scan("delay", [len(DELAY)], biexponential(DELAY), delay=DELAY)
     rest = points.isel(point=slice(35))
     rest.attrs.clear()
-    assert close(fit_scan(rest)["tau_lasing"], FAST)
+    assert close(fit_scan(rest).estimates["tau_lasing"], FAST)
 
 
 def test_a_fluence_sweep_gives_response_and_threshold():
     fluence = np.linspace(0.1, 1.0, 13)
     points = scan("fluence", [13], 1.75e-2 * fluence / (1 + 0.08 * fluence), fluence=fluence)
-    found = fit_scan(points)
+    found = fit_scan(points).estimates
     assert close(found["slope"], 1.75e-2)
     assert close(found["loss"], 0.08)
     assert close(found["threshold"], THRESHOLD)
@@ -81,7 +81,7 @@ def test_sigma_grows_where_the_model_misses_more_than_the_noise():
     for seed in range(60):
         real = fluence * (1 + rng.normal(0, 0.01, 13))
         points = scan("fluence", [13], 1.75e-2 * real, seed, fluence=fluence)
-        slope = fit_scan(points)["slope"]
+        slope = fit_scan(points).estimates["slope"]
         pulls.append((slope.value - 1.75e-2) / slope.sigma)
     # the largest fluences scatter most and yet weigh as much: a factor of two is in order
     assert np.std(pulls) < 2
@@ -89,7 +89,7 @@ def test_sigma_grows_where_the_model_misses_more_than_the_noise():
 
 def test_a_sweep_below_threshold_says_that_there_is_none():
     fluence = np.linspace(0.05, 0.3, 8)
-    found = fit_scan(scan("fluence", [8], 1.75e-2 * fluence, fluence=fluence))
+    found = fit_scan(scan("fluence", [8], 1.75e-2 * fluence, fluence=fluence)).estimates
     assert close(found["slope"], 1.75e-2)
     assert np.isnan(found["threshold"].value)
     assert "does not bend up" in found["threshold"].note
@@ -104,7 +104,7 @@ def test_a_fluence_delay_map_is_fitted_at_every_fluence():
         fluence=fluence.ravel(),
         delay=delay.ravel(),
     )
-    found = fit_scan(points)
+    found = fit_scan(points).estimates
     for value in ("0.4", "0.8"):
         assert close(found[f"tau_lasing at {value} mJ/cm^2"], FAST)
 
@@ -117,7 +117,7 @@ def test_a_map_gives_the_cloud_at_every_delay_even_the_same_one_twice():
     cloud = 8e-3 * np.exp(-2 * ((x - 0.3) ** 2 + (y + 0.2) ** 2) / width**2) * (delay > 0)
     cloud[2] = np.nan
     points = scan("delay y x", cloud.shape, cloud, delay=delay.ravel(), y=y.ravel(), x=x.ravel())
-    found = fit_scan(points)
+    found = fit_scan(points).estimates
     assert close(found["cloud_waist at 5 ps"], 2.25)
     assert close(found["cloud_waist at 5 ps (2)"], 2.25)
     assert close(found["x at 5 ps"], 0.3)

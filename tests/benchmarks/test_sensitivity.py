@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from handmade import reduce_complete
 from scipy.special import erf
 
-from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.formula_plate import (
     GAIN,
     HALF,
@@ -171,11 +171,11 @@ def test_sigma_holds_where_the_light_of_a_thin_plate_sways(fringes, phase):
     light = still["frames"] - still["dark"]
     slope = (WAVELENGTH - 1025) / 100
     swayed = light * (1 + tilt[:, :, np.newaxis] * slope) + still["dark"]
-    point = reduce_scan(still.assign(frames=np.rint(swayed).astype(np.uint32)))
+    point = reduce_complete(still.assign(frames=np.rint(swayed).astype(np.uint32)))
     pull = (point["delta_n"] - delta_n) / point["delta_n_sigma"]
     assert 0.7 < np.sqrt((pull**2).mean()) < 1.15
     # and the table says that it is the light
-    assert point["source_share"].mean() > reduce_scan(still)["source_share"].mean()
+    assert point["source_share"].mean() > reduce_complete(still)["source_share"].mean()
 
 
 def test_page_and_figure_show_every_row(tmp_path):

@@ -11,8 +11,8 @@ import numpy as np
 from handmade import Plate
 from hypothesis import HealthCheck, Phase, settings
 
-from analysis.io.raw_file import RawFileError, open_raw
-from analysis.io.schema import NUMBERS, STRINGS, VARIABLES
+from analysis.io.schema import NUMBERS, STRINGS, VARIABLES, RawFileError
+from analysis.reduction.missing_metadata import open_raw
 from analysis.reduction.scan import reduce_scan
 
 POINTS, FRAMES = 3, 18  # three chopper periods a point

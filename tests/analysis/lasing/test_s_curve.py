@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 
 from analysis.estimate import Estimate
-from analysis.lasing.fast_component import fast_component
+from analysis.lasing.fast_component import fit_fast_component
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import DEFINITION, SCurve, agreement, fit_s_curve
 from analysis.point.lock_in import lock_in
@@ -287,7 +287,7 @@ def test_a_sweep_that_does_not_cross_the_threshold_is_refused():
 @pytest.mark.parametrize("factors", [DEFAULT, SLOW, FAST])
 def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     *_, fresh, static = clouds(factors)
-    found = fast_component(KINETICS, DELAY, relaxation(factors), SIGMA)
+    found = fit_fast_component(KINETICS, DELAY, relaxation(factors), SIGMA)
     assert abs(found.delta_n.value - fresh * RIU) < 0.5 * found.delta_n.sigma
     assert abs(found.fluence.value - static) < 0.5 * found.fluence.sigma
     assert found.fluence.sigma < 0.035 * static
@@ -303,7 +303,7 @@ def test_the_onset_scatters_no_more_than_its_sigma_says(factors):
     *_, fresh, static = clouds(factors)
     pulls, agreed = [], []
     for seed in range(10):
-        found = fast_component(KINETICS, DELAY, relaxation(factors, seed), SIGMA)
+        found = fit_fast_component(KINETICS, DELAY, relaxation(factors, seed), SIGMA)
         pulls.append(
             [
                 (found.delta_n.value / RIU - fresh) / found.delta_n.sigma * RIU,
@@ -319,10 +319,10 @@ def test_the_onset_scatters_no_more_than_its_sigma_says(factors):
 
 def test_what_lowers_the_index_has_an_onset_too_and_a_bad_curve_is_left_out():
     delta_n = -relaxation(DEFAULT, 3)
-    whole = fast_component(KINETICS, DELAY, delta_n, SIGMA)
+    whole = fit_fast_component(KINETICS, DELAY, delta_n, SIGMA)
     delta_n[6, 20:] = np.nan
     delta_n[9, 12] = np.nan
-    found = fast_component(KINETICS, DELAY, delta_n, SIGMA)
+    found = fit_fast_component(KINETICS, DELAY, delta_n, SIGMA)
     assert found.delta_n.value < 0
     assert np.isnan(found.fast_fraction[6])
     assert not found.used[6]
@@ -332,11 +332,11 @@ def test_what_lowers_the_index_has_an_onset_too_and_a_bad_curve_is_left_out():
 def test_kinetics_on_one_side_of_the_threshold_are_refused():
     delta_n = relaxation(DEFAULT, 1)
     with pytest.raises(ValueError, match="no relaxation curve has a fast component"):
-        fast_component(KINETICS[:5], DELAY, delta_n[:5], SIGMA)
+        fit_fast_component(KINETICS[:5], DELAY, delta_n[:5], SIGMA)
     with pytest.raises(ValueError, match="measure at lower fluences"):
-        fast_component(KINETICS[7:], DELAY, delta_n[7:], SIGMA)
+        fit_fast_component(KINETICS[7:], DELAY, delta_n[7:], SIGMA)
     with pytest.raises(ValueError, match="needs four"):
-        fast_component(KINETICS[:3], DELAY, delta_n[:3], SIGMA)
+        fit_fast_component(KINETICS[:3], DELAY, delta_n[:3], SIGMA)
 
 
 def test_agreement_allows_for_the_two_definitions():

@@ -84,8 +84,8 @@ def test_what_cannot_be_followed_back_is_told_in_a_line(sweep):
     _, left, _, rates = sweep
     with pytest.raises(ValueError, match="no carriers stand out"):
         density_after_pump(reduced(-left), rates)
-    with pytest.raises(ValueError, match="still arriving: take it some ps later"):
+    with pytest.raises(ValueError, match="still arriving: measure it some ps later"):
         density_after_pump(reduced(left).assign(delay=("point", np.full(19, -1.0))), rates)
     late = reduced(left / 10).assign(delay=("point", np.full(19, 5000.0)))
-    with pytest.raises(ValueError, match="take the fluence sweep earlier"):
+    with pytest.raises(ValueError, match="measure the fluence sweep earlier"):
         density_after_pump(late, rates)

@@ -10,9 +10,16 @@ import numpy as np
 import pytest
 import xarray as xr
 from blurred import GLASS, PULSES, Plate
-from handmade import GAIN, READ_NOISE, SLOT, STEPS, WAVELENGTH, open_fraction, phase_of
-
-from analysis.reduction.scan import reduce_scan
+from handmade import (
+    GAIN,
+    READ_NOISE,
+    SLOT,
+    STEPS,
+    WAVELENGTH,
+    open_fraction,
+    phase_of,
+    reduce_complete,
+)
 
 pytestmark = pytest.mark.usefixtures("without_installation")
 
@@ -70,7 +77,7 @@ def bound(plate, delta_phi):
 
 def scatter(plate, delta_n, seed):
     """Errors and sigmas of Δφ in rad."""
-    scan = reduce_scan(plate.dataset(seed))
+    scan = reduce_complete(plate.dataset(seed))
     error = scan["delta_phi"].values - phase_of(delta_n, plate.thickness)
     return error, scan["delta_phi_sigma"].values
 
@@ -104,7 +111,7 @@ def test_scatter_is_that_of_the_bound_and_sigma_says_so(thickness, delta_n, phas
 def test_points_scatter_by_what_is_their_own_of_sigma(thickness, delta_n):
     """Half a fringe: most of sigma is what light, path and reference leave open in all points."""
     plate = Plate(np.full(POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES)
-    scan = reduce_scan(plate.dataset(3))
+    scan = reduce_complete(plate.dataset(3))
     own = (scan["delta_n_sigma"] ** 2 - scan["delta_n_systematic"] ** 2).mean() ** 0.5
     assert float(scan["delta_n"].std()) == pytest.approx(float(own), rel=0.15)
     shared = float(scan["delta_n_systematic"].mean())
@@ -157,7 +164,7 @@ def test_bias_is_below_one_percent(thickness, delta_n):
     """Over the phases of the fringe, or below the point's own sigma where that is more."""
     phases = np.linspace(0, 2 * np.pi, 8, endpoint=False)
     scans = [
-        reduce_scan(
+        reduce_complete(
             Plate(np.array([delta_n]), thickness, phase=p, bend=0.031, attrs=GLASS).dataset()
         )
         for p in phases
@@ -176,7 +183,7 @@ def test_a_narrow_light_does_not_turn_the_phase_once_more(delta_phi, drift):
     narrow = (WAVELENGTH >= 975) & (WAVELENGTH <= 1075)
     delta_n = delta_phi / phase_of(1.0, 10.0)
     plate = Plate(np.full(40, delta_n), 10.0, drift=drift, attrs=GLASS, **PULSES)
-    result = reduce_scan(plate.dataset(1).isel(wavelength=narrow))
+    result = reduce_complete(plate.dataset(1).isel(wavelength=narrow))
     pull = (result["delta_phi"].values - delta_phi) / result["delta_phi_sigma"].values
     assert np.abs(pull).max() < 5
 
@@ -194,7 +201,7 @@ def test_noisy_pulses_do_not_mix_with_the_effect(energy, thickness, delta_n):
 
 def test_sigma_is_never_below_the_limit_and_its_shares_name_the_cause():
     def share(**noise):
-        scan = reduce_scan(
+        scan = reduce_complete(
             Plate(np.full(30, 1e-3), attrs=GLASS, shot_noise=True, **noise).dataset(6)
         )
         assert (scan["delta_n_sigma"] >= scan["delta_n_limit"]).all()
@@ -224,5 +231,5 @@ def test_a_number_has_a_sigma(delta_phi):
     mixed = xr.where(fully, 0.25 * off + 0.75 * on, 0.75 * off + 0.25 * on)
     scan["frames"] = mixed.transpose(*scan["frames"].dims).round().astype(np.uint32)
     scan["pump_open"] = xr.where(fully, 0.75, 0.25)
-    result = reduce_scan(scan)
+    result = reduce_complete(scan)
     assert (np.isfinite(result["delta_n"]) == np.isfinite(result["delta_n_sigma"])).all()

@@ -8,7 +8,8 @@ from microlaser import DELAY, DENSE, DIFFUSION, FLUENCE, PLATE, RATES, SIGMA, La
 from scipy.interpolate import CubicSpline
 
 from analysis.estimate import Estimate
-from analysis.rate_equations.fit import Curve, fit_rate_equations
+from analysis.rate_equations.data import Curve
+from analysis.rate_equations.fit import fit_rate_equations
 from ocm_ophyd.twin import load_scenario
 
 NAMES = ("A", "B", "beta", "photon_loss", "threshold_density")
@@ -167,7 +168,7 @@ def test_the_fit_gives_back_curves_and_light(fitted, laboratory):
     spontaneous, mode = fit.light(fit.initial)
     assert np.all(np.diff(spontaneous + mode) > 0)
     # No more photons than carriers.
-    assert np.all(spontaneous + mode < 1.01 * fit.initial * fit.plate.share)
+    assert np.all(spontaneous + mode < 1.01 * fit.initial * fit.plate.mean_density)
 
 
 def test_light_agrees_and_adds_precision(fitted, laboratory):
@@ -240,7 +241,7 @@ def test_an_empty_curve_is_left_out_with_a_warning(fitted, laboratory):
     )
     assert np.isnan(fit.initial[0])
     assert np.isfinite(fit.initial[1:]).all()
-    assert "0.2 mJ/cm2 is left out" in fit.warnings[0]
+    assert "0.2 mJ/cm^2 is not used" in fit.warnings[0]
 
 
 def test_a_fit_at_its_bound_has_no_value():

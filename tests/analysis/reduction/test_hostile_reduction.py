@@ -106,7 +106,9 @@ def test_falling_wavelengths_give_the_same_numbers(tmp_path, right):
     result = reduced(write(tmp_path / "falling.h5", held))
     same(result, right, rtol=1e-4)  # sigma is summed in float32, from the other end
     np.testing.assert_allclose(
-        result["fluorescence"].values[:, ::-1], right["fluorescence"].values, atol=1e-6
+        result["differential_spectrum"].values[:, ::-1],
+        right["differential_spectrum"].values,
+        atol=1e-6,
     )
 
 

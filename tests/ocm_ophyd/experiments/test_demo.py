@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from analysis.documents.datasets import reduced_run
-from analysis.kinetics.models import fit_biexponential
-from analysis.lasing.fluence_response import fit_response
+from analysis.documents.run_documents import RunDocuments
+from analysis.kinetics.decay_fit import fit_decay
+from analysis.lasing.fluence_response import fit_fluence_response
+from analysis.paper.measurements import WINDOW
 from analysis.probe_band import CENTRE_WAVELENGTH
 from ocm_ophyd.archive.catalog import connect
-from ocm_ophyd.experiments.demo import SWEEP_DELAY, WINDOW
+from ocm_ophyd.experiments.demo import SWEEP_DELAY
 from ocm_ophyd.processes.servers import CatalogServer, free_ports
 from ocm_ophyd.settings import Settings
 from ocm_ophyd.twin import Microscope, load_scenario
@@ -76,7 +78,7 @@ def reduced_of(settings, plan, fluence=None):
             and start["purpose"] in {"reduction of kinetics", "reduction of fluence"}
             and fluence in {None, start["fluence_max"]}
         ):
-            return reduced_run(client[uid])
+            return reduced_run(RunDocuments.from_catalog(client[uid]))
     raise AssertionError(f"no reduced run of {plan} at {fluence}")
 
 
@@ -86,7 +88,7 @@ def test_index_change_is_proportional_to_fluence_with_the_true_slope(demo, catal
     sweep = reduced_of(catalog, "fluence_sweep")
     fluence, sigma = sweep["fluence"].values, sweep["delta_n_sigma"].values
     delta_n = np.array([truth(np.array([SWEEP_DELAY]), f)[0] for f in fluence])
-    true_slope = fit_response(fluence, delta_n, sigma, 0.003).slope
+    true_slope = fit_fluence_response(fluence, delta_n, sigma, 0.003).slope.value
     assert abs(row["value"] - true_slope) < 3 * row["sigma"]
     assert row["sigma"] < 0.01 * row["value"], "a demo that knows nothing proves nothing"
 
@@ -95,7 +97,7 @@ def test_index_change_is_proportional_to_fluence_with_the_true_slope(demo, catal
 def test_decay_times_are_those_of_the_noise_free_microscope(demo, catalog, truth):
     scan = reduced_of(catalog, "delay_scan", 0.8)
     delay, sigma = scan["delay"].values, scan["delta_n_sigma"].values
-    fit = fit_biexponential(delay, truth(delay, 0.8), sigma, WINDOW)
+    fit = fit_decay(delay, truth(delay, 0.8), sigma, WINDOW, model="biexponential")
     for name in ("tau_lasing", "tau_fluor"):
         row = demo[0]["results"][name]
         assert abs(row["value"] - fit.values[name]) < 3 * row["sigma"]
