@@ -1,4 +1,4 @@
-"""``ocm ioc``, ``ocm up``, ``ocm session``: the instrument, alone, with the catalog, and its user."""
+"""``ocm ioc``, ``ocm up``, ``ocm session``: the instrument, its catalog, and its user."""
 
 import time
 from typing import Annotated

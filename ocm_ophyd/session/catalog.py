@@ -1,4 +1,4 @@
-"""The catalog as a session sees it: connected when it is first used, and never behind the session."""
+"""The catalog as a session sees it: connected on first use, and never behind the session."""
 
 import time
 from collections.abc import Iterator

@@ -9,26 +9,24 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import plans as bp
-from bluesky.magics import BlueskyMagics
 from IPython.core.interactiveshell import InteractiveShell
 from tiled.queries import Key
 
-from ocm_ophyd.archive.connection import CatalogError
-from ocm_ophyd.archive.journal import Journal, JournalError
-from ocm_ophyd.devices import AcquisitionError, InstrumentError
+from ocm_ophyd.archive.journal import Journal
+from ocm_ophyd.devices.failures import InstrumentError
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.session.catalog import SessionCatalog
-from ocm_ophyd.session.calibration_store import CalibrationError
-from ocm_ophyd.session.lock import BusyError
+from ocm_ophyd.session.magics import register_magics
 from ocm_ophyd.session.run_engine import make_run_engine
 from ocm_ophyd.session.run_metadata import PersistentMetadata
 from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
-from plans import PlanError, linear_then_logarithmic
+from plans import linear_then_logarithmic
 
 __all__ = ["EXPECTED", "begin", "load_ipython_extension", "one_line"]
 
-#: What a user can get wrong, or the hardware: the message says it, a traceback would hide it.
-EXPECTED = (PlanError, BusyError, CatalogError, JournalError, CalibrationError, AcquisitionError)
+#: Errors that are printed in one line: the message has the reason, a traceback would hide it.
+EXPECTED = (OcmError,)
 
 
 def one_line(
@@ -41,7 +39,6 @@ def one_line(
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Start a session in a shell: IPython calls this for ``%load_ext``."""
     shell.push(begin(shell))
-    shell.register_magics(BlueskyMagics)
     shell.set_custom_exc(EXPECTED, one_line)
 
 
@@ -54,7 +51,7 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
     Parameters
     ----------
     shell : InteractiveShell
-        Told to draw live plots in windows where there is a screen.
+        Gets bluesky's magics; draws live plots in windows where there is a screen.
     """
     settings = Settings()
     journal = Journal(settings.journal_dir)
@@ -73,11 +70,12 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
         engine = make_run_engine(None, journal, metadata)
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
-    except (ValueError, OSError) as error:
+    except OcmError as error:
         print(f"No session: {error}", file=sys.stderr)  # noqa: T201
         return namespace
     session.pause_on_signals()
-    from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - needs nothing without an instrument
+    register_magics(shell, session.RE)
+    from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - slow to import
 
     show_live(session.RE, session.reduction, plots=_plots(shell))
     print(greeting(session))  # noqa: T201

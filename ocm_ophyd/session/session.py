@@ -21,7 +21,8 @@ import plans
 from analysis.documents.live_reduction import LiveReduction
 from analysis.point.compilation import BackgroundCompilation, compile_in_background
 from ocm_ophyd.archive.journal import Journal
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import load_samples
 from ocm_ophyd.session.calibration_fits import SessionAnalyst
 from ocm_ophyd.session.calibration_store import CalibrationStore
@@ -49,8 +50,8 @@ _PLANS: tuple[Callable[..., Plan], ...] = (
 )
 
 
-class Interrupted(RuntimeError):
-    """The user, or the system, ended a plan before it was done."""
+class Interrupted(OcmError):
+    """A plan was ended by the user or the system before it was complete."""
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Session:
         ------
         InstrumentError
             Where the instrument does not answer.
-        ValueError, OSError
+        UsageError, CalibrationError
             Where samples, calibration or metadata cannot be read or written.
         """
         settings.make_home()
