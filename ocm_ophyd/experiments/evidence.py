@@ -65,7 +65,7 @@ def gather(
         except OcmError as error:
             failures[name] = str(error)
         else:
-            scans[name] = scan.assign_attrs(material=run.start["sample"]["material"])
+            scans[name] = scan
     data = PaperData(
         calibration=_calibration(samples, experiment.alignments.get(SAMPLE, [])),
         runs={name: run.uid for name, run in runs.items()},

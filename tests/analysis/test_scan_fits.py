@@ -32,7 +32,7 @@ def scan(axes, shape, delta_n, seed=0, **columns):
             "differential_spectrum": (("point", "wavelength"), np.outer(glow, line)),
         },
         coords={"wavelength": WAVELENGTH},
-        attrs={"axes": axes, "shape": np.array(shape)},
+        attrs={"axes": axes, "shape": np.array(shape), "material": "CsPbBr3"},
     )
 
 
