@@ -140,6 +140,12 @@ def fit_scan(
     ------
     DataError
         One line: the scan has axes that no fit is for, does not fold, or holds nothing to fit.
+
+    Examples
+    --------
+    >>> from analysis import fit_scan, read_reduced
+    >>> fit_scan(read_reduced("sweep-reduced.h5")).axes
+    ('fluence',)
     """
     scan = fold(reduced)
     axes = tuple(str(scan.attrs["axes"]).split())

@@ -9,7 +9,8 @@ import pytest
 from catalog_helpers import Served, documents, free_port
 from postgres import available, running_postgres
 
-from ocm_ophyd.archive.catalog import connect, waiting_runs
+from ocm_ophyd.archive.catalog import connect
+from ocm_ophyd.archive.connection import waiting_runs
 from ocm_ophyd.archive.runs import find_run, search, show
 from ocm_ophyd.settings import Settings
 
