@@ -4,10 +4,11 @@ Every name below is defined in one module, which is imported when the name is us
 time, so that `import analysis` takes no time.
 
 Files and runs: `open_raw`, `write_raw`, `open_run`, `read_reduced`, `write_reduced`.
-Reduction: `reduce_scan`, `reduce_files`. Fits of reduced scans: `fit_scan`, and by quantity
-`fit_decay`, `fit_cloud`, `fit_rate_equations`, `fit_movie`. `Estimate` is a value with its
-uncertainty, `materials` the module of the registered materials, `RawFileError` the error for which
-a file is refused.
+Reduction: `reduce_scan`, `reduce_files`, and `noise_spectrum` of a record. Fits of reduced scans:
+`fit_scan`, and by quantity `fit_decay`, `fit_fluence_response`, `fit_lasing_threshold`,
+`fit_cloud`, `fit_rate_equations`, `fit_movie`. `Estimate` is a value with its uncertainty,
+`materials` the module of the registered materials, `RawFileError` the error for which a file is
+refused.
 """
 
 from importlib import import_module
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from analysis.io.reduced_file import read_reduced, write_reduced
     from analysis.io.schema import RawFileError
     from analysis.kinetics.decay_fit import fit_decay
+    from analysis.lasing.fluence_response import fit_fluence_response
+    from analysis.lasing.fluorescence_threshold import fit_lasing_threshold
+    from analysis.noise.spectrum import noise_spectrum
     from analysis.rate_equations.fit import fit_rate_equations
     from analysis.reduction.batch import reduce_files
     from analysis.reduction.missing_metadata import open_raw
@@ -34,10 +38,13 @@ __all__ = [
     "RawFileError",
     "fit_cloud",
     "fit_decay",
+    "fit_fluence_response",
+    "fit_lasing_threshold",
     "fit_movie",
     "fit_rate_equations",
     "fit_scan",
     "materials",
+    "noise_spectrum",
     "open_raw",
     "open_run",
     "read_reduced",
@@ -52,9 +59,12 @@ _MODULES = {
     "RawFileError": "analysis.io.schema",
     "fit_cloud": "analysis.diffusion.gaussian_cloud",
     "fit_decay": "analysis.kinetics.decay_fit",
+    "fit_fluence_response": "analysis.lasing.fluence_response",
+    "fit_lasing_threshold": "analysis.lasing.fluorescence_threshold",
     "fit_movie": "analysis.diffusion.movie_fit",
     "fit_rate_equations": "analysis.rate_equations.fit",
     "fit_scan": "analysis.scan_fits",
+    "noise_spectrum": "analysis.noise.spectrum",
     "open_raw": "analysis.reduction.missing_metadata",
     "open_run": "analysis.documents.datasets",
     "read_reduced": "analysis.io.reduced_file",

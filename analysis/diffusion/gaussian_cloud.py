@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
 
 from ocm_ophyd.errors import DataError
 
@@ -24,25 +23,6 @@ of a usable map, and enough of the cloud to find its centre."""
 WIDEST = 2.0
 """Waist over the smaller side of the map above which waist and offset are reported not to be
 distinguishable: a wider Gaussian is a parabola within the map."""
-
-
-_FLATTENED = (0.08, 0.05)
-"""Prior mean and width of the share of carriers that have recombined in the middle of a cloud: some
-per cent within picoseconds below threshold (B N t = 0.09 at 1e19 cm⁻³ and 5 ps with the paper's
-B, 0.06 at 7e18 cm⁻³)."""
-
-
-@dataclass(frozen=True)
-class PumpSpot:
-    """The pump's spot in um: its centre and its 1/e² radius, with standard deviations."""
-
-    x: float
-    x_sigma: float
-    y: float
-    y_sigma: float
-    waist: float
-    waist_sigma: float
-    reduced_chi2: float
 
 
 @dataclass(frozen=True)
@@ -159,61 +139,6 @@ def fit_cloud(
         offset_sigma=sigmas["offset"],
         reduced_chi2=float(result.redchi),
         warnings=tuple(warnings),
-    )
-
-
-def fit_pump_spot(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, sigma: ArrayLike) -> PumpSpot:
-    """Fit where the pump is, and its waist, to a map taken early and below threshold.
-
-    The cloud is then still the pump's Gaussian g, blurred by the probe and flattened in the middle
-    by recombination, N = N₀ g/(1 + ε g); nothing is there without the pump. ε has a prior and
-    widens the waist's uncertainty. A reduced χ² above 1 widens all of them.
-
-    Parameters
-    ----------
-    x, y, delta_n, sigma : (P,) arrays
-        um, um, RIU, RIU; points that are not finite are left out.
-
-    Raises
-    ------
-    DataError
-        Too few points, no cloud, or one that is no wider than the probe.
-    """
-    x, y, z, s = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n, sigma))
-    good = np.isfinite(x) & np.isfinite(y) & np.isfinite(z) & np.isfinite(s) & (s > 0)
-    x, y, z, s = x[good], y[good], z[good], s[good]
-    if len(z) < 6 or min(np.ptp(x), np.ptp(y)) == 0:
-        raise DataError("a pump spot needs six finite points or more that spread in x and in y")
-
-    def residuals(parameters: Floats) -> Floats:
-        x0, y0, waist, amplitude, flattened = parameters
-        spot = gaussian(x, y, x0, y0, waist, 1.0, 0.0)
-        prior = (flattened - _FLATTENED[0]) / _FLATTENED[1]
-        return np.append((amplitude * spot / (1 + flattened * spot) - z) / s, prior)
-
-    brightest = z[np.argmax(np.abs(z))]
-    span = max(np.ptp(x), np.ptp(y))
-    start = [np.average(x, weights=np.abs(z)), np.average(y, weights=np.abs(z)), span / 2]
-    fit = least_squares(
-        residuals,
-        [*start, brightest, _FLATTENED[0]],
-        x_scale=[1, 1, 1, abs(brightest) or 1.0, _FLATTENED[1]],
-    )
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac)
-    reduced = 2 * fit.cost / max(len(z) - 4, 1)
-    sigmas = np.sqrt(np.diag(covariance) * max(1.0, reduced))
-    x0, y0, width, amplitude, _ = fit.x
-    if not abs(amplitude) > 5 * sigmas[3]:
-        raise DataError("the map shows no cloud: is the pump on the sample?")
-    waist, waist_sigma = cloud_waist(abs(width), sigmas[2])
-    return PumpSpot(
-        x=float(x0),
-        x_sigma=float(sigmas[0]),
-        y=float(y0),
-        y_sigma=float(sigmas[1]),
-        waist=waist,
-        waist_sigma=float(waist_sigma),
-        reduced_chi2=float(reduced),
     )
 
 

@@ -17,7 +17,7 @@ import xarray as xr
 from lmfit.minimizer import MinimizerResult
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.estimate import Estimate, widening
+from analysis.estimate import Estimate, not_determined, widening
 from analysis.kinetics.model_lookup import MODEL_ERRORS, decay_model
 from analysis.kinetics.models import DECAY_MODELS, DecayModel
 from ocm_ophyd.errors import DataError
@@ -231,8 +231,11 @@ def relaxation_time(fit: DecayFit) -> Estimate:
         later = _time_to_fall(fit, {name: fit.values[name] + step})
         slopes[i] = (later - _time_to_fall(fit, {name: fit.values[name] - step})) / (2 * step)
     variance = slopes @ fit.covariance.values @ slopes
+    time = _time_to_fall(fit, {})
+    if not np.isfinite(time):
+        return not_determined("ps", "the fit does not fall to 1/e of its largest size")
     sigma = float(np.sqrt(variance)) * fit.widening
-    return Estimate(_time_to_fall(fit, {}), sigma, "ps", note="from the largest to 1/e")
+    return Estimate(time, sigma, "ps", note="from the largest to 1/e")
 
 
 def _time_to_fall(fit: DecayFit, changed: dict[str, float]) -> float:

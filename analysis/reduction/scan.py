@@ -18,7 +18,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.chirp.resolve import Scan, chirp_resolved
+from analysis.chirp.linear_model import DelayScan
+from analysis.chirp.resolve import resolve_chirp
 from analysis.io.reduced_file import CHIRP_RESOLVED, DEFINITION, VERSION
 from analysis.io.schema import NUMBERS, VARIABLES, RawFileError
 from analysis.materials import MATERIALS
@@ -27,6 +28,7 @@ from analysis.point.results import QUANTITIES, PointResult, PointSpectra
 from analysis.point.warm_up import warm_up
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.scan_grid import varying
+from ocm_ophyd.errors import DataError
 from ocm_ophyd.frame_schema import SCAN_AXES
 
 Floats = NDArray[np.float64]
@@ -175,18 +177,18 @@ def _add_chirp_resolved(
     found_in = [point for point in spectra if point is not None]
     scale = reducer.delta_n_per_phase
     bins = reducer.band.bins
-    scan = Scan(
+    scan = DelayScan(
         model=reducer.model,
         wavelength=reducer.band.wavelength,
         light=bins.light / np.diff(bins.edge),
         spectra=found_in,
         delay=reduced["delay"].values[usable],
-        drift=np.array([point.drift_sigma for point in found_in]),
+        drift_sigma=np.array([point.drift_sigma for point in found_in]),
         resolution=reducer.resolution,
     )
     try:
-        found = chirp_resolved(scan, reduced["delta_phi"].values[usable], reducer.pixel_delay)
-    except ValueError as error:
+        found = resolve_chirp(scan, reduced["delta_phi"].values[usable], reducer.pixel_delay)
+    except DataError as error:
         reduced.attrs[f"{CHIRP_RESOLVED}_note"] = str(error)
         return
     about: dict[str, object] = {"units": "ps", "light": "pulse" if found.coherent else "swept"}

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.noise.phase_record import virtual_chopper
-from analysis.noise.spectrum import noise_of
+from analysis.noise.spectrum import noise_spectrum
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan
@@ -95,7 +95,7 @@ def sensitivity(
         name: [] for name in ("time", "published", "project", "stated", "bound", "limit")
     }
     record = laboratory.frames(periods)
-    noise = noise_of(record)
+    noise = noise_spectrum(record)
     interval = float(np.diff(record["frame_time"].values[0]).mean())
     shot = np.sqrt(noise.density_limit / (2 * interval))
     optics = scenario.interferometer

@@ -16,10 +16,10 @@ from scipy.constants import speed_of_light
 from scipy.interpolate import PchipInterpolator
 
 from analysis.calibration.pump_fluence import peak_fluence
+from analysis.calibration.pump_spot import PumpSpot, fit_pump_spot
 from analysis.calibration.retarder_curve import corrected_power, fit_retarder
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import Arrival, fit_arrival
-from analysis.diffusion.gaussian_cloud import PumpSpot, fit_pump_spot
 from analysis.probe_band import PROBE_BAND
 from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan

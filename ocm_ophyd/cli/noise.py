@@ -10,6 +10,7 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._targets import check_out, is_file
+from ocm_ophyd.errors import UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +54,7 @@ def noise(
     out = out or Path(f"ocm-noise-{datetime.now():%Y%m%d-%H%M%S}.png")
     if out.suffix.lower() not in _FIGURES:
         msg = f"{out} is no figure: name it {' or '.join(f'*{suffix}' for suffix in _FIGURES)}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     check_out(out)
     if targets:
         found = {target: _of_target(target) for target in targets}
@@ -61,7 +62,7 @@ def noise(
         found = _measure(sample, seconds)
     else:
         msg = "say what: a raw file or a run, or --sample NAME to measure"
-        raise ValueError(msg)
+        raise UsageError(msg)
     from analysis.noise.figure import noise_figure
 
     noise_figure(found).savefig(out, dpi=150)
@@ -76,10 +77,10 @@ def noise(
 
 
 def _of_target(target: str) -> "Noise":
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
 
     with _opened(target) as dataset:
-        return noise_of(dataset)
+        return noise_spectrum(dataset)
 
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
@@ -102,7 +103,7 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     ]
     if not runs:
         msg = f"there is no run {target} in the journal {directory}, and no file"
-        raise ValueError(msg)
+        raise UsageError(msg)
     latest = max(runs, key=lambda run: run.start["time"])
     return frame_record(RunDocuments.from_journal(read_run(latest.path)))
 
@@ -112,7 +113,7 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     from analysis.documents.datasets import frame_record
     from analysis.documents.derived_runs import keep_fit
     from analysis.documents.run_documents import RunDocuments
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
     from ocm_ophyd.archive.journal import Journal, read_run
     from ocm_ophyd.session.session import Session
     from ocm_ophyd.settings import Settings
@@ -135,8 +136,8 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
     documents = RunDocuments.from_journal(read_run(path))
     with frame_record(documents) as dataset:
-        record = noise_of(dataset)
-    keep_fit(documents.start, record.found, Journal(settings.journal_dir))
+        record = noise_spectrum(dataset)
+    keep_fit(documents.start, record.estimates, Journal(settings.journal_dir))
     return {f"run {uid[:8]}": record}
 
 
@@ -159,6 +160,6 @@ def _print(name: str, record: "Noise") -> None:
             f"{record.drift[i]:.3g}",
         )
     console.print(table)
-    for quantity, estimate in record.found.items():
+    for quantity, estimate in record.estimates.items():
         value = f"{estimate.value:.3g} ± {estimate.sigma:.1g} {estimate.unit}"
         console.print(f"{quantity}: {value}; {estimate.note}")

@@ -43,7 +43,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no rise.
         """
         from analysis.chirp.time_zero import fit_arrival  # noqa: PLC0415
@@ -60,14 +60,15 @@ class SessionAnalyst:
         return self._keep(run, {"time_zero": zero, **terms})
 
     def pump_spot(self, run: str) -> Estimates:
-        """Return position and waist of the pump in a map: see `analysis.diffusion.gaussian_cloud`.
+        """Return position and waist of the pump in a map: see `analysis.calibration.pump_spot`.
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no cloud.
         """
-        from analysis.diffusion.gaussian_cloud import PROBE_WAIST, fit_pump_spot  # noqa: PLC0415
+        from analysis.calibration.pump_spot import fit_pump_spot  # noqa: PLC0415
+        from analysis.diffusion.gaussian_cloud import PROBE_WAIST  # noqa: PLC0415
 
         scan = self._reduced(run)
         names = ("x", "y", "delta_n", "delta_n_sigma")
@@ -88,7 +89,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the measured curve cannot be inverted.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -113,7 +114,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the meter's readings are not finite.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -131,7 +132,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no edges.
         """
         from analysis.calibration.galvo_edges import fit_edges  # noqa: PLC0415
@@ -164,7 +165,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes.
         """
         from analysis.calibration.path_length import group_index, plate_thickness  # noqa: PLC0415
@@ -181,7 +182,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes, or they do not follow the mirror.
         """
         from analysis.calibration.path_length import mirror_offset  # noqa: PLC0415

@@ -10,6 +10,7 @@ from chirped_pulse import CHIRP, PulsedPlate, ThroughPulse, group_delay, step
 from handmade import WAVELENGTH, reduce_complete
 from typer.testing import CliRunner
 
+from analysis.chirp.resolve import averaging_time
 from analysis.io.raw_file import write_raw
 from analysis.io.reduced_file import read_reduced, write_reduced
 from ocm_ophyd.cli import app
@@ -61,6 +62,18 @@ def crossings(time, delta_n, height, zero=ZERO):
         np.interp(level, share[i - 1 : i + 1], moment[i - 1 : i + 1])
         for level, i in zip((0.1, 0.5, 0.9), after, strict=True)
     ]
+
+
+def test_the_averaging_time_is_how_fast_a_step_would_rise():
+    """Of a box 80 % of its width, of a normal density 2.56 sigma; NaN where prior dominates."""
+    nodes = np.arange(0.0, 10.0, 0.05)
+    distance = np.subtract.outer(nodes, nodes)
+    box = (np.abs(distance) < 1.01) / 41
+    normal = np.exp(-0.5 * (distance / 0.5) ** 2) * 0.05 / 0.5 / np.sqrt(2 * np.pi)
+    middle = (nodes > 3) & (nodes < 7)
+    assert averaging_time(nodes, box)[middle] == pytest.approx(0.8 * 41 * 0.05, rel=0.01)
+    assert averaging_time(nodes, normal)[middle] == pytest.approx(2.563 * 0.5, rel=0.01)
+    assert np.isnan(averaging_time(nodes, 0.4 * normal)).all()
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["calibrated", "from the scan"])

@@ -9,6 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 
 from analysis.estimate import Estimate
+from analysis.lasing.emission import Emission
 from analysis.lasing.fast_component import fit_fast_component
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import DEFINITION, SCurve, agreement, fit_s_curve
@@ -21,6 +22,7 @@ from ocm_ophyd.twin.detector import Pixels, Sensor
 from ocm_ophyd.twin.fluorescence import emission, stray_line
 from ocm_ophyd.twin.sample import Sample
 
+EMISSION = Emission((505.0, 560.0), (525.0, 4.0))
 SWEEP = np.linspace(0.1, 1.0, 19)
 PLATE = Plate((8.0, 8.0), 2.25, 0.5)
 KINETICS = np.array([0.20, 0.28, 0.35, 0.42, 0.49, 0.55, 0.60, 0.66, 0.72, 0.80, 0.88, 0.96])
@@ -123,7 +125,7 @@ def spectra(periods=20, modes=None, fainter=1.0, seeds=12):
 
 def test_the_line_comes_out_of_the_luminescence_with_its_shot_noise():
     measured, wavelength, line, _ = spectra()
-    found = [separate_line(counts, wavelength) for counts in measured]
+    found = [separate_line(counts, wavelength, EMISSION) for counts in measured]
     pulls = np.array([(one.line - line) / one.line_sigma for one in found])
     assert np.std(pulls) == pytest.approx(1, abs=0.2)
     assert abs(np.mean(pulls)) < 0.35
@@ -133,7 +135,7 @@ def test_the_line_comes_out_of_the_luminescence_with_its_shot_noise():
 
 def test_the_luminescence_keeps_its_amplified_part_and_its_light_under_the_pump():
     measured, wavelength, _, broad = spectra()
-    found = [separate_line(counts, wavelength) for counts in measured]
+    found = [separate_line(counts, wavelength, EMISSION) for counts in measured]
     values = np.mean([result.broad for result in found], axis=0)
     sigma = np.mean([result.broad_sigma for result in found], axis=0)
     inside = (wavelength >= 505) & (wavelength <= 560)
@@ -145,7 +147,7 @@ def test_the_luminescence_keeps_its_amplified_part_and_its_light_under_the_pump(
 
 def test_all_light_together_is_known_better_than_its_parts():
     measured, wavelength, line, broad = spectra()
-    found = [separate_line(counts, wavelength) for counts in measured]
+    found = [separate_line(counts, wavelength, EMISSION) for counts in measured]
     inside = (wavelength >= 505) & (wavelength <= 560)
     band = Pixels(load_scenario().detector).line(530.0, 18.0)[inside].sum()
     totals = np.array([result.line + result.broad for result in found])
@@ -159,7 +161,7 @@ def test_all_light_together_is_known_better_than_its_parts():
 def test_lines_are_found_wherever_they_are():
     modes = (547.3, 550.1)
     measured, wavelength, line, _ = spectra(modes=modes, seeds=2)
-    found = separate_line(measured[0], wavelength)
+    found = separate_line(measured[0], wavelength, EMISSION)
     assert found.region[0] > 543
     pulls = (found.line - line) / found.line_sigma
     assert np.sqrt(np.mean(pulls**2)) < 1.6
@@ -168,9 +170,9 @@ def test_lines_are_found_wherever_they_are():
 def test_a_saturated_point_has_no_line_and_the_others_keep_theirs():
     measured, wavelength, *_ = spectra()
     counts = measured[0].copy()
-    whole = separate_line(counts, wavelength)
+    whole = separate_line(counts, wavelength, EMISSION)
     counts[-1, np.argmin(np.abs(wavelength - 539.6))] = np.nan
-    found = separate_line(counts, wavelength)
+    found = separate_line(counts, wavelength, EMISSION)
     assert np.isnan(found.line[-1])
     assert np.isnan(found.broad_sigma[-1])
     assert (np.abs(found.line - whole.line)[:-1] < whole.line_sigma[:-1]).all()
@@ -179,9 +181,9 @@ def test_a_saturated_point_has_no_line_and_the_others_keep_theirs():
 def test_luminescence_without_lines_is_refused():
     measured, wavelength, *_ = spectra(fainter=1e-6, seeds=2)
     with pytest.raises(ValueError, match=r"no narrow line .* extend the sweep"):
-        separate_line(measured[0], wavelength)
+        separate_line(measured[0], wavelength, EMISSION)
     with pytest.raises(ValueError, match="600 to 850"):
-        separate_line(measured[0][:, wavelength < 590], wavelength[wavelength < 590])
+        separate_line(measured[0][:, wavelength < 590], wavelength[wavelength < 590], EMISSION)
 
 
 def test_the_curve_is_the_rate_equations():
@@ -263,7 +265,7 @@ def test_spectra_give_the_threshold():
     measured, wavelength, *_ = spectra()
     truth = clouds(DEFAULT)[1]
     for counts in measured[:3]:
-        found = separate_line(counts, wavelength)
+        found = separate_line(counts, wavelength, EMISSION)
         threshold = fit_s_curve(SWEEP, found.line, found.line_sigma, PLATE, 0.002).threshold
         assert abs(threshold.value - truth) < 3 * threshold.sigma
         assert threshold.sigma < 0.01 * truth

@@ -40,8 +40,8 @@ def cluster():
 
 
 @pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(batch, "_PATIENCE", 1)
+def short_timeout(monkeypatch):
+    monkeypatch.setattr(batch, "_TIMEOUT", 1)
 
 
 def ocm(*arguments):
@@ -141,7 +141,7 @@ def test_outputs_are_checked_before_the_work(night, tmp_path):
     assert "one at a time" in refused(night, "3f2a91", "-o", tmp_path / "r")
 
 
-def test_a_cluster_that_is_not_there_is_said_in_one_line(night, impatient):
+def test_a_cluster_that_is_not_there_is_said_in_one_line(night, short_timeout):
     scan = night / "scan1.h5"
     for address in ("tcp://127.0.0.1:9", "nonsense", "http://127.0.0.1:8786"):
         assert f"no dask scheduler answers at '{address}'" in refused(scan, "--scheduler", address)
@@ -157,7 +157,7 @@ def test_without_dask_the_line_says_what_to_install(night, monkeypatch):
 
 
 @pytest.mark.timeout(60)
-def test_a_scheduler_that_goes_away_is_noticed(night, impatient):
+def test_a_scheduler_that_goes_away_is_noticed(night, short_timeout):
     cluster = LocalCluster(n_workers=1, **LOCAL)
     closing = threading.Thread(target=cluster.close)
     done = reduce_files([night / "scan0.h5"] * 200, cluster.scheduler_address)
