@@ -103,8 +103,9 @@ def _response(axes: Axes, data: PaperData, results: Results) -> None:
 
 def _index_change(axes: Axes, data: PaperData) -> None:
     """Draw the lower inset, Δn(ω) of Eq. 1 without damping: infinite at the gap."""
-    sweep = measured_scan(data.sweep, "fluence sweep")
-    material = material_of(sweep)
+    scans = (data.sweep, data.kinetics, data.movie)
+    of_plate = next((scan for scan in scans if scan is not None), None)
+    material = material_of(measured_scan(of_plate, "scan of the plate"))
     if not isinstance(material, Lorentz):
         raise MissingError("the material has no Lorentz model (Eq. 1)")
     for start, stop in ((0.95, material.gap - 0.01), (material.gap + 0.02, 2.6)):
