@@ -144,8 +144,9 @@ def fit_scan(
     Examples
     --------
     >>> from analysis import fit_scan, read_reduced
-    >>> fit_scan(read_reduced("sweep-reduced.h5")).axes
-    ('fluence',)
+    >>> fit = fit_scan(read_reduced("sweep-reduced.h5"))
+    >>> fit.estimates["slope"].unit
+    'RIU cm^2/mJ'
     """
     scan = fold(reduced)
     axes = tuple(str(scan.attrs["axes"]).split())
