@@ -17,8 +17,7 @@ from analysis.io.hdf5 import naming_file
 from analysis.io.raw_file import read_raw
 from analysis.io.schema import ESTIMATED
 from analysis.point.lock_in import modulated
-from analysis.point.reducer import RESOLUTION, Reducer
-from analysis.point.warm_up import warm_up
+from analysis.point.reducer import RESOLUTION, Reducer, warm_up
 from analysis.probe_band import ProbeBand
 
 __all__ = ["complete_metadata", "open_raw"]

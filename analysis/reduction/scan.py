@@ -23,9 +23,8 @@ from analysis.chirp.resolve import resolve_chirp
 from analysis.io.reduced_file import CHIRP_RESOLVED, DEFINITION, VERSION
 from analysis.io.schema import NUMBERS, VARIABLES, RawFileError
 from analysis.materials import MATERIALS
-from analysis.point.reducer import Reducer
+from analysis.point.reducer import Reducer, warm_up
 from analysis.point.results import QUANTITIES, PointResult, PointSpectra
-from analysis.point.warm_up import warm_up
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.scan_grid import varying
 from ocm_ophyd.errors import DataError

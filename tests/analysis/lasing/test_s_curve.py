@@ -14,7 +14,7 @@ from analysis.lasing.emission import Emission
 from analysis.lasing.fast_component import fit_fast_component
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import DEFINITION, SCurve, agreement, fit_s_curve
-from analysis.point.lock_in import lock_in
+from analysis.point.lock_in import PhaseRecord, WalkModels, WithinExposure, lock_in
 from analysis.rate_equations.data import Plate
 from ocm_ophyd.twin import load_scenario
 from ocm_ophyd.twin.carriers import solve
@@ -110,12 +110,10 @@ def spectra(periods=20, modes=None, fainter=1.0, seeds=12):
         broad.append(glow / 1e18 / spec.detector.gain)
     time = np.arange(6 * periods) * spec.detector.slot
     opened = open_fraction(time, spec.detector.exposure, 20.0, 0.06, spec.chopper.edge_time)
-    weights, white = np.empty(len(time)), np.ones(len(time))
-    steady = np.zeros((2, len(time)))
-    lock_in(
-        *(0 * time, opened, time, white, steady),
-        *(spec.detector.exposure, np.ones(1), np.ones(1), weights),
-    )
+    record = PhaseRecord(0 * time, opened, time, np.ones(len(time)))
+    none = WithinExposure(0 * time, 0 * time)
+    models = WalkModels(np.ones(1), np.ones(1))
+    weights = lock_in(record, none, spec.detector.exposure, models).weights
     rng = np.random.default_rng(4)
     sensor = Sensor(spec.detector, rng)
     measured = [

@@ -12,7 +12,7 @@ from slow_cases import slow_except
 from analysis.io.raw_file import write_raw
 from analysis.io.reduced_file import read_reduced, write_reduced
 from analysis.io.schema import RawFileError
-from analysis.point.lock_in import RATIOS, lock_in
+from analysis.point.lock_in import RATIOS, PhaseRecord, WalkModels, WithinExposure, lock_in
 from analysis.point.normalisation import energy_weights
 from analysis.point.reducer import Reducer
 from analysis.reduction.missing_metadata import open_raw
@@ -157,16 +157,15 @@ def test_partly_open_frames_count_exactly(phase, lost):
     start = np.delete(np.arange(60) * SLOT, lost)
     opened = open_fraction(start, phase)
     assert ((opened > 0.02) & (opened < 0.98)).any()
-    weights, noise = np.empty((2, len(start))), np.full(len(start), 1e-7)
+    noise, none = np.full(len(start), 1e-7), np.zeros(len(start))
     signal = 7.0 + 0.5 * opened + 3.0 * start
-    steady = np.zeros((2, len(start)))
-    effect, *_ = lock_in(
-        signal, opened, start, noise, steady, EXPOSURE, RATIOS, 0 * RATIOS, weights[1]
-    )
-    energy_weights(weights, opened, np.zeros(len(start)))
-    assert effect == pytest.approx(0.5, rel=1e-9)
-    assert weights[1] @ signal == pytest.approx(0.5, rel=1e-9)
-    assert weights[0] @ signal == pytest.approx(7.0 + 3.0 * start.mean(), rel=1e-9)
+    record = PhaseRecord(signal, opened, start, noise)
+    models = WalkModels(RATIOS, 0 * RATIOS)
+    result = lock_in(record, WithinExposure(none, none), EXPOSURE, models)
+    weights = energy_weights(result.weights, opened, none)
+    assert result.effect == pytest.approx(0.5, rel=1e-9)
+    assert weights.difference @ signal == pytest.approx(0.5, rel=1e-9)
+    assert weights.off @ signal == pytest.approx(7.0 + 3.0 * start.mean(), rel=1e-9)
 
 
 def test_saturated_frames_are_left_out_and_counted():
