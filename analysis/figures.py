@@ -1,6 +1,6 @@
 """Figures after the paper's: one function each, no global state."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,20 @@ from matplotlib.patches import Circle
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.diffusion.gaussian_cloud import Cloud
-from analysis.kinetics.decay_fit import DecayFit, widening
-from analysis.lasing.fluence_response import FLUORESCENCE_BAND, Response
+from analysis.kinetics.decay_fit import DecayFit
+from analysis.lasing.emission import Emission
+from analysis.lasing.fluence_response import FluenceResponse
 from analysis.materials import Material
 from analysis.probe_band import CENTRE_WAVELENGTH
+from analysis.scan_fits import Residuals
 
 Floats = NDArray[np.float64]
 
 COLOURS = ("#7b3fa0", "#c8102e", "#1f77b4", "#2ca02c")
 """Of curves in their order; the first two are the paper's, below and above threshold."""
+
+_PANELS = 8
+"""Panels of a figure of residuals: more do not fit on a page."""
 
 _THRESHOLD_STYLE: dict[str, Any] = {"color": "#2ca02c", "linestyle": "--", "linewidth": 1.0}
 
@@ -40,7 +45,7 @@ def delta_n_figure(
     fluence: ArrayLike,
     delta_n: ArrayLike,
     sigma: ArrayLike,
-    response: Response,
+    response: FluenceResponse,
     material: Material | None = None,
     threshold: float | None = None,
 ) -> Figure:
@@ -108,11 +113,11 @@ def kinetics_figure(curves: Sequence[Kinetics]) -> Figure:
 
 def _legend(curve: Kinetics) -> str:
     """Label of a curve with the decay times that its fit gave, faster first."""
-    wider = widening(curve.fit.reduced_chi2)
+    estimates = curve.fit.estimates
     times = [
-        f"{symbol} = {curve.fit.values[name]:.3g} ± {curve.fit.sigmas[name] * wider:.2g} ps"
+        f"{symbol} = {estimates[name].value:.3g} ± {estimates[name].sigma:.2g} ps"
         for name, symbol in (("tau_lasing", "τ₁"), ("tau_fluor", "τ₂"))
-        if name in curve.fit.values
+        if name in estimates
     ]
     return f"{curve.label}\n" + ", ".join(times)
 
@@ -121,10 +126,25 @@ def fluorescence_figure(
     fluence: ArrayLike,
     wavelength: ArrayLike,
     fluorescence: ArrayLike,
+    emission: Emission,
     threshold: float | None = None,
-    band: tuple[float, float] = FLUORESCENCE_BAND,
 ) -> Figure:
-    """Fluorescence (P, K) against fluence; first and last spectrum below (Fig. 2b)."""
+    """Draw fluorescence against fluence, and below it the first and last spectrum (Fig. 2b).
+
+    Parameters
+    ----------
+    fluence : (P,) array
+        mJ/cm^2.
+    wavelength : (K,) array
+        nm.
+    fluorescence : (P, K) array
+        Counts, pump on minus pump off.
+    emission : Emission
+        Whose band is drawn.
+    threshold : float, optional
+        Lasing threshold, mJ/cm^2.
+    """
+    band = emission.band
     wavelength = np.asarray(wavelength, float)
     inside = (wavelength >= band[0]) & (wavelength <= band[1])
     order = np.argsort(fluence)
@@ -184,3 +204,59 @@ def map_figure(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, cloud: Cloud) -> 
 def _mark_threshold(axes: Axes, threshold: float | None) -> None:
     if threshold is not None:
         axes.axvline(threshold, label="lasing threshold", **_THRESHOLD_STYLE)
+
+
+def rise_figure(
+    curves: dict[str, tuple[ArrayLike, ArrayLike, ArrayLike]],
+    points: dict[str, tuple[ArrayLike, ArrayLike]],
+    colours: tuple[str, ...] = COLOURS,
+    window: tuple[float, float] = (-4.0, 6.0),
+) -> Figure:
+    """Draw Δn near time zero: curves with the chirp resolved, and points of the whole band.
+
+    Parameters
+    ----------
+    curves : dict
+        Time (T,) in ps, Δn (T,) and its sigma (T,) in RIU, by name.
+    points : dict
+        Delay (P,) in ps and Δn (P,) in RIU, by name.
+    colours : tuple of str
+        Of the curves in their order, and of the points in theirs.
+    window : tuple of float
+        First and last time, ps.
+    """
+    figure = Figure(figsize=(5.2, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for (name, (time, delta_n, sigma)), colour in zip(curves.items(), colours, strict=False):
+        t, y, s = (np.asarray(values, np.float64) for values in (time, delta_n, sigma))
+        axes.fill_between(t, (y - s) * 1e3, (y + s) * 1e3, color=colour, alpha=0.3, linewidth=0)
+        axes.plot(t, y * 1e3, color=colour, linewidth=1.2, label=name)
+    for (name, (delay, delta_n)), colour in zip(points.items(), colours, strict=False):
+        y = np.asarray(delta_n, np.float64) * 1e3
+        axes.plot(delay, y, "o", color=colour, markersize=3, fillstyle="none", label=name)
+    axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    axes.set(xlabel="Time after the pump (ps)", ylabel="Δn (10⁻³)", xlim=window)
+    axes.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def residuals_figure(residuals: Mapping[str, Residuals]) -> Figure:
+    """Draw the residuals of fits in standard deviations, one panel each.
+
+    Parameters
+    ----------
+    residuals : mapping of str to Residuals
+        By the place of the fit; at most eight are drawn, the worst ones.
+    """
+    worst = sorted(residuals, key=lambda place: -residuals[place].reduced_chi2)[:_PANELS]
+    chosen = {place: one for place, one in residuals.items() if place in worst}
+    figure = Figure(figsize=(5.2, 0.8 + 1.8 * len(chosen)), layout="constrained")
+    panels = figure.subplots(len(chosen), 1, squeeze=False)[:, 0]
+    for axes, (place, one) in zip(panels, chosen.items(), strict=True):
+        axes.axhspan(-1, 1, color="0.9", zorder=0)
+        axes.axhline(0, color="0.6", linewidth=0.8, zorder=0)
+        axes.plot(one.position, one.value, "o-", color=COLOURS[1], markersize=3, linewidth=0.6)
+        name = f"{place}, " if place else ""
+        axes.set_title(f"{name}{one.fit}: χ²/dof = {one.reduced_chi2:.3g}", fontsize=8)
+        axes.set(xlabel=one.label, ylabel="Residual (σ)")
+    return figure

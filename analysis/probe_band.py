@@ -1,9 +1,20 @@
-"""The probe's part of the spectrometer: which pixels carry the fringe, and its normalisation."""
+"""The pixels of the spectrometer that carry the probe's fringe, and their normalisation."""
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ocm_ophyd.errors import DataError
+
+__all__ = [
+    "CENTRE_WAVELENGTH",
+    "PROBE_BAND",
+    "Bins",
+    "ProbeBand",
+    "in_band",
+    "lit_pixels",
+]
 
 Floats = NDArray[np.float64]
 
@@ -13,28 +24,39 @@ PROBE_BAND = (925.0, 1125.0)
 CENTRE_WAVELENGTH = sum(PROBE_BAND) / 2
 """Wavelength in nm at which `delta_phi` is given: the band's centre."""
 
-_MIN_LIGHT = 0.05  # of the brightest pixel: less adds nothing but stray light
+_MIN_LIGHT = 0.05
+"""Least light of a pixel that is used, relative to the brightest pixel: fainter pixels contribute
+stray light rather than fringes."""
+
 _MIN_PIXELS = 20
-_MAX_TURN = 0.15  # rad of fringe phase in a bin: costs 0.1 % of the visibility
-_MAX_WIDTH = 3  # pixels in a bin, 2.2 nm: little more than the slit blurs
-_AT_ONCE = 16  # bins that the processor takes: what is left over takes as long as all the rest
+"""Fewest lit pixels from which the parameters of a fringe can be determined."""
+
+_MAX_TURN = 0.15
+"""Largest change of the fringe's phase within a bin, rad: it costs 0.1 % of the visibility."""
+
+_MAX_WIDTH = 3
+"""Most pixels in a bin: 2.2 nm, little more than the width of the slit."""
+
+_LANES = 16
+"""Numbers that the processor adds at once; the number of bins is a multiple of it, because a
+remainder takes as long as 16 bins."""
 
 
 class Bins(NamedTuple):
-    """N lit pixels in B bins, for compiled code.
+    """Bins of neighbouring lit pixels (N pixels in B bins), for compiled code.
 
     Attributes
     ----------
     pixel : (N,) array
         Indices of the pixels.
     edge : (B + 1,) array
-        Where the bins begin in them.
+        Index in `pixel` of the first pixel of every bin, and N.
     dark, light : (B,) array
-        Counts of the dark frame, and of the reference without it.
+        Counts of the dark frame, and of the reference minus the dark frame.
     gain : float
         electrons/count.
     fixed : (B,) array
-        Variance in counts² that no light adds: of read noise and of rounding to whole counts.
+        Variance in counts² without light: of read noise and of rounding to whole counts.
     """
 
     pixel: NDArray[np.int64]
@@ -46,21 +68,29 @@ class Bins(NamedTuple):
 
 
 def in_band(wavelength: Floats) -> NDArray[np.bool_]:
-    """Which wavelengths (K,) in nm are of the probe's band."""
+    """Return which wavelengths (K,) in nm are in the probe's band."""
     return (wavelength >= PROBE_BAND[0]) & (wavelength <= PROBE_BAND[1])
 
 
 def lit_pixels(wavelength: Floats, light: Floats) -> NDArray[np.bool_]:
-    """Which pixels (K,) of the probe's band have light, in counts above the dark ones."""
+    """Return which pixels (K,) of the probe's band are lit.
+
+    Parameters
+    ----------
+    wavelength : (K,) array
+        nm.
+    light : (K,) array
+        Counts of the reference minus the dark frame.
+    """
     band = in_band(wavelength)
     return band & (light > _MIN_LIGHT * np.max(light, where=band, initial=0.0))
 
 
 class ProbeBand:
-    """The lit pixels of the probe's band, B bins of them.
+    """The lit pixels of the probe's band in B bins.
 
-    Up to three neighbouring pixels are added where the fringe is slow: the slit blurs nearly as
-    much, and a third of the samples cost half the time.
+    Up to three neighbouring pixels are added where the fringe varies slowly: the slit blurs nearly
+    as much, and the time of the reduction is halved.
 
     Parameters
     ----------
@@ -83,7 +113,7 @@ class ProbeBand:
 
     Raises
     ------
-    ValueError
+    DataError
         The reference has no light in the probe's band.
     """
 
@@ -99,7 +129,7 @@ class ProbeBand:
         light = reference - dark
         lit = lit_pixels(wavelength, light)
         if np.count_nonzero(lit) < _MIN_PIXELS:
-            raise ValueError(
+            raise DataError(
                 f"reference: fewer than {_MIN_PIXELS} pixels with light between {PROBE_BAND[0]:g} "
                 f"and {PROBE_BAND[1]:g} nm; record it again with the probe's shutter open"
             )
@@ -107,7 +137,7 @@ class ProbeBand:
         turn = longest_path * np.abs(np.diff(k[in_band(wavelength)])).max()
         self._index = np.flatnonzero(lit)
         width = np.clip(_MAX_TURN / turn, 1, _MAX_WIDTH)
-        count = int(np.ceil(len(self._index) / width / _AT_ONCE)) * _AT_ONCE
+        count = int(np.ceil(len(self._index) / width / _LANES)) * _LANES
         count = min(count, len(self._index))
         edge = np.arange(count + 1) * len(self._index) // count
         if wavelength[0] > wavelength[-1]:  # the same bins, whichever end the pixels begin at
@@ -132,13 +162,23 @@ class ProbeBand:
         self.ripple: Floats = np.gradient(brightness, self._binned(k) / sizes)
 
     def _binned(self, values: Floats) -> Floats:
-        """Sum what belongs to pixels (K,) over bins (B,)."""
+        """Return the sums over bins (B,) of values of pixels (K,)."""
         return np.add.reduceat(values[self._index], self._starts)
 
     def normalise(self, spectrum: Floats) -> tuple[Floats, Floats]:
-        """Bring a spectrum (K,), in counts, to units of the reference.
+        """Return a spectrum relative to the reference, and its inverse variance.
 
-        Returns it (B,) and its inverse variance (B,), were it one frame, from shot and read noise.
+        Parameters
+        ----------
+        spectrum : (K,) array
+            Counts of one frame.
+
+        Returns
+        -------
+        (B,) array
+            The spectrum in units of the reference.
+        (B,) array
+            Inverse variance of one frame, from shot and read noise.
         """
         bins = self.bins
         signal = self._binned(spectrum) - bins.dark

@@ -1,37 +1,50 @@
-"""Scans over several axes, folded back into grids."""
+"""Scans over several axes, and the grids into which their points fold."""
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["fold", "levels", "varying"]
+from ocm_ophyd.errors import DataError
+from ocm_ophyd.frame_schema import SCAN_AXES
 
-#: What readbacks of a coordinate that stands still may tremble: ps, um, um, of the largest fluence.
-_TREMBLE = {"delay": 0.01, "x": 0.1, "y": 0.1, "fluence": 0.02}
+__all__ = ["fold", "levels", "varying"]
 
 
 def varying(scan: xr.Dataset) -> list[str]:
-    """Return which of `delay`, `x`, `y` and `fluence` a scan changes."""
-    tremble = _TREMBLE | {"fluence": _TREMBLE["fluence"] * float(scan["fluence"].max())}
-    return [name for name, limit in tremble.items() if np.ptp(scan[name].values) > limit]
+    """Return the names of the coordinates that a scan changes.
+
+    Parameters
+    ----------
+    scan : xr.Dataset
+        Raw or reduced dataset with coordinates of `ocm_ophyd.frame_schema.SCAN_AXES` over `point`.
+    """
+    names = []
+    for axis in SCAN_AXES:
+        if axis.name in scan:
+            values = scan[axis.name].values
+            scale = float(values.max()) if axis.relative else 1.0
+            if np.ptp(values) > axis.tolerance * scale:
+                names.append(axis.name)
+    return names
 
 
 def levels(values: ArrayLike, apart: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Find the settings behind readbacks that tremble.
+    """Group readbacks into the settings that they belong to.
 
     Parameters
     ----------
     values : (P,) array
-        Readbacks, in any order.
+        Readbacks, in any order and unit.
     apart : float
-        Neighbours in size that differ by more belong to two settings.
+        Smallest difference between two settings, in the unit of `values`: sorted neighbours that
+        differ by more belong to two settings.
 
     Returns
     -------
     (L,) array
-        Mean readback of each setting, increasing.
+        Mean readback of each of the L settings, increasing.
     (P,) array of int
-        Which setting each value belongs to.
+        Index of the setting of each value.
     """
     values = np.asarray(values, np.float64)
     order = np.argsort(values, kind="stable")
@@ -46,23 +59,24 @@ def fold(reduced: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     reduced : xr.Dataset
-        Over `point`, with the attributes `shape` and `axes` (names, slowest first). Without
-        them, as of a scan that was broken off, it folds where one coordinate alone changes.
+        Over `point`, with the attributes `shape` and `axes` (names, slowest first). A scan without
+        them, which was broken off, folds where one coordinate alone changes.
 
     Returns
     -------
     xr.Dataset
-        Over the axes, which its attribute `axes` names. The coordinate of an axis is the mean of
-        where its points really were.
+        Over the axes, which its attribute `axes` names. The coordinate of an axis is the mean
+        readback of its points.
 
     Raises
     ------
-    ValueError
-        Where the scan neither says how it folds nor has one coordinate that changes.
+    DataError
+        The points do not fold into the shape, or there is no shape and not one coordinate alone
+        changes.
     """
     if "point" not in reduced.sizes:
         msg = "the scan has no points"
-        raise ValueError(msg)
+        raise DataError(msg)
     if "shape" in reduced.attrs and "axes" in reduced.attrs:
         axes = str(reduced.attrs["axes"]).split()
         shape = tuple(int(length) for length in np.atleast_1d(reduced.attrs["shape"]))
@@ -73,10 +87,10 @@ def fold(reduced: xr.Dataset) -> xr.Dataset:
                 f"the scan over {' and '.join(axes) or 'nothing'} has no shape: "
                 "it was broken off, or its points are no grid"
             )
-            raise ValueError(msg)
+            raise DataError(msg)
     if int(np.prod(shape)) != reduced.sizes["point"] or len(axes) != len(shape):
         msg = f"{reduced.sizes['point']} points do not fold into {shape} over {axes}"
-        raise ValueError(msg)
+        raise DataError(msg)
     kept = {name: c for name, c in reduced.coords.items() if "point" not in c.dims}
     folded = xr.Dataset(coords=kept, attrs=reduced.attrs | {"axes": " ".join(axes)})
     for name, column in reduced.data_vars.items():

@@ -8,27 +8,32 @@ after it.
 """
 
 from plans.calibration.alignment import align, find_time_zero, overlap_pump
-from plans.calibration.fits import Analyst, Found, PumpTable, Quantity
+from plans.calibration.fits import Analyst, Estimates, PumpTable
 from plans.calibration.galvos import calibrate_galvos
 from plans.calibration.path_length import calibrate_reference_mirror, measure_thickness
 from plans.calibration.pump_power import calibrate_pump_power
 from plans.calibration.reference import record_reference
 from plans.delays import linear_then_logarithmic
 from plans.noise import measure_noise
-from plans.overnight import MEASUREMENTS, check_series, overnight_series
-from plans.scans import delay_scan, fluence_delay_map, fluence_sweep, spatiotemporal_grid
+from plans.overnight import check_series, overnight_series
+from plans.scans import (
+    MEASUREMENTS,
+    delay_scan,
+    fluence_delay_map,
+    fluence_sweep,
+    spatiotemporal_grid,
+)
+from plans.stubs.arguments import Plan
 from plans.stubs.points import PlanError, Point
-from plans.stubs.pump_probe import Plan
 
 __all__ = [
     "MEASUREMENTS",
     "Analyst",
-    "Found",
+    "Estimates",
     "Plan",
     "PlanError",
     "Point",
     "PumpTable",
-    "Quantity",
     "align",
     "calibrate_galvos",
     "calibrate_pump_power",

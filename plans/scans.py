@@ -1,14 +1,21 @@
 """Measurements: delay scans, fluence sweeps and maps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import Point
-from plans.stubs.pump_probe import Plan, measure, recorded
+from plans.stubs.pump_probe import measure
 
-__all__ = ["delay_scan", "fluence_delay_map", "fluence_sweep", "spatiotemporal_grid"]
+__all__ = [
+    "MEASUREMENTS",
+    "delay_scan",
+    "fluence_delay_map",
+    "fluence_sweep",
+    "spatiotemporal_grid",
+]
 
 #: Chopper periods a point: one second at 20 Hz.
 PERIODS = 20
@@ -202,3 +209,10 @@ def spatiotemporal_grid(
             md=md,
         )
     )
+
+
+MEASUREMENTS: dict[str, Callable[..., Plan]] = {
+    plan.__name__: plan
+    for plan in (delay_scan, fluence_sweep, fluence_delay_map, spatiotemporal_grid)
+}
+"""All measurements by name: the session offers them, and a series can consist of them."""

@@ -1,17 +1,18 @@
 """Pump power behind the liquid-crystal retarder: Malus' law with the crystal's retardance.
 
-Between polarisers at 45° a retardance Γ lets sin²(Γ/2) through, down to a leak:
+Between polarisers at 45° a retardance Γ transmits sin²(Γ/2), and a leak besides:
 
-    P = P₀ [leak + (1 - leak) sin²(Γ(V)/2)],  Γ(V) = Γ₀ / (1 + ((V - V_c)/V₀)^p) above V_c.
+    P = P₀ [leak + (1 − leak) sin²(Γ(V)/2)],  Γ(V) = 2π Γ₀ / (1 + ((V − V_c)/V₀)^p) above V_c.
 
-The director does not turn below the Freedericksz threshold V_c. Far above it only the layers at
-the walls, whose thickness falls with the field, keep a retardance, so Γ falls as a power of V
-(S.-T. Wu, U. Efron and L. D. Hess, Appl. Opt. 23, 3911 (1984)); the exponent, 1 for strong
-anchoring, is left free for walls that are not.
+The director does not turn below the Freedericksz threshold V_c. Far above it only the layers at the
+walls, whose thickness decreases with the field, retain a retardance, so Γ decreases as a power of V
+(S.-T. Wu, U. Efron and L. D. Hess, Appl. Opt. 23, 3911 (1984)). The exponent p is 1 for strong
+anchoring at the walls; it is free, because the anchoring may be weaker.
 """
 
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import lmfit
 import numpy as np
@@ -20,32 +21,58 @@ from scipy.interpolate import PchipInterpolator
 from scipy.stats import chi2 as chi2_distribution
 
 from analysis.calibration.pump_fluence import PowerCalibration
+from ocm_ophyd.errors import DataError
 
 __all__ = ["PowerCurve", "check_curve", "corrected_power", "fit_retarder", "relative_change"]
 
 Floats = NDArray[np.float64]
 
-_NODES = 121  # of the table: PCHIP between them is exact to 1e-5
-_LEAST_CHANCE = 1e-3  # of a χ² as large as the fit's, below which the physical model has missed
-_WAVES = np.arange(0.3, 3.05, 0.1)  # Γ₀ to start from
-_HALVES = np.array([0.03, 0.05, 0.08, 0.12, 0.18, 0.3])  # V₀ to start from, of all volts
-_TRIES = 4
+_NODES = 121
+"""Rows of the table: PCHIP between them is exact to 1e-5."""
+
+_MIN_PROBABILITY = 1e-3
+"""Smallest probability of a χ² as large as the fit's with which the physical model is accepted."""
+
+_START_WAVES = np.arange(0.3, 3.05, 0.1)
+"""Values of Γ₀ to start from, waves."""
+
+_START_EXPONENTS = (1.0, 1.5, 2.0)
+"""Values of p to start from."""
+
+_START_THRESHOLDS = np.linspace(0, 0.3, 13)
+"""Values of V_c to start from, parts of the range of voltages."""
+
+_START_HALVES = np.array([0.03, 0.05, 0.08, 0.12, 0.18, 0.3])
+"""Values of V₀ to start from, parts of the range of voltages."""
+
+_STARTS = 4
+"""Number of the best starts that are fitted."""
+
+_MIN_STEP = 1e-6
+"""Smallest change of power between rows of the table, relative to its range: a smaller one counts
+as flat and cannot be inverted."""
+
+_BRIGHT = 0.1
+"""Readings above this part of the largest power give the relative part of the meter's noise."""
+
+_CONVERTER = 1e-6
+"""Smallest standard deviation of a power relative to the largest one: resolution of a converter."""
 
 
 @dataclass(frozen=True)
 class PowerCurve:
-    """Pump power (W) on the branch of the curve that is used, against the voltage (V).
+    """Table of the pump power against the voltage on the branch that is used.
 
     Attributes
     ----------
     voltage, power : (N,) array
-        Voltages increase, powers rise or fall all the way.
+        Increasing, V; increasing or decreasing everywhere, W.
     relative_sigma : float
-        Standard deviation of a power of the table at half of the largest, relative.
+        Relative standard deviation of the power where it is half of the largest.
     retardance, retardance_sigma : float
-        Γ₀ in waves; NaN where the physical model has missed.
+        Γ₀ and its standard deviation, waves; NaN where the table is an interpolation.
     note : str
-        Which model the table is of, and how well the physical one describes the data.
+        Model of the table, and how well the physical one describes the data.
     """
 
     voltage: Floats
@@ -56,114 +83,179 @@ class PowerCurve:
     note: str
 
 
+class _MalusParameters(NamedTuple):
+    """Parameters of `_malus`.
+
+    Attributes
+    ----------
+    full : float
+        P₀, W.
+    leak : float
+        Part of P₀.
+    waves : float
+        Γ₀, waves.
+    threshold, half : float
+        V_c and V₀, V.
+    exponent : float
+        p.
+    """
+
+    full: float
+    leak: float
+    waves: float
+    threshold: float
+    half: float
+    exponent: float
+
+
 def corrected_power(
     time: ArrayLike, power: ArrayLike, sigma: ArrayLike, dark: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Take the meter's drifting zero out of its readings.
+    """Subtract the drifting zero of the meter from its readings.
 
     Parameters
     ----------
-    time, power, sigma : (P,) array
-        s, W, W: all readings in turn; `sigma` from the scatter within a reading.
+    time : (P,) array
+        Increasing times of all readings, s.
+    power, sigma : (P,) array
+        Reading, and its standard deviation from repetition, W.
     dark : (P,) array of bool
-        Which were taken with the shutter closed: the zero is interpolated between them.
+        Whether the shutter was closed: the zero is interpolated between these readings.
 
     Returns
     -------
-    power, sigma : arrays
-        Of the other readings, W. The scatter of one reading says little, so all of them together
-        give a relative and an absolute part.
+    power, sigma : (Q,) array
+        Of the Q readings with the shutter open, W. The standard deviation of a single reading is
+        uncertain, so all of them together give a relative and an absolute part of it.
 
     Raises
     ------
-    ValueError
-        No dark reading, or readings that are not finite.
+    DataError
+        No reading with the shutter closed or open, or readings that are not finite.
     """
     t, p, s = (np.asarray(values, np.float64) for values in (time, power, sigma))
     closed = np.asarray(dark, bool)
     if not (np.isfinite(p).all() and np.isfinite(s).all()):
-        raise ValueError("power calibration: the meter's readings must be finite")
+        raise DataError("power calibration: the meter's readings must be finite")
     if not closed.any() or closed.all():
-        raise ValueError("power calibration: readings with the shutter closed and open are needed")
+        raise DataError("power calibration: readings with the shutter closed and open are needed")
     net = (p - np.interp(t, t[closed], p[closed]))[~closed]
-    bright = net > 0.1 * net.max()
+    bright = net > _BRIGHT * net.max()
     relative = np.sqrt(np.mean((s[~closed][bright] / net[bright]) ** 2))
-    # how far the zero lies from the line between its neighbours, as good as it is known
+    # Deviation of a zero from the line between its neighbours: error of the interpolation.
     zero = p[closed]
     bend = zero[1:-1] - (zero[:-2] + zero[2:]) / 2 if len(zero) > 2 else zero - zero.mean()
-    floor = np.hypot(np.sqrt(np.mean(s[closed] ** 2)), np.sqrt(np.mean(bend**2)) / 2)
-    least = 1e-6 * net.max()  # what a converter resolves
-    return net, np.asarray(np.sqrt((relative * net) ** 2 + floor**2 + least**2))
+    absolute = np.hypot(np.sqrt(np.mean(s[closed] ** 2)), np.sqrt(np.mean(bend**2)) / 2)
+    least = _CONVERTER * net.max()
+    return net, np.asarray(np.sqrt((relative * net) ** 2 + absolute**2 + least**2))
 
 
 def fit_retarder(voltage: ArrayLike, power: ArrayLike, sigma: ArrayLike) -> PowerCurve:
-    """Fit the power against the voltage; invertible on the branch of the largest swing.
+    """Fit the power against the voltage on the branch with the largest change of power.
 
-    Where the physical model misses the data (χ²), the isotonic and monotone interpolation of
-    `analysis.calibration.pump_fluence.PowerCalibration` takes its place, which assumes nothing
-    about the crystal.
+    Where χ² rejects the physical model, the monotone interpolation of
+    `analysis.calibration.pump_fluence.PowerCalibration` replaces it, which assumes nothing about
+    the crystal.
 
     Parameters
     ----------
     voltage, power, sigma : (P,) array
-        V, W, W.
+        V; W; standard deviation of the power, W.
 
     Raises
     ------
-    ValueError
-        Where there is no branch that can be inverted.
+    DataError
+        No branch can be inverted.
     """
     v, p, s = (np.asarray(values, np.float64) for values in (voltage, power, sigma))
-    steps = PowerCalibration(v, p, s)  # refuses what no model could invert
-    low, high = steps.branch
-    best = min((_fit(v, p, s, start) for start in _starts(v, p)), key=lambda fit: fit.chisqr)
+    interpolation = PowerCalibration(v, p, s)  # refuses data that no model could invert
+    fits = [_fit(v, p, s, start) for start in _starts(v, p)]
+    best = min(fits, key=lambda fit: fit.chisqr)
     quality = f"chi2/dof {best.redchi:.2f}"
-    if not best.errorbars or chi2_distribution.sf(best.chisqr, best.nfree) < _LEAST_CHANCE:
-        volts, powers = steps.nodes
+    if not best.errorbars or chi2_distribution.sf(best.chisqr, best.nfree) < _MIN_PROBABILITY:
+        volts, powers = interpolation.nodes
         middle = int(np.argmin(np.abs(p - powers.max() / 2)))
-        relative = float(s[middle] / p[middle])
-        note = f"interpolated, as Malus' law misses the curve: {quality}"
-        return PowerCurve(volts, powers, relative, float("nan"), float("nan"), note)
-    # the branch between its own extremes, which the interpolation knows to a step
-    margin = float(np.diff(np.unique(v)).max())
-    nodes = np.linspace(max(low - margin, v.min()), min(high + margin, v.max()), 10 * _NODES)
-    curve = best.eval(voltage=nodes)
-    first, last = sorted((int(np.argmin(curve)), int(np.argmax(curve))))
-    # below its threshold voltage the crystal does not turn: a flat end cannot be inverted
-    moves = np.abs(np.diff(curve[first : last + 1]))
-    turning = first + np.flatnonzero(moves > 1e-6 * np.ptp(curve))
-    nodes = np.linspace(nodes[turning[0]], nodes[turning[-1] + 1], _NODES)
-    curve = best.eval(voltage=nodes)
-    middle = int(np.argmin(np.abs(curve - curve.max() / 2)))
-    spread = best.eval_uncertainty(voltage=nodes[middle : middle + 1])[0]
+        return PowerCurve(
+            voltage=volts,
+            power=powers,
+            relative_sigma=float(s[middle] / p[middle]),
+            retardance=float("nan"),
+            retardance_sigma=float("nan"),
+            note=f"interpolated, as Malus' law misses the curve: {quality}",
+        )
+    volts, powers = _table(best, v, interpolation.branch)
+    middle = int(np.argmin(np.abs(powers - powers.max() / 2)))
+    spread = best.eval_uncertainty(voltage=volts[middle : middle + 1])[0]
     waves = best.params["waves"]
     return PowerCurve(
-        nodes,
-        curve,
-        float(spread / curve[middle] * max(1.0, np.sqrt(best.redchi))),
-        float(waves.value),
-        float(waves.stderr),
-        f"Malus' law, {quality}",
+        voltage=volts,
+        power=powers,
+        relative_sigma=float(spread / powers[middle] * max(1.0, np.sqrt(best.redchi))),
+        retardance=float(waves.value),
+        retardance_sigma=float(waves.stderr),
+        note=f"Malus' law, {quality}",
     )
 
 
-def _starts(v: Floats, p: Floats) -> list[dict[str, float]]:
-    """Where to start from: the best on a coarse grid, for χ² has many minima."""
-    leak = max(float(p.min() / p.max()), 1e-4)
-    names = ("waves", "exponent", "threshold", "half")
+def _table(
+    fit: lmfit.model.ModelResult, voltage: Floats, branch: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Return voltages (V) and powers (W) of the fitted curve between its own extremes.
+
+    Parameters
+    ----------
+    fit : ModelResult
+    voltage : (P,) array
+        Measured voltages, V.
+    branch : tuple of float
+        First and last voltage of the branch, V: the interpolation knows them to a step of the
+        measured voltages.
+    """
+    low, high = branch
+    margin = float(np.diff(np.unique(voltage)).max())
+    fine = np.linspace(
+        max(low - margin, voltage.min()), min(high + margin, voltage.max()), 10 * _NODES
+    )
+    curve = fit.eval(voltage=fine)
+    first, last = sorted((int(np.argmin(curve)), int(np.argmax(curve))))
+    # Below its threshold voltage the crystal does not turn: a flat end cannot be inverted.
+    change = np.abs(np.diff(curve[first : last + 1]))
+    turning = first + np.flatnonzero(change > _MIN_STEP * np.ptp(curve))
+    nodes = np.linspace(fine[turning[0]], fine[turning[-1] + 1], _NODES)
+    return nodes, fit.eval(voltage=nodes)
+
+
+def _starts(v: Floats, p: Floats) -> list[_MalusParameters]:
+    """Return the best starts on a coarse grid, because χ² has many minima.
+
+    Small powers are fitted last, so the sum of squares is taken without weights.
+    """
     span = np.ptp(v)
-    thresholds = (v.min() + span * np.linspace(0, 0.3, 13)).tolist()
     grid = [
-        {"full": float(p.max()), "leak": leak} | dict(zip(names, values, strict=True))
-        for values in product(_WAVES, (1.0, 1.5, 2.0), thresholds, span * _HALVES)
+        _MalusParameters(
+            full=float(p.max()),
+            leak=max(float(p.min() / p.max()), 1e-4),
+            waves=waves,
+            threshold=threshold,
+            half=half,
+            exponent=exponent,
+        )
+        for waves, exponent, threshold, half in product(
+            _START_WAVES,
+            _START_EXPONENTS,
+            (v.min() + span * _START_THRESHOLDS).tolist(),
+            span * _START_HALVES,
+        )
     ]
-    # without the weights, for small powers are the last to fit
-    return sorted(grid, key=lambda at: float(((p - _malus(v, **at)) ** 2).sum()))[:_TRIES]
+    return sorted(grid, key=lambda at: float(((p - _malus(v, **at._asdict())) ** 2).sum()))[
+        :_STARTS
+    ]
 
 
-def _fit(v: Floats, p: Floats, s: Floats, start: dict[str, float]) -> lmfit.model.ModelResult:
+def _fit(v: Floats, p: Floats, s: Floats, start: _MalusParameters) -> lmfit.model.ModelResult:
+    """Fit Malus' law to powers p (P,) with standard deviations s (P,), W, at voltages v (P,), V."""
     model = lmfit.Model(_malus, independent_vars=["voltage"])
-    parameters = model.make_params(**start)
+    parameters = model.make_params(**start._asdict())
     bounds = {
         "full": (0, np.inf),
         "leak": (0, 0.5),
@@ -186,6 +278,7 @@ def _malus(
     half: float,
     exponent: float,
 ) -> Floats:
+    """Return the power (P,), W, at voltages (P,), V; the parameters are `_MalusParameters`."""
     above = np.maximum(voltage - threshold, 0.0) / half
     retardance = 2 * np.pi * waves / (1 + above**exponent)
     return np.asarray(full * (leak + (1 - leak) * np.sin(retardance / 2) ** 2))
@@ -198,14 +291,14 @@ def check_curve(
     power: ArrayLike,
     sigma: ArrayLike,
 ) -> tuple[float, float]:
-    """Compare readings with what a table says: mean relative deviation and its sigma.
+    """Return the mean relative deviation of readings from a table, and its standard deviation.
 
     Parameters
     ----------
     voltage, table_power : (N,) array
         The table, in V and any unit of power.
     at, power, sigma : (P,) array
-        Voltages (V), powers and sigmas in that unit.
+        Voltages (V), powers and their standard deviations in that unit.
     """
     expected = PchipInterpolator(np.asarray(voltage), np.asarray(table_power))(np.asarray(at))
     deviation = np.asarray(power) / expected - 1
@@ -214,7 +307,13 @@ def check_curve(
 
 
 def relative_change(power: ArrayLike, sigma: ArrayLike) -> tuple[float, float]:
-    """Change from the first to the second of two powers, relative to the first, and its sigma."""
+    """Return the change of a power relative to its first value, and its standard deviation.
+
+    Parameters
+    ----------
+    power, sigma : (2,) array
+        First and second power and their standard deviations, in one unit.
+    """
     first, second = np.asarray(power, np.float64)
     relative = np.asarray(sigma, np.float64) / first
     return float(second / first - 1), float(np.hypot(*relative))

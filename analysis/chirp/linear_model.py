@@ -1,48 +1,78 @@
-"""The spectra of a delay scan as linear equations for a phase against time.
+"""Linear model of a delay scan: spectra with a chirped probe as a function of the phase in time.
 
-Unknown are φ at the nodes of a time grid and what all points share: the part w of the light that
-the pump changes, the slope s of φ over the band beyond the material's model, the gain α that comes
-with a phase (faces reflect otherwise where there are carriers), so that the beam gets
-exp{[i (e + s x) + α] φ}, and on demand the chirp. Energy, tilt, contrast and drift of every point,
-and the errors of its fringe, are eliminated. The model is the full one (see `time_response`),
-linearised at any φ.
+The differential spectrum of a point, in units of the reference, is
+
+    S_on − S_off = M w (|U|² − 1) + Re[(U − 1) Z],
+
+with the envelope M and the complex fringe Z of the spectrum without the pump, the part w of the
+light that is in the signal beam, and the transmission U of the pumped sample
+(`analysis.chirp.pulse_response`), which at the detuning ν of a bin multiplies the signal beam's
+field by the response of the pulse to
+
+    exp{[i (e + s ν) + α] φ(t)}.
+
+e is the ratio of the phase of a bin to that at the band's centre by the material's dispersion, s a
+slope of this ratio beyond the material's model, and α the relative change of the amplitude with the
+phase, as the faces reflect differently where there are carriers.
+
+Unknown are φ at the nodes of a time grid and the parameters that all points share: w, s, α and, on
+demand, the chirp. Every point has nuisance parameters of its own, with priors: the seven parameters
+of its fringe, a phase of all bins (drift of the interferometer), pulse energy, tilt and contrast.
+They are eliminated exactly. The model is not linear in φ; it is linearised at the present values of
+the unknowns, and `analysis.chirp.inversion` iterates.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.chirp.group_delay import detuning
-from analysis.chirp.pulse_response import TimeResponse
-from analysis.chirp.time_grid import passed_light
+from analysis.chirp.pulse_response import PulseResponse
+from analysis.chirp.time_grid import transmission
 from analysis.fringe.model import CONTRAST_SIGMA, FringeModel
 from analysis.point.results import PointSpectra
 
-__all__ = ["Normal", "Scan", "ScanEquations"]
+__all__ = ["DelayScan", "LinearModel", "NormalEquations", "Unknowns"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
-_LEAST_DRIFT = 1e-6  # rad
-_KEPT = 400  # points: a quarter of a megabyte each
-_PROBE = 0.5  # rad, to read off how the model scales a phase with the colour
+_MIN_DRIFT_SIGMA = 1e-6
+"""Smallest standard deviation of a point's drift, rad: a smaller one makes the prior singular."""
+
+_CACHED_POINTS = 400
+"""Number of points whose weights are kept in memory: a quarter of a megabyte each."""
+
+_PROBE_PHASE = 0.5
+"""Phase at the band's centre, rad, for which the phase of each bin is read off the fringe model."""
+
+_FRINGE = (
+    7  # parameters of the fringe in `analysis.fringe.model`, and nuisance parameters of a point
+)
+_COS, _SIN = 3, 4  # parameters A and B of the fringe
+_DRIFT, _CONTRAST = 7, 10  # nuisance parameters of a point: phase of all bins, contrast
+_NUISANCES = 11
 
 
 @dataclass(frozen=True)
-class Scan:
-    """What is measured: P points on the B bins of a band.
+class DelayScan:
+    """Spectra of P points on the B bins of a band.
 
     Attributes
     ----------
     model : FringeModel
-    wavelength, light : (B,) array
-        nm; spectrum without interference, any unit.
+        Of the bins.
+    wavelength : (B,) array
+        nm.
+    light : (B,) array
+        Spectrum without interference, any unit.
     spectra : sequence of P PointSpectra
     delay : (P,) array
-        Scan delays, ps.
-    drift : (P,) array
+        Scan delays τ, ps.
+    drift_sigma : (P,) array
         Standard deviation of the phase that all bins of a point share, rad.
     resolution : float
         Of the spectrometer, nm FWHM.
@@ -53,139 +83,254 @@ class Scan:
     light: Floats
     spectra: Sequence[PointSpectra]
     delay: Floats
-    drift: Floats
+    drift_sigma: Floats
     resolution: float
 
 
+class Unknowns(NamedTuple):
+    """Unknowns of a delay scan, in their order in a vector (U,).
+
+    Attributes
+    ----------
+    phase : (T,) array
+        φ at the nodes, rad at the band's centre.
+    signal_share : float
+        w, the part of the light that is in the signal beam.
+    slope : float
+        s, change of the phase's ratio e over 100 rad/ps.
+    gain : float
+        α, relative change of the amplitude with the phase, 1/rad.
+    chirp : (C,) array
+        Coefficients of the group delay (`analysis.chirp.group_delay`); empty where it is given.
+    """
+
+    phase: Floats
+    signal_share: float
+    slope: float
+    gain: float
+    chirp: Floats
+
+    @classmethod
+    def from_vector(cls, vector: Floats, nodes: int) -> "Unknowns":
+        """Return the unknowns of a vector (U,) with so many nodes."""
+        share, slope, gain = vector[nodes : nodes + 3]
+        return cls(vector[:nodes], share, slope, gain, vector[nodes + 3 :])
+
+
 @dataclass(frozen=True)
-class Normal:
-    """Normal equations of all points, Gauss–Newton at some unknowns (U,).
+class NormalEquations:
+    """Gauss–Newton equations of all points, linearised at some unknowns (U,).
 
     Attributes
     ----------
     information : (U, U) array
+        Inverse covariance of the unknowns from the spectra alone.
     gradient : (U,) array
-        Downhill.
-    misfit : float
-        χ² left when every point's own unknowns are at their best.
+        Half the negative gradient of χ².
+    chi2 : float
+        χ² with the nuisance parameters of every point at their optimum.
     reduced_chi2 : (P,) array
-        Of each point, with the weights that it came with.
-    width : int
-        Nodes farther apart are seen by no point together.
+        Of each point, with the weights of its spectra.
+    bandwidth : int
+        Nodes that are farther apart than this occur together in no point.
     """
 
     information: Floats
     gradient: Floats
-    misfit: float
+    chi2: float
     reduced_chi2: Floats
-    width: int
+    bandwidth: int
+
+
+class _Columns(NamedTuple):
+    """Columns of a point's design matrix, the last of which holds the residuals."""
+
+    nodes: slice
+    signal_share: int
+    slope: int
+    gain: int
+    chirp: slice
+    residual: int
+    total: int
+
+    @classmethod
+    def of(cls, nodes: int, chirps: int) -> "_Columns":
+        """Return the columns for so many nodes and coefficients of the chirp."""
+        residual = nodes + 3 + chirps
+        chirp = slice(nodes + 3, residual)
+        return cls(slice(nodes), nodes, nodes + 1, nodes + 2, chirp, residual, residual + 1)
 
 
 @dataclass(frozen=True)
-class _Point:
-    """What stays the same of a point: its fringe, and how its bins scale a phase."""
+class _PointConstants:
+    """Quantities of a point that do not depend on the unknowns.
+
+    Attributes
+    ----------
+    fringe : (B,) complex array
+        Z, in units of the reference.
+    envelope : (B,) array
+        M, in units of the reference.
+    phase_scale : (B,) array
+        e, the phase of each bin over that at the band's centre.
+    static_derivatives : (7, B) array
+        Derivatives of S_off by the parameters of the fringe.
+    prior : (11, 11) array
+        Inverse covariance of the nuisance parameters beforehand.
+    """
 
     fringe: Complexes
-    mean: Floats
-    scaling: Floats
-    by_off: Floats
+    envelope: Floats
+    phase_scale: Floats
+    static_derivatives: Floats
     prior: Floats
 
 
-class ScanEquations:
-    """The equations of a scan on a time grid (T,), with `chirps` coefficients of the chirp."""
+class LinearModel:
+    """Model of a delay scan on a time grid.
 
-    def __init__(self, scan: Scan, grid: Floats, chirps: int) -> None:
-        self._scan, self._grid = scan, grid
-        self._x = detuning(scan.wavelength)
-        self._powers = detuning(scan.wavelength)[:, np.newaxis] ** np.arange(1, chirps + 1)
+    Parameters
+    ----------
+    scan : DelayScan
+    nodes : (T,) array
+        Increasing times, ps.
+    chirps : int
+        Number of coefficients of the chirp that are unknown.
+    """
+
+    def __init__(self, scan: DelayScan, nodes: Floats, chirps: int) -> None:
+        self._scan, self._nodes = scan, nodes
+        self._detuning = detuning(scan.wavelength)
+        self._powers = self._detuning[:, np.newaxis] ** np.arange(1, chirps + 1)
         self._points = [
-            self._constants(point, float(drift))
-            for point, drift in zip(scan.spectra, scan.drift, strict=True)
+            self._constants(point, float(sigma))
+            for point, sigma in zip(scan.spectra, scan.drift_sigma, strict=True)
         ]
-        self._kept: dict[int, tuple[slice, Complexes]] = {}
+        self._weights_cache: dict[int, tuple[slice, Complexes]] = {}
 
-    def _constants(self, point: PointSpectra, drift: float) -> _Point:
-        level, by_off = self._scan.model.derivatives(point.fringe)
-        _, by_probe = self._scan.model.derivatives(point.fringe, _PROBE)
-        amplitude = complex(*point.fringe.parameters[3:5])
-        fringe = amplitude * (by_off[3] - 1j * by_off[4])
-        turned = amplitude * (by_probe[3] - 1j * by_probe[4])
-        scaling = np.angle(turned * fringe.conj()) / _PROBE
-        # Inverse covariance of what `_nuisances` differentiates by.
-        prior = np.zeros((11, 11))
-        prior[:7, :7] = np.linalg.inv(point.fringe.covariance)
-        prior[[7, 10], [7, 10]] = max(drift, _LEAST_DRIFT) ** -2, CONTRAST_SIGMA**-2
-        return _Point(fringe, level - fringe.real, scaling, by_off, prior)
+    def _constants(self, point: PointSpectra, drift_sigma: float) -> _PointConstants:
+        spectrum, static = self._scan.model.derivatives(point.fringe)
+        _, pumped = self._scan.model.derivatives(point.fringe, _PROBE_PHASE)
+        cos, sin = point.fringe.parameters[[_COS, _SIN]]
+        amplitude = complex(cos, sin)
+        fringe = amplitude * (static[_COS] - 1j * static[_SIN])
+        rotated = amplitude * (pumped[_COS] - 1j * pumped[_SIN])
+        phase_scale = np.angle(rotated * fringe.conj()) / _PROBE_PHASE
+        prior = np.zeros((_NUISANCES, _NUISANCES))
+        prior[:_FRINGE, :_FRINGE] = np.linalg.inv(point.fringe.covariance)
+        prior[_DRIFT, _DRIFT] = max(drift_sigma, _MIN_DRIFT_SIGMA) ** -2
+        prior[_CONTRAST, _CONTRAST] = CONTRAST_SIGMA**-2
+        envelope = spectrum - fringe.real
+        return _PointConstants(fringe, envelope, phase_scale, static[:_FRINGE], prior)
 
-    def at(self, unknown: Floats, response: TimeResponse, scale: Floats) -> Normal:
-        """Linearise at `unknown` (U,): φ at the nodes, w, s, α, and the chirp.
+    def linearise(
+        self, unknowns: Unknowns, response: PulseResponse, variance_scale: Floats
+    ) -> NormalEquations:
+        """Return the normal equations at some unknowns.
 
-        `scale` (P,) multiplies the variances of the points.
+        Parameters
+        ----------
+        unknowns : Unknowns
+        response : PulseResponse
+            For the chirp of the unknowns, or the given one.
+        variance_scale : (P,) array
+            Factor on the variances of each point's spectra.
         """
-        size, nodes = len(unknown), len(self._grid)
+        nodes, size = len(self._nodes), len(self._nodes) + 3 + self._powers.shape[1]
         information, gradient = np.zeros((size, size)), np.zeros(size)
         shared = slice(nodes, size)
-        misfits, width = np.empty(len(self._points)), 0
+        chi2, bandwidth = np.empty(len(self._points)), 0
         for i, point in enumerate(self._scan.spectra):
-            columns, wanted, angle = self._linear(unknown, response, i)
-            nuisances = self._nuisances(i, angle)
-            root = np.sqrt(point.difference_weight / scale[i])
-            wanted *= root[:, np.newaxis]
+            place, design, phase = self._design(unknowns, response, i)
+            nuisances = self._nuisances(i, phase)
+            root = np.sqrt(point.difference_weight / variance_scale[i])
+            design *= root[:, np.newaxis]
             nuisances *= root
-            crossed = nuisances @ wanted
-            inside = nuisances @ nuisances.T + self._points[i].prior
-            left = wanted.T @ wanted
-            left -= crossed.T @ np.linalg.solve(inside, crossed)
-            own, others = slice(0, len(left) - (size - nodes) - 1), slice(nodes - size - 1, -1)
-            width = max(width, own.stop - 1)
-            information[columns, columns] += left[own, own]
-            information[columns, shared] += left[own, others]
-            information[shared, columns] += left[others, own]
-            information[shared, shared] += left[others, others]
-            gradient[columns] += left[own, -1]
-            gradient[shared] += left[others, -1]
-            misfits[i] = left[-1, -1]
-        free = max(len(self._scan.wavelength) - 5, 1)
-        return Normal(information, gradient, float(misfits.sum()), misfits * scale / free, width)
+            # Elimination of the nuisance parameters: Schur complement of their block.
+            coupling = nuisances @ design
+            block = nuisances @ nuisances.T + self._points[i].prior
+            reduced = design.T @ design
+            reduced -= coupling.T @ np.linalg.solve(block, coupling)
+            own, rest = slice(0, place.stop - place.start), slice(nodes - size - 1, -1)
+            bandwidth = max(bandwidth, own.stop - 1)
+            information[place, place] += reduced[own, own]
+            information[place, shared] += reduced[own, rest]
+            information[shared, place] += reduced[rest, own]
+            information[shared, shared] += reduced[rest, rest]
+            gradient[place] += reduced[own, -1]
+            gradient[shared] += reduced[rest, -1]
+            chi2[i] = reduced[-1, -1]
+        # A fringe has about five parameters that its spectrum determines.
+        freedom = max(len(self._scan.wavelength) - 5, 1)
+        reduced_chi2 = chi2 * variance_scale / freedom
+        return NormalEquations(information, gradient, float(chi2.sum()), reduced_chi2, bandwidth)
 
-    def _linear(
-        self, unknown: Floats, response: TimeResponse, i: int
+    def _design(
+        self, unknowns: Unknowns, response: PulseResponse, i: int
     ) -> tuple[slice, Floats, Floats]:
-        """Nodes of point i, derivatives and, last, residuals (B, n + 4 + chirps), phases (B,)."""
-        point, fixed = self._scan.spectra[i], self._points[i]
-        size, tau = len(self._grid), float(self._scan.delay[i])
-        share, slope, gain = unknown[size : size + 3]
-        columns, weights = self._kept.get(i) or self._weights(response, i, tau)
-        phase, count = unknown[columns], columns.stop - columns.start
-        turn = fixed.scaling + slope * self._x
-        wanted = np.empty((len(self._x), count + 4 + self._powers.shape[1]))
-        places = (phase, turn, float(gain), fixed.fringe, 2 * share * fixed.mean)
-        passed, by_gain = passed_light(weights, *places, wanted[:, :count])
+        """Return the linearised model of point i.
+
+        Returns
+        -------
+        slice
+            Nodes that the point depends on, n of them.
+        (B, n + 4 + C) array
+            Derivatives by these nodes and the shared parameters; the last column holds the
+            residuals of the differential spectrum.
+        (B,) array
+            Phase that the model gives each bin, in rad at the band's centre.
+        """
+        point, constants = self._scan.spectra[i], self._points[i]
+        delay = float(self._scan.delay[i])
+        place, weights = self._weights_cache.get(i) or self._weights(response, i, delay)
+        phase = unknowns.phase[place]
+        phase_scale = constants.phase_scale + unknowns.slope * self._detuning
+        columns = _Columns.of(len(phase), self._powers.shape[1])
+        design = np.empty((len(self._detuning), columns.total))
+        intensity = 2 * unknowns.signal_share * constants.envelope
+        passed, by_gain = transmission(
+            weights,
+            phase,
+            phase_scale,
+            float(unknowns.gain),
+            constants.fringe,
+            intensity,
+            design[:, columns.nodes],
+        )
         brighter = np.abs(passed) ** 2 - 1
-        # dS = Re[dU (Z + 2 w M U*)]
-        lever = fixed.fringe + 2 * share * fixed.mean * passed.conj()
-        by_gain *= lever
-        wanted[:, count] = fixed.mean * brighter
-        wanted[:, count + 1] = -self._x * by_gain.imag
-        wanted[:, count + 2] = by_gain.real
+        by_field = constants.fringe + intensity * passed.conj()  # dS = Re[by_field dU]
+        by_gain *= by_field
+        design[:, columns.signal_share] = constants.envelope * brighter
+        design[:, columns.slope] = -self._detuning * by_gain.imag
+        design[:, columns.gain] = by_gain.real
         if self._powers.size:
-            exponent = (1j * turn + gain)[:, np.newaxis] * phase
-            moving = (response.moved(self._grid[columns], tau) * np.exp(exponent)).sum(axis=1)
-            wanted[:, count + 3 : -1] = (lever * moving).real[:, np.newaxis] * self._powers
-        change = fixed.mean * share * brighter + ((passed - 1) * fixed.fringe).real
-        wanted[:, -1] = point.difference - change
-        return columns, wanted, np.angle(passed) / fixed.scaling
+            exponent = (1j * phase_scale + unknowns.gain)[:, np.newaxis] * phase
+            slopes = response.weight_slopes(self._nodes[place], delay)
+            by_time = (slopes * np.exp(exponent)).sum(axis=1)
+            design[:, columns.chirp] = (by_field * by_time).real[:, np.newaxis] * self._powers
+        change = constants.envelope * unknowns.signal_share * brighter
+        change += ((passed - 1) * constants.fringe).real
+        design[:, columns.residual] = point.difference - change
+        return place, design, np.angle(passed) / constants.phase_scale
 
-    def _weights(self, response: TimeResponse, i: int, tau: float) -> tuple[slice, Complexes]:
-        """Nodes and weights of point i; those of some points are kept where they do not change."""
-        columns = response.nodes(self._grid, tau)
-        weights = response.weights(self._grid[columns], tau)
-        if not self._powers.size and len(self._kept) < _KEPT:
-            self._kept[i] = columns, weights
-        return columns, weights
+    def _weights(self, response: PulseResponse, i: int, delay: float) -> tuple[slice, Complexes]:
+        """Return the nodes and weights of point i, and keep them where the chirp is given."""
+        place = response.node_range(self._nodes, delay)
+        weights = response.weights(self._nodes[place], delay)
+        if not self._powers.size and len(self._weights_cache) < _CACHED_POINTS:
+            self._weights_cache[i] = place, weights
+        return place, weights
 
-    def _nuisances(self, i: int, angle: Floats) -> Floats:
-        """Find derivatives (11, B) by fringe, phase, energy, tilt and contrast of all bins."""
-        _, by = self._scan.model.derivatives(self._scan.spectra[i].fringe, angle)
-        return np.concatenate([by[:7] - self._points[i].by_off[:7], by[7:11]])
+    def _nuisances(self, i: int, phase: Floats) -> Floats:
+        """Return the derivatives (11, B) of the differential spectrum by the nuisance parameters.
+
+        Parameters
+        ----------
+        i : int
+            The point.
+        phase : (B,) array
+            Phase change of each bin, rad at the band's centre.
+        """
+        _, pumped = self._scan.model.derivatives(self._scan.spectra[i].fringe, phase)
+        by_fringe = pumped[:_FRINGE] - self._points[i].static_derivatives
+        return np.concatenate([by_fringe, pumped[_FRINGE:_NUISANCES]])

@@ -1,17 +1,23 @@
-"""What a chirped probe's colours see of a phase that changes in time.
+"""Response of the probe's wavelengths to a phase that changes in time.
 
-The pump gives the signal beam the phase φ(t). With the field E(ω) = A e^{iϕ} of the pulse, of the
-group delay t_c = dϕ/dω, the beam's field at ω is multiplied, at the scan delay τ, by
+The pump gives the signal beam the phase φ(t). The field of the pulse is E(ω) = A e^{iϕ} with the
+group delay t_c = dϕ/dω. At the scan delay τ the sample multiplies the beam's field at ω by the
+transmission
 
-    U = (K * e^{iφ})(T),   T = τ + t_c(ω),   K(t) = ∫ dν/2π e^{-iνt} e^{iνt_c} E(ω − ν) / E(ω):
+    U = (K * e^{iφ})(T),   T = τ + t_c(ω),   K(t) = ∫ dν/2π e^{−iνt} e^{iνt_c} E(ω − ν) / E(ω):
 
-φ moves light from ω − ν to ω. For a chirp D = dt_c/dω alone, K is a Fresnel integral, a normal
-density of the imaginary variance −iD. Its width √D, 0.1 ps for 5 ps over 200 nm, is the
-time–bandwidth limit of a single colour, but |K| = 1 at every frequency: nothing is lost of φ, only
-turned between the fringe's quadratures. The light's spectrum and the bend of t_c change K by so
-much that a step would be a few per cent off. The spectrometer's slit and the bins blur K in time.
+φ transfers light from ω − ν to ω. For a linear chirp D = dt_c/dω and a flat spectrum, K is a
+Fresnel integral, that is a normal density with the imaginary variance −iD. Its width √D, 0.1 ps
+for 5 ps over 200 nm, is the time–bandwidth limit of a single wavelength. As |K| = 1 at every
+frequency ν, no information about φ is lost: it is only rotated between the two quadratures of the
+fringe. The shape of the light's spectrum and the curvature of t_c are part of K; without them the
+height of a step would be wrong by a few per cent. The spectrometer's slit and the width of the bins
+blur K in time by dt_c/dω times their width in frequency.
 
-Everything is linear in e^{iφ}, which is linear between the nodes of a grid here.
+A swept source has no such coherence: each wavelength samples φ at its own instant, and K is a
+narrow real density.
+
+U is linear in e^{iφ}, which is interpolated linearly on a grid (`analysis.chirp.time_grid`).
 """
 
 from dataclasses import dataclass
@@ -21,116 +27,170 @@ from numpy.typing import NDArray
 from scipy.constants import speed_of_light
 
 from analysis.chirp.group_delay import detuning
-from analysis.chirp.time_grid import hats
+from analysis.chirp.time_grid import hat_responses
 
-__all__ = ["TimeResponse"]
+__all__ = ["PulseResponse"]
 
 Floats = NDArray[np.float64]
 Complexes = NDArray[np.complex128]
 
-_MARGIN = 1.5  # ps beyond a spectrum's times: twelve √D of a pulse of 5 ps
-_SHORTEST = 0.005  # ps: of the real part of the response, well below any pump pulse
-_SMOOTH = 5  # order of the polynomial that gives the slope of a tabulated delay
-_SAMPLES = 2048  # of K: 4 fs apart for a slit of 1.5 nm
-_ENDS = 12.0  # inverse bandwidths of a pixel, within which K has faded to 1e-8
-_DARK = 1e-3  # of the brightest colour
+_FWHM = 2.3548  # full width at half maximum of a normal density over its standard deviation
+
+_MARGIN = 1.5
+"""Nodes count if they are within this time of a sample, ps: twelve √D of a pulse of 5 ps."""
+
+_MIN_BLUR = 0.005
+"""Smallest standard deviation of the blur of K, ps: well below the 0.04 ps of any pump pulse."""
+
+_DELAY_ORDER = 5
+"""Order of the polynomial through the tabulated group delay, whose derivative is dt_c/dω."""
+
+_SAMPLES = 2048
+"""Number of times at which K is tabulated: 4 fs apart for a slit of 1.5 nm."""
+
+_WINDOW = 12.0
+"""Length of the table of K in inverse bandwidths of a bin: K is below 1e-8 at its ends."""
+
+_MIN_LIGHT = 1e-3
+"""Smallest spectral intensity that is divided by, relative to the largest one of the band."""
 
 
 @dataclass(frozen=True)
-class TimeResponse:
-    """Response of the bins of a band.
+class PulseResponse:
+    """Response of the B bins of a band to a ramp, a step and a short pulse of e^{iφ}.
 
     Attributes
     ----------
-    delay : (B,) array
-        When each bin's colour passes the sample, ps.
+    group_delay : (B,) array
+        Time t_c at which the wavelength of each bin passes the sample, ps.
     start, step : float
-        First of N times and their distance, ps.
-    ramp, rise, density : (B, N) array
-        Response to a ramp that begins at zero; its derivative, the response to a step; and that
-        one's derivative K.
+        First of the N times of the table and their spacing, ps.
+    ramp : (B, N) array
+        Response to a ramp of slope 1/ps that begins at time zero.
+    edge : (B, N) array
+        Response to a step, the derivative of `ramp`.
+    density : (B, N) array
+        K, the derivative of `edge`, 1/ps.
     """
 
-    delay: Floats
+    group_delay: Floats
     start: float
     step: float
     ramp: Complexes
-    rise: Complexes
+    edge: Complexes
     density: Complexes
 
     @classmethod
     def of_light(
-        cls, wavelength: Floats, delay: Floats, light: Floats, resolution: float, coherent: bool
-    ) -> "TimeResponse":
-        """Response of a light source.
+        cls,
+        wavelength: Floats,
+        group_delay: Floats,
+        light: Floats,
+        resolution: float,
+        coherent: bool,
+    ) -> "PulseResponse":
+        """Compute the response of a light source.
 
         Parameters
         ----------
-        wavelength, delay, light : (B,) array
-            nm; ps; spectrum without interference, any unit.
+        wavelength, group_delay : (B,) array
+            nm; time at which each wavelength passes the sample, ps.
+        light : (B,) array
+            Spectrum without interference, any unit.
         resolution : float
             Of the spectrometer, nm FWHM.
         coherent : bool
-            A chirped pulse. Otherwise colours that follow one another: each samples the phase at
-            its own instant, as a swept source does.
+            True for a chirped pulse, False for a swept source.
         """
-        omega = 100 * detuning(wavelength)
-        order = min(_SMOOTH, len(np.unique(omega)) - 1)
-        late = np.polynomial.Polynomial.fit(omega, delay, order)
-        width = np.hypot(resolution / 2.3548, np.abs(np.gradient(wavelength)) / np.sqrt(12))
-        width *= 2 * np.pi * speed_of_light * 1e-3 / wavelength**2
-        window = _ENDS / float(width.min())
+        omega = 100 * detuning(wavelength)  # rad/ps
+        order = min(_DELAY_ORDER, len(np.unique(omega)) - 1)
+        delay = np.polynomial.Polynomial.fit(omega, group_delay, order)
+        width = np.hypot(resolution / _FWHM, np.abs(np.gradient(wavelength)) / np.sqrt(12))
+        width *= 2 * np.pi * speed_of_light * 1e-3 / wavelength**2  # nm to rad/ps
+        window = _WINDOW / float(width.min())
         nu = 2 * np.pi * np.fft.fftfreq(_SAMPLES, window / _SAMPLES).astype(np.float64)
-        blur = np.hypot(_SHORTEST, late.deriv()(omega) * width)
-        response = np.exp(-0.5 * (blur[:, np.newaxis] * nu) ** 2).astype(np.complex128)
+        blur = np.hypot(_MIN_BLUR, delay.deriv()(omega) * width)
+        spectrum = np.exp(-0.5 * (blur[:, np.newaxis] * nu) ** 2).astype(np.complex128)
         if coherent:
-            response *= _moved(omega, late, light * wavelength**2, nu)
+            spectrum *= _field_ratio(omega, delay, light * wavelength**2, nu)
         step = window / _SAMPLES
         times = (np.arange(_SAMPLES) - _SAMPLES // 2) * step
-        response *= np.exp(-1j * nu * times[0]) / step
-        density = np.fft.fft(response, axis=1) / _SAMPLES
-        # Its integral, exact for what the samples stand for, and that one's, to the fourth order.
-        slow, nu[0] = response[:, :1] * times / _SAMPLES, np.inf
-        rise = np.fft.fft(1j * response / nu, axis=1) / _SAMPLES + slow
-        rise -= rise[:, :1]
-        ramp = np.cumsum(rise, axis=1) * step - rise * step / 2 - density * step**2 / 12
-        return cls(delay, float(times[0]), step, ramp, rise, density)
+        spectrum *= np.exp(-1j * nu * times[0]) / step
+        density = np.fft.fft(spectrum, axis=1) / _SAMPLES
+        # The integral of K is exact for the trigonometric polynomial through its samples; the
+        # integral of that is exact to the fourth order of the step.
+        mean, nu[0] = spectrum[:, :1] * times / _SAMPLES, np.inf
+        edge = np.fft.fft(1j * spectrum / nu, axis=1) / _SAMPLES + mean
+        edge -= edge[:, :1]
+        ramp = np.cumsum(edge, axis=1) * step - edge * step / 2 - density * step**2 / 12
+        return cls(group_delay, float(times[0]), step, ramp, edge, density)
 
-    def nodes(self, grid: Floats, tau: float) -> slice:
-        """Nodes of a grid (T,) of increasing times, ps, that count at the scan delay `tau`."""
-        at = tau + self.delay
-        low = np.searchsorted(grid, at.min() - _MARGIN, side="right") - 1
-        high = np.searchsorted(grid, at.max() + _MARGIN, side="left") + 1
-        low = int(np.clip(low, 0, len(grid) - 2))
-        return slice(low, int(np.clip(high, low + 2, len(grid))))
+    def node_range(self, nodes: Floats, delay: float) -> slice:
+        """Return the range of nodes that the spectrum at a scan delay depends on.
 
-    def weights(self, nodes: Floats, tau: float) -> Complexes:
-        """Weights (B, n) of e^{iφ} at n nodes: U = weights @ e^{iφ}. φ is constant beyond them."""
-        places = (tau + self.delay, nodes, self.start, self.step)
-        found: Complexes = hats(*places, self.ramp, self.rise, 1.0)
-        return found
+        Parameters
+        ----------
+        nodes : (T,) array
+            Increasing times, ps.
+        delay : float
+            Scan delay τ, ps.
+        """
+        time = delay + self.group_delay
+        low = np.searchsorted(nodes, time.min() - _MARGIN, side="right") - 1
+        high = np.searchsorted(nodes, time.max() + _MARGIN, side="left") + 1
+        low = int(np.clip(low, 0, len(nodes) - 2))
+        return slice(low, int(np.clip(high, low + 2, len(nodes))))
 
-    def moved(self, nodes: Floats, tau: float) -> Complexes:
-        """Weights (B, n) for dU/dT."""
-        places = (tau + self.delay, nodes, self.start, self.step)
-        found: Complexes = hats(*places, self.rise, self.density, 0.0)
-        return found
+    def weights(self, nodes: Floats, delay: float) -> Complexes:
+        """Return the weights (B, n) of e^{iφ} at n nodes: U = weights @ e^{iφ}.
+
+        φ is constant beyond the first and the last node.
+
+        Parameters
+        ----------
+        nodes : (n,) array
+            Increasing times, ps.
+        delay : float
+            Scan delay τ, ps.
+        """
+        result: Complexes = hat_responses(
+            delay + self.group_delay, nodes, self.start, self.step, self.ramp, self.edge, 1.0
+        )
+        return result
+
+    def weight_slopes(self, nodes: Floats, delay: float) -> Complexes:
+        """Return the derivatives (B, n) of `weights` by the time T of each bin, 1/ps."""
+        result: Complexes = hat_responses(
+            delay + self.group_delay, nodes, self.start, self.step, self.edge, self.density, 0.0
+        )
+        return result
 
 
-def _moved(
-    omega: Floats, late: np.polynomial.Polynomial, light: Floats, shift: Floats
+def _field_ratio(
+    omega: Floats, delay: np.polynomial.Polynomial, light: Floats, shift: Floats
 ) -> Complexes:
-    """Find the field (B, N) that comes to each colour from an ω smaller by `shift` over its own.
+    """Return e^{iνt_c} E(ω − ν) / E(ω) of each bin and frequency shift, (B, N).
 
-    Beyond the band the light is taken to go on as at its end.
+    Beyond the band the field continues as at its end: with the same amplitude and group delay.
+
+    Parameters
+    ----------
+    omega : (B,) array
+        Angular frequency from the band's centre, rad/ps.
+    delay : Polynomial
+        Group delay in ps against angular frequency.
+    light : (B,) array
+        Spectrum per angular frequency, any unit.
+    shift : (N,) array
+        ν, rad/ps.
     """
     order = np.argsort(omega)
-    colours, bright = omega[order], np.maximum(light, _DARK * light.max())[order]
-    level, phase = 0.5 * np.log(bright), late.integ()
+    frequency, intensity = omega[order], np.maximum(light, _MIN_LIGHT * light.max())[order]
+    log_amplitude, phase = 0.5 * np.log(intensity), delay.integ()
     origin = omega[:, np.newaxis] - shift
-    inside = np.clip(origin, colours[0], colours[-1])
-    turned = phase(inside) + late(inside) * (origin - inside)
-    turned += late(omega)[:, np.newaxis] * shift - phase(omega)[:, np.newaxis]
-    brighter = np.interp(inside, colours, level) - np.interp(omega, colours, level)[:, np.newaxis]
-    field: Complexes = np.exp(brighter + 1j * turned)
-    return field
+    inside = np.clip(origin, frequency[0], frequency[-1])
+    angle = phase(inside) + delay(inside) * (origin - inside)
+    angle += delay(omega)[:, np.newaxis] * shift - phase(omega)[:, np.newaxis]
+    own = np.interp(omega, frequency, log_amplitude)[:, np.newaxis]
+    ratio: Complexes = np.exp(np.interp(inside, frequency, log_amplitude) - own + 1j * angle)
+    return ratio

@@ -1,1 +1,1 @@
-"""Carriers that spread: the diffusion equation, clouds, movies and waveguides."""
+"""Diffusion of carriers: the diffusion equation, Gaussian clouds, movies and waveguides."""

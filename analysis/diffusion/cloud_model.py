@@ -1,23 +1,28 @@
-"""A carrier cloud as the probe sees it, with the derivatives that a fit needs.
+"""Density of a carrier cloud averaged over a Gaussian probe, with its derivatives by parameters.
 
-The cloud is created Gaussian, spreads and decays on a plate that carriers do not leave (Eq. 4 with
-the Auger term of Eq. 3), and a Gaussian probe sees it blurred. Derivatives are carried along with
-the density: each step of the splitting maps them exactly as it maps the density.
+The cloud is Gaussian when it is created. It diffuses and decays on a rectangular plate without flux
+through the edges (Eq. 4 of the paper with the Auger term of Eq. 3)::
+
+    dN/dt = D ∇²N − A N − B N² − C N³ − k(t) N^m        m = 1 (Eq. 3) or 2 (Eq. 4)
+
+with the rate k(t) of stimulated emission, piecewise linear in time. Each step of a Strang splitting
+(half a reaction, diffusion, half a reaction) maps the derivatives exactly as it maps the density.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.diffusion.solver import GAUSS, Axis, reaction
 
 __all__ = [
     "AMPLITUDE",
     "CM2_S",
+    "SHARED",
     "WAIST",
     "A",
     "B",
@@ -25,7 +30,7 @@ __all__ = [
     "CloudModel",
     "D",
     "Kind",
-    "Scene",
+    "ScanGeometry",
     "Stimulated",
     "X",
     "Y",
@@ -34,54 +39,79 @@ __all__ = [
 Floats = NDArray[np.float64]
 Kind = Literal["linear", "quadratic"]
 
-STEP, GROWTH = 10.0, 0.25
-"""Longest step of the splitting: ps, or share of the time since the pump. Halving both moves the
-microlaser's density by less than 1e-5 of its peak."""
+LONGEST_STEP = 10.0
+"""Longest step of the splitting up to 40 ps after the pump, ps."""
+
+RELATIVE_STEP = 0.25
+"""Longest step of the splitting later, as a fraction of the time since the pump. Half of both
+limits changes the microlaser's density by less than 1e-5 of its peak
+(tests/analysis/diffusion/test_cloud_model.py)."""
+
+CELLS_PER_PROBE_WAIST = 2
+"""Least number of cells of the grid in one probe waist: the sum over the cells then is the integral
+over the probe to 1e-4 of the peak (tests/analysis/diffusion/test_cloud_model.py)."""
+
 CM2_S = 1e-4
-"""um²/ps in one cm²/s."""
+"""One cm²/s in um²/ps."""
 
 D, AMPLITUDE, X, Y, WAIST, C, A, B = range(8)
-"""Parameters: cm²/s, peak density, um, um, um, and rates in 1/ps; the stimulated emission at its
-nodes, in 1/ps, follows. Densities have the user's unit."""
+"""Indices of the parameters: diffusion coefficient (cm²/s), peak density (in any unit n), centre
+(um), 1/e² radius (um), and the rates C (1/(ps n²)), A (1/ps) and B (1/(ps n)). The rates of
+stimulated emission at its nodes, in 1/ps or 1/(ps n), follow. A, B and these are the rates that
+`reaction` takes; they stand together at the end."""
+
+SHARED = 8
+"""Number of the parameters before the rates of stimulated emission."""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What is looked at and how.
+class ScanGeometry:
+    """Times and probe positions of a scan over delay and place, and the sample's dimensions.
 
     Attributes
     ----------
-    time, spread : (T,) arrays
-        ps after the pump, in any order, and the standard deviation of the instants in each.
-    x, y : (X,), (Y,) arrays
-        Probe positions, um from the plate's centre.
+    time : (T,) array
+        Mean time at which each frame samples the plasma, ps after the pump, in any order.
+    x : (X,) array
+        Probe positions along x, um from the centre of the plate.
     size : tuple of float
-        Sides of the plate, um.
+        Sides of the plate along x and y, um.
     probe_waist : float
-        1/e² radius, um.
+        1/e² radius of the probe, um.
+    y : (Y,) array
+        Probe positions along y, um from the centre; by default one, in the middle.
+    spread : (T,) array or float
+        Standard deviation of the sampling times of each frame, ps.
     """
 
-    time: Floats
-    spread: Floats
-    x: Floats
-    y: Floats
+    time: ArrayLike
+    x: ArrayLike
     size: tuple[float, float]
     probe_waist: float
+    y: ArrayLike = (0.0,)
+    spread: ArrayLike = 0.0
+
+    def frames(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return the geometry of the chosen frames alone; `chosen` is a (T,) array of bool."""
+        time = np.asarray(self.time, np.float64)
+        spread = np.broadcast_to(np.asarray(self.spread, np.float64), time.shape)
+        return replace(self, time=time[chosen], spread=spread[chosen])
 
 
 @dataclass(frozen=True)
 class Stimulated:
-    """How stimulated emission enters.
+    """Form of the stimulated emission in the diffusion equation.
 
     Attributes
     ----------
     kind : {"linear", "quadratic"}
-        It removes k(t) N (Eq. 3) or k(t) N² (Eq. 4).
+        Whether it removes k(t) N (Eq. 3) or k(t) N² (Eq. 4).
     nodes : (J,) array
-        ps, increasing: k(t) is linear between them, zero at the pump and at `last`.
+        Times between which k(t) is linear, ps, increasing; it is zero at the pump and at `last`.
     first, last : float
-        ps, the first and the last frame. `AMPLITUDE` leaves out what the linear rates take until
-        the first, which the frames cannot tell from the density before.
+        Times of the first and the last frame, ps. The parameter `AMPLITUDE` is the peak density
+        without the losses of the linear rates before `first`, because the frames cannot
+        distinguish these losses from a smaller initial density.
     """
 
     kind: Kind
@@ -90,7 +120,13 @@ class Stimulated:
     last: float
 
     def hats(self, time: Floats) -> Floats:
-        """Functions (J, ...) of time, each 1 at one node and 0 at the others: k = Σ k_j hat_j."""
+        """Return functions (J, ...) of time with k = Σ k_j hat_j, each 1 at one node only.
+
+        Parameters
+        ----------
+        time : array
+            Of any shape, ps.
+        """
         knots = np.array([0.0, *self.nodes, self.last])
         hats = np.eye(len(knots))[1:-1]
         rows = [np.interp(time, knots, hat) for hat in hats]
@@ -98,61 +134,76 @@ class Stimulated:
 
 
 class CloudModel:
-    """Density in a scene, as a function of the parameters."""
+    """Density that the probe samples, as a function of the parameters.
 
-    def __init__(self, scene: Scene, stimulated: Stimulated) -> None:
-        # The mean of two instants is exact to the third moment of the distribution in time.
-        instants = np.concatenate([scene.time - scene.spread, scene.time + scene.spread])
+    Parameters
+    ----------
+    geometry : ScanGeometry
+        Times and positions.
+    stimulated : Stimulated
+        Form of the stimulated emission.
+    """
+
+    def __init__(self, geometry: ScanGeometry, stimulated: Stimulated) -> None:
+        time = np.asarray(geometry.time, np.float64)
+        spread = np.broadcast_to(np.asarray(geometry.spread, np.float64), time.shape)
+        # The mean over two times is exact to the third moment of the sampling times.
+        instants = np.concatenate([time - spread, time + spread])
         events, self._event = np.unique(np.maximum(instants, 0.0), return_inverse=True)
-        self._grids = [_Grid(side, scene.probe_waist) for side in scene.size]
-        self._seen_x = self._grids[0].seen(scene.x, scene.probe_waist)
-        self._seen_y = self._grids[1].seen(scene.y, scene.probe_waist)
-        edges = _steps(np.union1d(events, [0.0, *stimulated.nodes, stimulated.last]))
+        self._grids = [_Grid(side, geometry.probe_waist) for side in geometry.size]
+        x, y = np.asarray(geometry.x, np.float64), np.asarray(geometry.y, np.float64)
+        self._probe_x = self._grids[0].probe_weights(x, geometry.probe_waist)
+        self._probe_y = self._grids[1].probe_weights(y, geometry.probe_waist)
+        edges = _step_edges(np.union1d(events, [0.0, *stimulated.nodes, stimulated.last]))
         self._is_event = np.isin(edges, events)
         self._steps = np.diff(edges)
         self._halves = np.repeat(self._steps / 2, 2)
-        begin = np.column_stack([edges[:-1], edges[:-1] + self._steps / 2]).reshape(-1, 1)
-        moments = begin + self._halves[:, np.newaxis] * GAUSS
-        k = stimulated.hats(moments)
-        zero, one = np.zeros((1, *moments.shape)), np.ones((1, *moments.shape))
-        by_n, by_pairs = (k, 0 * k) if stimulated.kind == "linear" else (0 * k, k)
-        self._linear = np.moveaxis(np.concatenate([one, zero, by_n]), 0, -1)
-        self._quadratic = np.moveaxis(np.concatenate([zero, one, by_pairs]), 0, -1)
-        early = np.union1d(stimulated.nodes[stimulated.nodes < stimulated.first], stimulated.first)
-        early = np.append(0.0, early)
-        before = np.trapezoid(stimulated.hats(early), early) * (stimulated.kind == "linear")
-        self._before = np.array([stimulated.first, 0.0, *before])
+        self._linear, self._quadratic = _rate_bases(edges, self._halves, stimulated)
+        self._before = _losses_before_first(stimulated)
 
     def __call__(self, parameters: Floats) -> tuple[Floats, Floats]:
-        """Density (T, Y, X) and its derivatives (P, T, Y, X)."""
+        """Compute the density and its derivatives.
+
+        Parameters
+        ----------
+        parameters : (P,) array
+            In the order of the indices `D` to `B`, then the rates of stimulated emission.
+
+        Returns
+        -------
+        density : (T, Y, X) array
+            Mean over the probe, in the unit of the peak density.
+        derivatives : (P, T, Y, X) array
+            By the parameters.
+        """
         e, w, by_e, by_w = reaction(self._halves, parameters[A:], self._linear, self._quadratic)
         by_e, by_w = (np.pad(table, [(0, 0), (A, 0)]) for table in (by_e, by_w))
         by_c = np.eye(1, len(parameters), C)[0]
         across, along = (grid.axis for grid in self._grids)
         state = self._created(parameters)
-        seen = [self._see(state)] if self._is_event[0] else []
+        samples = [self._sample(state)] if self._is_event[0] else []
         for k, h in enumerate(self._steps):
             first, second = 2 * k, 2 * k + 1
             _react(state, e[first], w[first], by_e[first], by_w[first])
             _auger(state, parameters[C] * h / 2, by_c * h / 2)
             variance = parameters[D] * CM2_S * h
-            state = across.spread(variance) @ state @ along.spread(variance)
+            state = across.propagator(variance) @ state @ along.propagator(variance)
             curvature = across.laplacian @ state[0] + state[0] @ along.laplacian
             state[1 + D] += CM2_S * h * curvature
             _auger(state, parameters[C] * h / 2, by_c * h / 2)
             _react(state, e[second], w[second], by_e[second], by_w[second])
             if self._is_event[k + 1]:
-                seen.append(self._see(state))
-        early, late = np.split(np.array(seen)[self._event], 2)
+                samples.append(self._sample(state))
+        early, late = np.split(np.array(samples)[self._event], 2)
         table = ((early + late) / 2).swapaxes(0, 1)
         return table[0], table[1:]
 
-    def _see(self, state: Floats) -> Floats:
-        """Return what the probe sees of a state (1 + P, X, Y): (1 + P, Y, X) at its positions."""
-        return np.asarray((self._seen_x @ state @ self._seen_y.T).swapaxes(1, 2))
+    def _sample(self, state: Floats) -> Floats:
+        """Return the mean over the probe, (1 + P, Y, X), of a state (1 + P, cells x, cells y)."""
+        return np.asarray((self._probe_x @ state @ self._probe_y.T).swapaxes(1, 2))
 
     def _created(self, parameters: Floats) -> Floats:
-        """Density right after the pump, and its derivatives: (1 + P, X, Y)."""
+        """Return the density right after the pump and its derivatives: (1 + P, cells, cells)."""
         amplitude, x, y, waist = parameters[[AMPLITUDE, X, Y, WAIST]]
         dx = self._grids[0].centres[:, np.newaxis] - x
         dy = self._grids[1].centres - y
@@ -168,61 +219,121 @@ class CloudModel:
 
 
 class _Grid:
-    """Cells along one side of the plate, half a probe's waist wide at most."""
+    """Cells along one side of the plate, at least `CELLS_PER_PROBE_WAIST` in one probe waist."""
 
     def __init__(self, side: float, probe_waist: float) -> None:
-        cells = max(int(np.ceil(2 * side / probe_waist - 1e-9)), 1)
+        cells = max(int(np.ceil(CELLS_PER_PROBE_WAIST * side / probe_waist - 1e-9)), 1)
         width = side / cells
         self.centres = np.linspace(-(side - width) / 2, (side - width) / 2, cells)
         self.axis = Axis(cells, width)
 
-    def seen(self, at: Floats, probe_waist: float) -> Floats:
-        """Weights (positions, cells) of the cells: the probe's light that falls on the plate."""
-        light = np.exp(-2 * ((at[:, np.newaxis] - self.centres) / probe_waist) ** 2)
+    def probe_weights(self, position: Floats, probe_waist: float) -> Floats:
+        """Return weights (positions, cells): the share of the probe's light in each cell.
+
+        Parameters
+        ----------
+        position : (positions,) array
+            Of the probe, um. Light beyond the plate does not count.
+        probe_waist : float
+            1/e² radius, um.
+        """
+        light = np.exp(-2 * ((position[:, np.newaxis] - self.centres) / probe_waist) ** 2)
         return np.asarray(light / light.sum(axis=1, keepdims=True))
 
 
-def _steps(stops: Floats) -> Floats:
-    """Edges of steps from the first stop to the last, all stops among them."""
-    edges = [
-        np.linspace(start, stop, int(np.ceil((stop - start) / max(STEP, GROWTH * start))), False)
-        for start, stop in pairwise(stops)
-    ]
+def _step_edges(stops: Floats) -> Floats:
+    """Return the edges of the splitting's steps, ps, among them all `stops`, ps, increasing."""
+    edges = []
+    for start, stop in pairwise(stops):
+        longest = max(LONGEST_STEP, RELATIVE_STEP * start)
+        edges.append(np.linspace(start, stop, int(np.ceil((stop - start) / longest)), False))
     return np.append(np.concatenate(edges), stops[-1])
+
+
+def _rate_bases(edges: Floats, halves: Floats, stimulated: Stimulated) -> tuple[Floats, Floats]:
+    """Return the bases of the linear and the quadratic rate that `reaction` takes.
+
+    Parameters
+    ----------
+    edges : (S + 1,) array
+        Of the steps, ps.
+    halves : (2 S,) array
+        Durations of the half steps, ps.
+    stimulated : Stimulated
+        Its rates follow A and B.
+
+    Returns
+    -------
+    linear, quadratic : (2 S, 5, 2 + J) arrays
+        At the Gauss nodes of each half step.
+    """
+    begin = np.column_stack([edges[:-1], edges[:-1] + halves[::2]]).reshape(-1, 1)
+    times = begin + halves[:, np.newaxis] * GAUSS
+    k = stimulated.hats(times)
+    zero, one = np.zeros((1, *times.shape)), np.ones((1, *times.shape))
+    linear, quadratic = (k, 0 * k) if stimulated.kind == "linear" else (0 * k, k)
+    return (
+        np.moveaxis(np.concatenate([one, zero, linear]), 0, -1),
+        np.moveaxis(np.concatenate([zero, one, quadratic]), 0, -1),
+    )
+
+
+def _losses_before_first(stimulated: Stimulated) -> Floats:
+    """Return (2 + J,) times, ps, whose product with the rates is ∫ a dt until the first frame."""
+    nodes = stimulated.nodes[stimulated.nodes < stimulated.first]
+    times = np.append(0.0, np.union1d(nodes, stimulated.first))
+    integrals = np.trapezoid(stimulated.hats(times), times) * (stimulated.kind == "linear")
+    return np.array([stimulated.first, 0.0, *integrals])
 
 
 @njit(cache=True)
 def _react(state: Floats, e: float, w: float, by_e: Floats, by_w: Floats) -> None:
-    """Take a span of the reaction, in place.
+    """Apply N → e N / (1 + w N) (see `reaction`), in place.
 
-    `state` (1 + P, X, Y) is the density and its derivatives by P parameters; by_e and by_w (P,)
-    are those of e and w.
+    Parameters
+    ----------
+    state : (1 + P, cells x, cells y) array
+        Density, and its derivatives by P parameters.
+    e, w : float
+        Survival, and depletion in the inverse unit of the density.
+    by_e, by_w : (P,) arrays
+        Derivatives of e and w by the parameters.
     """
     _, columns, rows = state.shape
-    paired, share = np.empty(rows), np.empty(rows)
+    depleted, slope = np.empty(rows), np.empty(rows)
     for i in range(columns):
         for j in range(rows):
-            share[j] = 1 / (1 + w * state[0, i, j])
-            paired[j] = share[j] * state[0, i, j]
-            state[0, i, j] = e * paired[j]
-            share[j] *= e * share[j]
+            slope[j] = 1 / (1 + w * state[0, i, j])
+            depleted[j] = slope[j] * state[0, i, j]
+            state[0, i, j] = e * depleted[j]
+            slope[j] *= e * slope[j]
         for p in range(len(by_e)):
             for j in range(rows):
-                source = (by_e[p] - e * by_w[p] * paired[j]) * paired[j]
-                state[p + 1, i, j] = share[j] * state[p + 1, i, j] + source
+                source = (by_e[p] - e * by_w[p] * depleted[j]) * depleted[j]
+                state[p + 1, i, j] = slope[j] * state[p + 1, i, j] + source
 
 
 @njit(cache=True)
 def _auger(state: Floats, v: float, by_v: Floats) -> None:
-    """Take a span of dN/dt = −C N³, N → N / √(1 + 2 v N²) with v = C t, in place, as `_react`."""
+    """Apply N → N / √(1 + 2 v N²), the solution of dN/dt = −C N³ with v = C t, in place.
+
+    Parameters
+    ----------
+    state : (1 + P, cells x, cells y) array
+        Density, and its derivatives by P parameters.
+    v : float
+        In the inverse square of the unit of the density.
+    by_v : (P,) array
+        Derivatives of v by the parameters.
+    """
     _, columns, rows = state.shape
-    cube, share = np.empty(rows), np.empty(rows)
+    cube, slope = np.empty(rows), np.empty(rows)
     for i in range(columns):
         for j in range(rows):
-            share[j] = 1 / np.sqrt(1 + 2 * v * state[0, i, j] * state[0, i, j])
-            state[0, i, j] *= share[j]
+            slope[j] = 1 / np.sqrt(1 + 2 * v * state[0, i, j] * state[0, i, j])
+            state[0, i, j] *= slope[j]
             cube[j] = state[0, i, j] ** 3
-            share[j] = share[j] ** 3
+            slope[j] = slope[j] ** 3
         for p in range(len(by_v)):
             for j in range(rows):
-                state[p + 1, i, j] = share[j] * state[p + 1, i, j] - cube[j] * by_v[p]
+                state[p + 1, i, j] = slope[j] * state[p + 1, i, j] - cube[j] * by_v[p]

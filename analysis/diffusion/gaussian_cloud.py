@@ -1,40 +1,45 @@
-"""Maps of Δn: where the carrier cloud is and how wide."""
+"""Gaussian fits to maps of Δn: position and radius of the carrier cloud."""
 
 from dataclasses import dataclass
 
 import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import least_squares
+
+from ocm_ophyd.errors import DataError
 
 Floats = NDArray[np.float64]
 
 PROBE_WAIST = 0.5
-"""1/e² radius of the probe in um (stated in the paper)."""
+"""1/e² radius of the probe on the sample, um (paper, Methods A)."""
 
+LEAST_POINTS = 6
+"""Fewest points of a map that are fitted: one more than the parameters of the Gaussian."""
 
-_FLATTENED = (0.08, 0.05)
-"""Prior mean and width of the share of carriers that have recombined in the middle of a cloud: some
-per cent within picoseconds below threshold (B N t = 0.09 at 1e19 cm⁻³ and 5 ps with the paper's
-B, 0.06 at 7e18 cm⁻³)."""
+START_THRESHOLD = 0.3
+"""Fraction of the largest value above which points count for the start of the fit: above the noise
+of a usable map, and enough of the cloud to find its centre."""
 
-
-@dataclass(frozen=True)
-class PumpSpot:
-    """The pump's spot in um: its centre and its 1/e² radius, with standard deviations."""
-
-    x: float
-    x_sigma: float
-    y: float
-    y_sigma: float
-    waist: float
-    waist_sigma: float
-    reduced_chi2: float
+WIDEST = 2.0
+"""Waist over the smaller side of the map above which waist and offset are reported not to be
+distinguishable: a wider Gaussian is a parabola within the map."""
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """A round Gaussian: positions and the 1/e² radius `waist` in um, the rest in the map's unit."""
+    """Round Gaussian fitted to a map.
+
+    Attributes
+    ----------
+    x, y, waist : float
+        Centre and 1/e² radius, um, with their standard deviations `*_sigma`.
+    amplitude, offset : float
+        In the unit of the map, with their standard deviations `*_sigma`.
+    reduced_chi2 : float
+        χ² per degree of freedom. The standard deviations are not widened by it.
+    warnings : tuple of str
+        Limitations of the fit.
+    """
 
     x: float
     x_sigma: float
@@ -50,7 +55,7 @@ class Cloud:
     warnings: tuple[str, ...]
 
     def evaluate(self, x: ArrayLike, y: ArrayLike) -> Floats:
-        """Value of the fit at positions in um."""
+        """Return the fitted map at positions `x`, `y`: arrays of one shape, um."""
         x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
         return gaussian(x, y, self.x, self.y, self.waist, self.amplitude, self.offset)
 
@@ -58,7 +63,17 @@ class Cloud:
 def gaussian(
     x: Floats, y: Floats, x0: float, y0: float, waist: float, amplitude: float, offset: float
 ) -> Floats:
-    """Amplitude e^{−2r²/w²} + offset, as a beam's intensity is written."""
+    """Return amplitude e^{−2r²/w²} + offset, the form of a beam's intensity.
+
+    Parameters
+    ----------
+    x, y : arrays of one shape
+        Positions, um.
+    x0, y0, waist : float
+        Centre and 1/e² radius w, um.
+    amplitude, offset : float
+        In the unit of the result.
+    """
     square = (x - x0) ** 2 + (y - y0) ** 2
     return np.asarray(amplitude * np.exp(-2 * square / waist**2) + offset)
 
@@ -70,27 +85,43 @@ def fit_cloud(
 
     Parameters
     ----------
-    x, y, delta_n, sigma : (P,) arrays
-        Positions in um in any order, values and their standard deviations; points that are not
-        finite are left out. Without `sigma` all points weigh the same and the scatter gives the
-        standard deviations.
+    x, y : (P,) arrays
+        Positions, um, in any order.
+    delta_n : (P,) array
+        Δn, or another quantity in any unit.
+    sigma : (P,) array, optional
+        Its standard deviations. Without them all points have the same weight, and the scatter about
+        the fit gives the standard deviations of the parameters. Points that are not finite are
+        dropped.
 
     Raises
     ------
-    ValueError
+    DataError
         Fewer than six points, or all on one line in x or y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_cloud
+    >>> x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(-4, 4, 9), np.linspace(-4, 4, 9)))
+    >>> delta_n = 0.01 * np.exp(-2 * ((x - 0.5) ** 2 + y**2) / 2.25**2)
+    >>> cloud = fit_cloud(x, y, delta_n, np.full(81, 1e-4))
+    >>> round(cloud.x, 3), round(cloud.waist, 3)
+    (0.5, 2.25)
     """
     x, y, z = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n))
     s = np.ones_like(z) if sigma is None else np.asarray(sigma, np.float64).ravel()
     good = np.isfinite(x) & np.isfinite(y) & np.isfinite(z) & np.isfinite(s) & (s > 0)
     x, y, z, s = x[good], y[good], z[good], s[good]
     span = min(np.ptp(x), np.ptp(y)) if len(z) else 0.0
-    if len(z) < 6 or span == 0:
-        raise ValueError("a cloud needs at least six finite points that spread in x and in y")
-    # Silicon's cloud is negative: the peak is what stands out from the median on either side.
+    if len(z) < LEAST_POINTS or span == 0:
+        raise DataError(
+            f"a cloud needs at least {LEAST_POINTS} finite points at several x and several y"
+        )
+    # In silicon Δn is negative: the peak is the largest distance from the median of either sign.
     offset = np.median(z)
     light = np.clip(np.sign(z[np.argmax(np.abs(z - offset))] - offset) * (z - offset), 0.0, None)
-    light = np.where(light > 0.3 * light.max(), light, 0.0)
+    light = np.where(light > START_THRESHOLD * light.max(), light, 0.0)
     start = lmfit.Parameters()
     start.add("x0", np.average(x, weights=light), min=x.min() - span, max=x.max() + span)
     start.add("y0", np.average(y, weights=light), min=y.min() - span, max=y.max() + span)
@@ -103,8 +134,8 @@ def fit_cloud(
     sigmas = {name: float(p.stderr or np.nan) for name, p in result.params.items()}
     missing = [name for name, value in sigmas.items() if np.isnan(value)]
     warnings = [f"{name} is not determined by the data" for name in missing]
-    if values["waist"] > 2 * span:
-        warnings.append("the cloud is wider than the map: waist and offset cannot be told apart")
+    if values["waist"] > WIDEST * span:
+        warnings.append("the cloud is wider than the map: waist and offset are not distinguishable")
     return Cloud(
         x=values["x0"],
         x_sigma=sigmas["x0"],
@@ -121,76 +152,29 @@ def fit_cloud(
     )
 
 
-def fit_pump_spot(x: ArrayLike, y: ArrayLike, delta_n: ArrayLike, sigma: ArrayLike) -> PumpSpot:
-    """Fit where the pump is, and its waist, to a map taken early and below threshold.
-
-    The cloud is then still the pump's Gaussian g, blurred by the probe and flattened in the middle
-    by recombination, N = N₀ g/(1 + ε g); nothing is there without the pump. ε has a prior and
-    widens the waist's uncertainty. A reduced χ² above 1 widens all of them.
-
-    Parameters
-    ----------
-    x, y, delta_n, sigma : (P,) arrays
-        um, um, RIU, RIU; points that are not finite are left out.
-
-    Raises
-    ------
-    ValueError
-        Too few points, no cloud, or one that is no wider than the probe.
-    """
-    x, y, z, s = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n, sigma))
-    good = np.isfinite(x) & np.isfinite(y) & np.isfinite(z) & np.isfinite(s) & (s > 0)
-    x, y, z, s = x[good], y[good], z[good], s[good]
-    if len(z) < 6 or min(np.ptp(x), np.ptp(y)) == 0:
-        raise ValueError("a pump spot needs six finite points or more that spread in x and in y")
-
-    def residuals(parameters: Floats) -> Floats:
-        x0, y0, waist, amplitude, flattened = parameters
-        spot = gaussian(x, y, x0, y0, waist, 1.0, 0.0)
-        prior = (flattened - _FLATTENED[0]) / _FLATTENED[1]
-        return np.append((amplitude * spot / (1 + flattened * spot) - z) / s, prior)
-
-    brightest = z[np.argmax(np.abs(z))]
-    span = max(np.ptp(x), np.ptp(y))
-    start = [np.average(x, weights=np.abs(z)), np.average(y, weights=np.abs(z)), span / 2]
-    fit = least_squares(
-        residuals,
-        [*start, brightest, _FLATTENED[0]],
-        x_scale=[1, 1, 1, abs(brightest) or 1.0, _FLATTENED[1]],
-    )
-    covariance = np.linalg.pinv(fit.jac.T @ fit.jac)
-    reduced = 2 * fit.cost / max(len(z) - 4, 1)
-    sigmas = np.sqrt(np.diag(covariance) * max(1.0, reduced))
-    x0, y0, width, amplitude, _ = fit.x
-    if not abs(amplitude) > 5 * sigmas[3]:
-        raise ValueError("the map shows no cloud: is the pump on the sample?")
-    waist, waist_sigma = cloud_waist(abs(width), sigmas[2])
-    return PumpSpot(
-        x=float(x0),
-        x_sigma=float(sigmas[0]),
-        y=float(y0),
-        y_sigma=float(sigmas[1]),
-        waist=waist,
-        waist_sigma=float(waist_sigma),
-        reduced_chi2=float(reduced),
-    )
-
-
 def cloud_waist(
     map_waist: float, map_waist_sigma: float = 0.0, probe_waist: float = PROBE_WAIST
 ) -> tuple[float, float]:
-    """Waist of the cloud behind a map that the probe blurs, and its sigma.
+    """Correct the waist of a map for the probe's blur: w_cloud² = w_map² − w_probe².
 
-    w_map² = w_cloud² + w_probe²; um.
+    Parameters
+    ----------
+    map_waist, map_waist_sigma, probe_waist : float
+        1/e² radius of the map with its standard deviation, and that of the probe, um.
+
+    Returns
+    -------
+    waist, sigma : float
+        1/e² radius of the cloud and its standard deviation, um.
 
     Raises
     ------
-    ValueError
-        The map is narrower than the probe.
+    DataError
+        The map is no wider than the probe.
     """
     square = map_waist**2 - probe_waist**2
     if square <= 0:
-        raise ValueError(
+        raise DataError(
             f"a map of waist {map_waist:.3g} um is no wider than the probe ({probe_waist:g} um): "
             "the cloud is not resolved"
         )

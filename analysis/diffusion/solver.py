@@ -1,25 +1,28 @@
-"""The paper's Eq. 4: carriers that diffuse, decay and recombine in pairs, on a line or a plate.
+"""Solver of the diffusion equation with recombination (Eq. 4 of the paper) on a line or a plate.
 
 ::
 
     dN/dt = D ∇²N − a(t) N − q(t) N²
 
-Strang splitting of two parts that are each exact. Diffusion is the matrix exponential of the
-second-difference Laplacian, one small matrix for each axis: it neither creates nor loses carriers
-nor makes them negative, at any step. The reaction is Bernoulli's equation, N → e N / (1 + w N)
-with e = exp(−∫a) and w = ∫q exp(−∫a), whatever a(t) and q(t) are. What is left is the error of the
-splitting, second order in time and zero without q, and that of the second differences, second order
-in space. Units are the project's (ps, um, cm⁻³; 1 cm²/s is 1e-4 um²/ps); any consistent ones do.
+A Strang splitting alternates two parts that are each solved exactly. Diffusion is the matrix
+exponential of the second-difference Laplacian, one matrix for each axis: it conserves the carriers
+and never makes a density negative, at any step. The reaction is Bernoulli's equation with the
+solution N → e N / (1 + w N), e = exp(−∫a dt) and w = ∫ q exp(−∫a) dt, whatever a(t) and q(t) are.
+The error of the splitting is of second order in the step of time and zero without q; that of the
+second differences is of second order in the width of the cells. Units are ps, um and cm^-3 (1 cm²/s
+is 1e-4 um²/ps); any consistent ones can be used.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.fft import dct, dst
+
+from ocm_ophyd.errors import DataError
 
 __all__ = ["GAUSS", "Axis", "reaction", "solve_diffusion"]
 
@@ -28,45 +31,78 @@ Rate = float | Callable[[Floats], ArrayLike]
 Boundary = Literal["no-flux", "absorbing", "free"]
 
 STEP = 5.0
-"""ps: longest step of the splitting."""
+"""Longest step of the splitting, ps: it keeps the error of the microlaser's density below 1e-4 of
+its peak (tests/analysis/diffusion/test_solver.py, `ocm bench`)."""
+
+FREE_REACH = 6.0
+"""Distance by which a free grid is continued on every side, in lengths √(2 D t): of the carriers at
+its edge, 1e-9 diffuse further."""
 
 _nodes, _weights = (np.asarray(v, np.float64) for v in np.polynomial.legendre.leggauss(5))
 GAUSS: Floats = (1 + _nodes) / 2
-"""Nodes on (0, 1) at which a span of time asks for its rates."""
+"""Gauss–Legendre nodes on (0, 1), at which the rates of an interval of time are evaluated."""
 WEIGHTS: Floats = _weights / 2
+"""Weights of the nodes."""
 _ORDERS = np.arange(1, len(GAUSS) + 1)
 _INTEGRALS = GAUSS[:, np.newaxis] ** _ORDERS / _ORDERS
 PARTIAL: Floats = np.asarray(_INTEGRALS @ np.linalg.inv(np.vander(GAUSS, increasing=True)))
-"""(5, 5): integrals from 0 to each node of the polynomial through the values at the nodes."""
+"""(5, 5) matrix of the integrals from 0 to each node of the polynomial through the nodes'
+values."""
+
+
+class Modes(NamedTuple):
+    """Eigenvectors and eigenvalues of the Laplacian of a row of cells.
+
+    Attributes
+    ----------
+    vectors : (modes, cells) array
+        Orthonormal rows.
+    decay : (modes,) array
+        Negative eigenvalues, um⁻².
+    """
+
+    vectors: Floats
+    decay: Floats
 
 
 class Axis:
-    """A row of cells, with the modes of its Laplacian.
+    """Row of cells and the modes of its second-difference Laplacian.
 
     Parameters
     ----------
-    cells, spacing
-        Their number, and the width of each in um. Boundaries are the outer faces of the row.
-    absorbing
-        Whether N = 0 on the boundaries; otherwise nothing passes them.
+    cells : int
+        Number of cells. The boundaries are the outer faces of the row.
+    spacing : float
+        Width of a cell, um.
+    absorbing : bool
+        Whether N = 0 on the boundaries; otherwise no carriers pass them.
+
+    Attributes
+    ----------
+    modes : Modes
+        Of the Laplacian.
+    laplacian : (cells, cells) array
+        um⁻².
     """
 
     def __init__(self, cells: int, spacing: float, *, absorbing: bool = False) -> None:
         transform, first = (dst, 1) if absorbing else (dct, 0)
-        self.modes: Floats = transform(np.eye(cells), type=2, norm="ortho", axis=0)
+        vectors = transform(np.eye(cells), type=2, norm="ortho", axis=0)
         order = np.arange(first, first + cells)
-        self.decay: Floats = (2 / spacing * np.sin(np.pi * order / (2 * cells))) ** 2
-        self.laplacian: Floats = self.modes.T @ (-self.decay[:, np.newaxis] * self.modes)
+        decay = (2 / spacing * np.sin(np.pi * order / (2 * cells))) ** 2
+        self.modes = Modes(vectors, decay)
+        self.laplacian: Floats = vectors.T @ (-decay[:, np.newaxis] * vectors)
 
-    def spread(self, variance: float) -> Floats:
-        """Matrix (cells, cells) of diffusion over `variance` = D t, um²."""
-        return _spread(self.modes, self.decay, variance)
+    def propagator(self, variance: float) -> Floats:
+        """Return the matrix (cells, cells) of diffusion over `variance` = D t, um²."""
+        return _propagator(self.modes, variance)
 
 
 @njit(cache=True)
-def _spread(modes: Floats, decay: Floats, variance: float) -> Floats:
-    faded = np.exp(-variance * decay).reshape(-1, 1) * modes
-    return np.dot(modes.T, faded)
+def _propagator(modes: Modes, variance: float) -> Floats:
+    """Return exp(variance ∇²) of one axis, (cells, cells)."""
+    decayed = np.exp(-variance * modes.decay).reshape(-1, 1) * modes.vectors
+    return np.dot(modes.vectors.T, decayed)
 
 
 @lru_cache(maxsize=16)
@@ -78,29 +114,29 @@ def _axis(cells: int, spacing: float, absorbing: bool) -> Axis:
 def reaction(
     duration: Floats, rates: Floats, linear: Floats, quadratic: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    """Factors e and w of N → e N / (1 + w N) over spans of time, and their derivatives.
+    """Compute the factors of N → e N / (1 + w N) over intervals of time, and their derivatives.
 
     Parameters
     ----------
     duration : (S,) array
-        Of the spans, ps.
+        Of the intervals, ps.
     rates : (R,) array
-        What a(t) and q(t) are linear combinations of.
+        Coefficients of a(t) and q(t) in the bases.
     linear, quadratic : (S, 5, R) arrays
-        Their bases at the nodes `GAUSS` of each span: a = linear @ rates, q = quadratic @ rates.
+        Bases at the nodes `GAUSS` of each interval: a = linear @ rates, q = quadratic @ rates.
 
     Returns
     -------
     e, w : (S,) arrays
         Survival, and depletion in cm³.
     by_e, by_w : (S, R) arrays
-        Derivatives by the rates.
+        Derivatives of e and w by the rates.
     """
-    spans, nodes, count = linear.shape
-    e, w = np.ones(spans), np.zeros(spans)
-    by_e, by_w = np.zeros((spans, count)), np.zeros((spans, count))
+    intervals, nodes, count = linear.shape
+    e, w = np.ones(intervals), np.zeros(intervals)
+    by_e, by_w = np.zeros((intervals, count)), np.zeros((intervals, count))
     until = np.empty(count)
-    for s in range(spans):
+    for s in range(intervals):
         for i in range(nodes):
             lost = pairs = 0.0
             for r in range(count):
@@ -139,46 +175,40 @@ def solve_diffusion(
     Parameters
     ----------
     initial : (X,) or (X, Y) array
-        Density in the cells at ``times[0]``, cm⁻³, not negative.
-    spacing
+        Density in the cells at ``times[0]``, cm^-3, not negative.
+    spacing : float or tuple of float
         Width of the cells along each axis, um.
     times : (T,) array
-        When the density is wanted, ps, increasing.
-    diffusion
+        Times of the result, ps, increasing.
+    diffusion : float
         D, um²/ps.
-    linear, quadratic
+    linear, quadratic : float or callable
         a in 1/ps and q in cm³/ps: numbers, or functions of an array of times that are smooth
         within a step.
-    boundary
-        At the outer faces of the outer cells: nothing passes ("no-flux"), N = 0 ("absorbing"), or
-        there is none ("free"). In free space the initial density is zero outside the array; the
-        grid is continued on every side by six times the length √(2 D t) that carriers spread, so
-        that 1e-9 of them would meet its end, and cut again at the end.
-    step
-        Longest step of the splitting, ps; its error falls as the square.
+    boundary : {"no-flux", "absorbing", "free"}
+        At the outer faces of the outer cells: no carriers pass ("no-flux"), N = 0 ("absorbing"),
+        or there is no boundary ("free"). In free space the initial density is zero outside the
+        array; the grid is continued by `FREE_REACH` on every side and cut again at the end.
+    step : float
+        Longest step of the splitting, ps; its error decreases as the square.
 
     Returns
     -------
     (T, X) or (T, X, Y) array
-        Density, cm⁻³.
+        Density, cm^-3.
 
     Raises
     ------
-    ValueError
+    DataError
         Times that do not increase, a negative density or diffusion, or more than two axes.
     """
     density, times = np.array(initial, np.float64), np.asarray(times, np.float64)
-    if density.ndim not in {1, 2}:
-        raise ValueError(f"initial has {density.ndim} axes: only a line or a plate can be solved")
     gaps = np.diff(times)
-    if not (gaps > 0).all():
-        raise ValueError("times must increase")
-    if not (density.min() >= 0 and density.max() < np.inf and 0 <= diffusion < np.inf):
-        raise ValueError("initial and diffusion must be finite and not negative")
+    _check_input(density, gaps, diffusion)
     widths = spacing if isinstance(spacing, tuple) else (spacing,) * density.ndim
     inside: tuple[slice, ...] = (slice(None),) * density.ndim
     if boundary == "free":
-        reach = 6 * np.sqrt(2 * diffusion * (times[-1] - times[0]))
+        reach = FREE_REACH * np.sqrt(2 * diffusion * (times[-1] - times[0]))
         pad = [int(np.ceil(reach / width)) for width in widths]
         inside = tuple(slice(p, p + n) for p, n in zip(pad, density.shape, strict=True))
         density = np.pad(density, [(p, p) for p in pad])
@@ -186,19 +216,17 @@ def solve_diffusion(
         _axis(n, width, boundary == "absorbing")
         for n, width in zip(density.shape, widths, strict=True)
     ]
-    axes.append(_axis(1, 1.0, False))  # across a line there is one cell, within which all is even
+    axes.append(_axis(1, 1.0, False))  # a line has one cell across
     counts = np.ceil(gaps / step - 1e-9).astype(int)
     halves = np.repeat(gaps / counts / 2, 2 * counts)
     starts = times[0] + np.cumsum(halves) - halves
-    moments = starts[:, np.newaxis] + halves[:, np.newaxis] * GAUSS
-    rates = (_rate(rate, moments) for rate in (linear, quadratic))
+    nodes = starts[:, np.newaxis] + halves[:, np.newaxis] * GAUSS
+    rates = (_rate(rate, nodes) for rate in (linear, quadratic))
     e, w, _, _ = reaction(halves, np.ones(1), *rates)
     result = _march(
         density.reshape(len(density), -1),
         axes[0].modes,
-        axes[0].decay,
         axes[1].modes,
-        axes[1].decay,
         diffusion * gaps / counts,
         counts,
         e,
@@ -207,45 +235,68 @@ def solve_diffusion(
     return result.reshape(-1, *density.shape)[:, *inside]
 
 
+def _check_input(density: Floats, gaps: Floats, diffusion: float) -> None:
+    """Raise DataError where Eq. 4 has no solution for this input; `gaps` are between the times."""
+    if density.ndim not in {1, 2}:
+        raise DataError(f"initial has {density.ndim} axes: only a line or a plate can be solved")
+    if not (gaps > 0).all():
+        raise DataError("times must increase")
+    if not (density.min() >= 0 and density.max() < np.inf and 0 <= diffusion < np.inf):
+        raise DataError("initial and diffusion must be finite and not negative")
+
+
 @njit(cache=True)
 def _march(
     density: Floats,
-    x_modes: Floats,
-    x_decay: Floats,
-    y_modes: Floats,
-    y_decay: Floats,
+    x_modes: Modes,
+    y_modes: Modes,
     variances: Floats,
     counts: NDArray[np.int64],
     e: Floats,
     w: Floats,
 ) -> Floats:
-    """Density (1 + T, X, Y), now and after each of T times `counts` steps of D t = `variances`.
+    """Compute the density at all times, (1 + T, X, Y).
 
-    A step is half the reaction, diffusion, half the reaction; e and w are of the halves, of which
-    two that follow each other, e = e1 e2 and w = w1 + e1 w2, are taken at once.
+    A step is half a reaction, diffusion, half a reaction. Two half reactions that follow each other
+    are applied as one, with e = e1 e2 and w = w1 + e1 w2.
+
+    Parameters
+    ----------
+    density : (X, Y) array
+        At the first time, cm^-3.
+    x_modes, y_modes : Modes
+        Of the axes.
+    variances : (T,) array
+        D times the step in each interval between two times, um².
+    counts : (T,) array of int
+        Number of steps in each interval.
+    e, w : (2 Σ counts,) arrays
+        Factors of the half reactions, 1 and cm³.
     """
     result = np.empty((len(counts) + 1, *density.shape))
     result[0] = density
-    left, right = x_modes, y_modes
+    along_x = _propagator(x_modes, variances[0]) if len(counts) else x_modes.vectors
+    along_y = _propagator(y_modes, variances[0]) if len(counts) else y_modes.vectors
     k = 0
     for t in range(len(counts)):
-        if t == 0 or variances[t] != variances[t - 1]:
-            left = _spread(x_modes, x_decay, variances[t])
-            right = _spread(y_modes, y_decay, variances[t])
-        share, depletion = e[k], w[k]
+        if t > 0 and variances[t] != variances[t - 1]:
+            along_x = _propagator(x_modes, variances[t])
+            along_y = _propagator(y_modes, variances[t])
+        survival, depletion = e[k], w[k]
         for step in range(counts[t]):
-            density = np.dot(np.dot(left, share * density / (1 + depletion * density)), right)
-            share, depletion = e[k + 1], w[k + 1]
+            reacted = survival * density / (1 + depletion * density)
+            density = np.dot(np.dot(along_x, reacted), along_y)
+            survival, depletion = e[k + 1], w[k + 1]
             k += 2
             if step + 1 < counts[t]:
-                share, depletion = share * e[k], depletion + share * w[k]
-        density = share * density / (1 + depletion * density)
+                survival, depletion = survival * e[k], depletion + survival * w[k]
+        density = survival * density / (1 + depletion * density)
         result[t + 1] = density
     return result
 
 
 def _rate(rate: Rate, times: Floats) -> Floats:
-    """Values (S, 5, 1) of a rate at the nodes of the spans."""
+    """Return the values (S, 5, 1) of a rate at the nodes (S, 5) of the half steps, ps."""
     values = np.empty((*times.shape, 1))
     values[..., 0] = rate(times) if callable(rate) else rate
     return values

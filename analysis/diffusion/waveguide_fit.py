@@ -1,121 +1,119 @@
-"""Diffusion along a waveguide: Eq. 4 fitted to scans of a line at several delays."""
+"""Diffusion coefficient from line scans along a waveguide at several delays (Eq. 4)."""
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.diffusion.cloud_model import Scene
-from analysis.diffusion.movie_fit import DiffusionFit, conclude
+from analysis.diffusion.cloud_model import ScanGeometry
+from analysis.diffusion.movie_fit import DiffusionFit, fit_equation_4
 from analysis.diffusion.search import Movie
 from analysis.estimate import Estimate
 from analysis.materials import Material
 from analysis.probe_band import CENTRE_WAVELENGTH
+from ocm_ophyd.errors import DataError
 
 __all__ = ["fit_line", "fit_waveguide"]
 
-POSITIONS = 8
-"""The fewest that are fitted."""
-ROUNDS, SETTLED = 8, 0.02
-"""How often at most Δn is made linear about the cloud of the fit before, and by how many sigmas D
-may change when it has settled."""
-LEAST = 1e-3
-"""The thinnest cloud about which Δn is made linear, as a share of the densest."""
+LEAST_POSITIONS = 8
+"""Fewest positions along the waveguide that are fitted: below, centre, waist and D are determined
+poorly."""
+
+LINEARISATIONS = 8
+"""Largest number of times that Δn(N) is made linear about the cloud of the previous fit: scans of
+the simulated waveguide take up to five (tests/analysis/diffusion/test_waveguide_fit.py)."""
+
+SETTLED = 0.02
+"""Change of D between two linearisations below which the fit has converged, in sigmas of D."""
+
+LEAST_DENSITY = 1e-3
+"""Least density about which Δn(N) is made linear, as a fraction of the largest: the slope of
+silicon's Δn(N) is infinite at zero."""
+
+SLOPE_STEP = 1e-3
+"""Relative step of the density in the finite difference of Δn(N)."""
 
 
 def fit_line(
-    time: ArrayLike,
-    x: ArrayLike,
+    geometry: ScanGeometry,
     density: ArrayLike,
     sigma: ArrayLike,
     *,
-    length: float,
-    width: float,
-    probe_waist: float,
     pump_waist: Estimate,
 ) -> DiffusionFit:
-    """Fit Eq. 4 to scans along the middle of a waveguide at several delays.
+    """Fit Eq. 4 to scans of the density along the middle of a waveguide at several delays.
 
-    Trapping is fitted freely; recombination of pairs and stimulated emission are neglected.
+    Trapping is fitted; recombination of pairs and stimulated emission are neglected.
 
     Parameters
     ----------
-    time, x
-        As in `fit_movie`; (T,) and (X,) arrays.
+    geometry : ScanGeometry
+        Times, positions along the waveguide, its length and width as `size`, and the probe.
     density, sigma : (T, X) arrays
-        cm⁻³.
-    length, width
-        Of the waveguide, um, along x and across.
-    probe_waist, pump_waist
-        As in `fit_movie`.
+        cm^-3; points that are not finite are dropped.
+    pump_waist : Estimate
+        1/e² radius of the pump, um: the prior of the cloud's; held where its sigma is 0.
 
     Raises
     ------
-    ValueError
-        As `fit_movie`.
+    DataError
+        Too few delays or positions, no carriers, or no convergence.
     """
-    time = np.asarray(time, np.float64)
     density, sigma = (np.asarray(v, np.float64)[:, np.newaxis] for v in (density, sigma))
-    size = (length, width)
-    scene = Scene(time, 0 * time, np.asarray(x, np.float64), np.zeros(1), size, probe_waist)
-    movie = Movie(scene, density, sigma, pump_waist, None, POSITIONS)
-    return conclude(movie, ("linear",), 0)
+    movie = Movie(geometry, density, sigma, pump_waist, rates=None, positions=LEAST_POSITIONS)
+    return fit_equation_4(movie, ("linear",), nodes=0)
 
 
 def fit_waveguide(
-    time: ArrayLike,
-    x: ArrayLike,
+    geometry: ScanGeometry,
     delta_n: ArrayLike,
     sigma: ArrayLike,
     *,
     material: Material,
-    length: float,
-    width: float,
-    probe_waist: float,
     pump_waist: Estimate,
 ) -> DiffusionFit:
-    """Fit Eq. 4 to the Δn of scans along a waveguide whose Δn is not linear in the density.
+    """Fit Eq. 4 to scans of Δn along a waveguide whose Δn is not proportional to the density.
 
-    The noise is Δn's. Turned into a density it would be least where the density is, and the cloud's
-    edges would weigh too much: D of silicon came out 4 % low. So Δn is compared with that of the
-    fitted cloud, about which it is nearly linear.
+    The noise is that of Δn. Converted to a density it would be smallest where the density is, so
+    that the edges of the cloud had too much weight; D of silicon would be 4 % low. Instead, Δn(N)
+    is made linear about the cloud of the previous fit, until D does not change any more.
 
     Parameters
     ----------
-    time, x
-        As in `fit_movie`; (T,) and (X,) arrays.
+    geometry : ScanGeometry
+        Times, positions along the waveguide, its length and width as `size`, and the probe.
     delta_n, sigma : (T, X) arrays
-        At the probe band's centre.
+        At the centre of the probe band, RIU; points that are not finite are dropped.
     material : Material
         Gives Δn of a density.
-    length, width, probe_waist, pump_waist
-        As in `fit_line`.
+    pump_waist : Estimate
+        1/e² radius of the pump, um: the prior of the cloud's; held where its sigma is 0.
 
     Raises
     ------
-    ValueError
-        As `fit_movie`; or the fitted cloud does not settle.
+    DataError
+        As `fit_line`, or the linearisations do not converge.
     """
     delta_n, sigma = np.asarray(delta_n, np.float64), np.asarray(sigma, np.float64)
     density = material.carrier_density(delta_n, CENTRE_WAVELENGTH)
     cloud = np.full(delta_n.shape, np.nanmax(np.abs(density), initial=1.0) / 2)
-    before = np.nan
-    for _ in range(ROUNDS):
-        step = 1e-3 * cloud
-        near = [material.delta_n(cloud + sign * step, CENTRE_WAVELENGTH) for sign in (-1, 0, 1)]
-        slope = (near[2] - near[0]) / (2 * step)
-        found = fit_line(
-            time,
-            x,
-            cloud + (delta_n - near[1]) / slope,
+    previous = np.nan
+    for _ in range(LINEARISATIONS):
+        step = SLOPE_STEP * cloud
+        low, middle, high = (
+            material.delta_n(cloud + sign * step, CENTRE_WAVELENGTH) for sign in (-1, 0, 1)
+        )
+        slope = (high - low) / (2 * step)
+        fit = fit_line(
+            geometry,
+            cloud + (delta_n - middle) / slope,
             np.abs(sigma / slope),
-            length=length,
-            width=width,
-            probe_waist=probe_waist,
             pump_waist=pump_waist,
         )
-        now = found.diffusion
-        if abs(now.value - before) < SETTLED * now.sigma:
-            return found
-        before = now.value
-        cloud = found.evaluate(time, x)[:, 0]
-        cloud = np.maximum(cloud, LEAST * cloud.max())
-    raise ValueError("the fit of the waveguide's index change does not settle: is there one cloud?")
+        if abs(fit.diffusion.value - previous) < SETTLED * fit.diffusion.sigma:
+            return fit
+        previous = fit.diffusion.value
+        cloud = fit.evaluate(geometry.time, geometry.x)[:, 0]
+        cloud = np.maximum(cloud, LEAST_DENSITY * cloud.max())
+    raise DataError(
+        "the diffusion coefficient does not converge between linearisations of the waveguide's "
+        "index change: does the scan show one cloud?"
+    )

@@ -1,9 +1,12 @@
-"""Runs of the microscope as datasets.
+"""Datasets of runs: raw, reduced, and records of frames without the pump.
 
-The names of data keys are those of the devices (`spectrometer_frames`, `delay`, `probe_x`, ...).
+Data keys, units and the names of scan axes are those of `ocm_ophyd.frame_schema`. A raw dataset is
+complete when it leaves this module: what an older run does not hold of the instrument has its
+documented default.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,186 +14,274 @@ import xarray as xr
 from xarray.core import indexing
 
 from analysis.chirp.group_delay import chirp_delay
+from analysis.documents.run_documents import RunDocuments, RunError, journal_documents
 from analysis.io.raw_file import LazyFrames
+from analysis.io.schema import SATURATION, VARIABLES
 from analysis.point.reducer import RESOLUTION
 from analysis.probe_band import PROBE_BAND
+from ocm_ophyd.frame_schema import CONSTANTS, DETECTOR, POINT_DATASETS, SCAN_AXES, SPECTRA
 
 __all__ = [
-    "AXES",
-    "COORDINATES",
-    "RunError",
     "folding",
+    "frame_record",
     "header",
     "is_pump_probe",
+    "open_run",
     "raw_dataset",
     "reduced_run",
 ]
 
-#: Data keys of the coordinates in a raw dataset.
-COORDINATES = {"delay": "delay", "x": "probe_x", "y": "probe_y", "fluence": "fluence"}
+CATALOG = "ocm"
+"""Name of the tiled profile through which the catalog is reached."""
 
-#: Axis names of a raw file for the axes that plans name.
-AXES = {"probe_x": "x", "probe_y": "y"}
-
-_DETECTOR = "spectrometer"
 _CHIRP_NODES = 41  # 5 nm apart: straight lines between them are exact to 1 fs
 
-
-class RunError(ValueError):
-    """A run that holds no pump–probe data, or not all that a reduction needs."""
-
-
-def is_pump_probe(start: Mapping[str, Any]) -> bool:
-    """Whether the run of this start document has interferograms taken with the pump on."""
-    return "fluence_max" in start and "geometry" in start and "raw_run" not in start
+_DEFAULTS = {"resolution": RESOLUTION, "saturation": SATURATION}
+"""Constants of the spectrometer where a run does not hold them."""
 
 
-def header(
-    start: Mapping[str, Any], configuration: Mapping[str, Any], spectra: Mapping[str, Any]
-) -> xr.Dataset:
-    """Return everything of a raw dataset that is fixed during a run.
+def open_run(which: str | int | Path) -> xr.Dataset:
+    """Open a run of the catalog or of the journal as a dataset.
 
     Parameters
     ----------
-    start : mapping
-        Start document.
-    configuration : mapping
-        Configuration data of the spectrometer, from the descriptor of the primary stream.
-    spectra : mapping
-        Data of a baseline event: wavelength (nm), dark and reference (counts).
+    which : str, int or Path
+        Of the catalog: a uid, the beginning of one, or a scan id. A `Path` is a file of the
+        journal.
+
+    Returns
+    -------
+    xr.Dataset
+        The raw dataset of a pump-probe run (see `raw_dataset`), the reduced dataset of a reduced
+        run (see `reduced_run`), or the frames of a run without the pump (see `frame_record`).
+        Frames are read when they are used: close the dataset, or use it in a `with`.
 
     Raises
     ------
     RunError
-        Names what the run lacks.
+        There is no such run, or it holds no such data.
     """
-    sample = start["sample"]
+    if isinstance(which, Path):
+        run: RunDocuments = RunDocuments.from_journal(journal_documents(which))
+    else:
+        run = RunDocuments.from_catalog(_catalogued(which))
+    if "raw_run" in run.start:
+        return reduced_run(run)
+    return raw_dataset(run) if is_pump_probe(run.start) else frame_record(run)
+
+
+def _catalogued(which: str | int) -> Any:
+    """Return a run of the catalog, reached through its tiled profile."""
+    from httpx import HTTPError  # noqa: PLC0415 - these take seconds to import
+    from tiled.client import from_profile  # noqa: PLC0415
+    from tiled.profiles import ProfileError, ProfileNotFound  # noqa: PLC0415
+
     try:
-        vectors = {
-            name: np.asarray(spectra[f"{_DETECTOR}_spectra_{name}"], np.float64)
-            for name in ("wavelength", "dark", "reference")
+        catalog = from_profile(CATALOG)
+    except (ProfileError, ProfileNotFound, HTTPError, OSError) as error:
+        msg = f"the catalog cannot be reached through the tiled profile {CATALOG!r}: {error}"
+        raise RunError(msg) from error
+    try:
+        return catalog[int(which) if str(which).isdecimal() else which]
+    except (KeyError, ValueError) as error:
+        msg = f"there is no run {which!r} in the catalog: {error}"
+        raise RunError(msg) from None
+
+
+def is_pump_probe(start: Mapping[str, Any]) -> bool:
+    """Return whether the run of this start document has interferograms with the pump on."""
+    return "fluence_max" in start and "geometry" in start and "raw_run" not in start
+
+
+def header(run: RunDocuments) -> xr.Dataset:
+    """Return everything of a raw dataset that is fixed during a run.
+
+    Parameters
+    ----------
+    run : RunDocuments
+        A run with one point or more, for the configuration of the spectrometer and the spectra.
+
+    Returns
+    -------
+    xr.Dataset
+        `wavelength`, `dark` and `reference` (K,), and the attributes of a raw dataset.
+
+    Raises
+    ------
+    RunError
+        Names the quantity that the run lacks.
+    """
+    start = run.start
+    configuration = run.streams["primary"].configuration(DETECTOR)
+    try:
+        baseline = run.streams["baseline"]
+        spectra = {
+            each.name: np.asarray(baseline.column(f"{DETECTOR}_spectra_{each.name}")[0], np.float64)
+            for each in SPECTRA
         }
         attrs: dict[str, Any] = {
-            name: float(configuration[f"{_DETECTOR}_{name}"])
-            for name in ("exposure", "gain", "read_noise", "saturation")
+            each.name: float(
+                configuration.get(each.data_key, _DEFAULTS[each.name])
+                if each.optional
+                else configuration[each.data_key]
+            )
+            for each in CONSTANTS
         }
     except KeyError as error:
-        msg = f"run {start['uid'][:8]} has no {error.args[0]}: it cannot be reduced"
+        msg = f"{run.title} has no {error.args[0]}: it cannot be reduced"
         raise RunError(msg) from None
-    if len({len(vector) for vector in vectors.values()}) != 1:
-        msg = f"run {start['uid'][:8]} was taken without a reference of its own spectrometer"
+    if len({len(spectrum) for spectrum in spectra.values()}) != 1:
+        msg = f"{run.title} was taken without a reference of its own spectrometer"
         raise RunError(msg)
-    attrs |= {
-        "resolution": float(configuration.get(f"{_DETECTOR}_resolution", RESOLUTION)),
+    attrs |= _sample_attributes(start["sample"]) | {
         "chopper_frequency": float(start["chopper_frequency"]),
         "geometry": start["geometry"],
-        "sample_name": sample["name"],
-        "material": sample["material"],
-        "thickness": float(sample["thickness"]),
-        "refractive_index": float(sample["refractive_index"]),
-        "raw_run": start["uid"],
+        "raw_run": run.uid,
     }
-    if "path_difference" in sample:
-        attrs["path_difference"] = float(sample["path_difference"])
-    if np.any(configuration.get(f"{_DETECTOR}_chirp_sigma", 0.0)):  # 0: nobody has measured it
+    if np.any(configuration.get(f"{DETECTOR}_chirp_sigma", 0.0)):  # 0: not measured
         wavelength = np.linspace(*PROBE_BAND, _CHIRP_NODES)
         attrs["chirp_wavelength"] = wavelength
-        attrs["chirp_delay"] = chirp_delay(wavelength, configuration[f"{_DETECTOR}_chirp"])
+        attrs["chirp_delay"] = chirp_delay(wavelength, configuration[f"{DETECTOR}_chirp"])
     return xr.Dataset(
-        {name: ("wavelength", vectors[name]) for name in ("dark", "reference")},
-        coords={"wavelength": vectors["wavelength"]},
+        {name: ("wavelength", spectra[name]) for name in ("dark", "reference")},
+        coords={"wavelength": spectra["wavelength"]},
         attrs=attrs,
     )
+
+
+def _sample_attributes(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a dataset that are properties of the sample."""
+    numbers = ("thickness", "refractive_index", "path_difference", "pump_wavelength")
+    return {
+        "sample_name": sample["name"],
+        "material": sample["material"],
+        **{name: float(sample[name]) for name in numbers if name in sample},
+    }
 
 
 def folding(start: Mapping[str, Any], points: int) -> dict[str, Any]:
     """Return the attributes `shape` and `axes` of a run; none where it was broken off."""
     if points != start["num_points"]:
         return {}
+    names = {axis.data_key: axis.name for axis in SCAN_AXES}
     return {
-        "axes": " ".join(AXES.get(axis, axis) for axis in start["axes"]),
+        "axes": " ".join(names.get(axis, axis) for axis in start["axes"]),
         "shape": np.asarray(start["shape"], np.int64),
     }
 
 
-def raw_dataset(run: Any) -> xr.Dataset:
-    """Return a catalogued run as a raw dataset; frames are read when they are used.
+def raw_dataset(run: RunDocuments) -> xr.Dataset:
+    """Return a pump-probe run as a raw dataset; frames are read when they are used.
 
-    A run that was broken off has fewer points than it was to have; what is there is returned,
+    A run that was broken off has fewer points than were planned; those that it has are returned,
     without the shape.
-
-    Parameters
-    ----------
-    run : BlueskyRun
-        From ``databroker.catalog["ocm"]``.
 
     Raises
     ------
     RunError
-        Where the run has no pump–probe data.
+        The run has no pump-probe data.
     """
-    start = run.metadata["start"]
-    if not is_pump_probe(start):
-        msg = (
-            f"run {start['uid'][:8]} ({start.get('plan_name')}) holds no pump-probe interferograms"
-        )
+    if not is_pump_probe(run.start):
+        msg = f"{run.title} holds no pump-probe interferograms"
         raise RunError(msg)
-    if "primary" not in run or "baseline" not in run:
-        msg = f"run {start['uid'][:8]} ended before its first point"
+    if not {"primary", "baseline"} <= set(run.streams):
+        msg = f"{run.title} ended before its first point"
         raise RunError(msg)
-    primary, baseline = run["primary"], run["baseline"]
-    names = ("wavelength", "dark", "reference")
-    spectra = {
-        f"{_DETECTOR}_spectra_{name}": baseline[f"{_DETECTOR}_spectra_{name}"].read()[0]
-        for name in names
+    primary = run.streams["primary"]
+    coordinates = {
+        axis.name: np.asarray(primary.column(axis.data_key), float)
+        for axis in SCAN_AXES
+        if axis.data_key in primary.data_keys or not axis.optional
     }
-    configuration = primary.metadata["configuration"][_DETECTOR]["data"]
-    dataset = header(start, configuration, spectra)
-    table = {name: np.asarray(primary[key].read(), float) for name, key in COORDINATES.items()}
-    frames = primary[f"{_DETECTOR}_frames"]
-    points = min(len(table["delay"]), frames.shape[0])
-    for name, values in table.items():
-        dataset[name] = ("point", values[:points])
-    for name in ("frame_time", "pump_open"):
-        values = np.asarray(primary[f"{_DETECTOR}_{name}"].read(), float)
-        dataset[name] = (("point", "frame"), values[:points])
-    lazy = indexing.LazilyIndexedArray(LazyFrames(frames))
-    whole = xr.Variable(("point", "frame", "wavelength"), lazy)
-    dataset["frames"] = whole[:points]
-    dataset.attrs |= folding(start, points)
+    dataset = _with_frames(run, primary.points)
+    points = dataset.sizes["point"]
+    for name, values in coordinates.items():
+        dataset[name] = VARIABLES[name].dims, values[:points]
+    dataset.attrs |= folding(run.start, points)
     return dataset
 
 
-def reduced_run(run: Any) -> xr.Dataset:
-    """Return a catalogued reduced run as a reduced dataset.
+def frame_record(run: RunDocuments) -> xr.Dataset:
+    """Return the frames of a run, with the pump or without, and all that turns them into phases.
 
-    Parameters
-    ----------
-    run : BlueskyRun
-        One whose start document names a raw run.
+    Returns
+    -------
+    xr.Dataset
+        Frames, times, open fractions, spectra and attributes as in `analysis.io.schema`, without
+        the coordinates of the points; frames are read when they are used: close it, or use it in a
+        `with`.
 
     Raises
     ------
     RunError
-        Where it has no points.
+        The run has no frames, or its file is not there.
     """
-    start = run.metadata["start"]
+    primary = run.streams.get("primary")
+    frames = next(each for each in POINT_DATASETS if each.name == "frames")
+    if (
+        not {"sample", "geometry", "chopper_frequency"} <= set(run.start)
+        or primary is None
+        or frames.data_key not in primary.data_keys
+    ):
+        msg = f"{run.title} holds no frames of a chopped measurement"
+        raise RunError(msg)
+    return _with_frames(run, run.streams["primary"].points)
+
+
+def _with_frames(run: RunDocuments, points: int) -> xr.Dataset:
+    """Return the header and the spectrometer's arrays of `points` points, or of all if fewer."""
+    primary = run.streams["primary"]
+    dataset = header(run)
+    try:
+        arrays = {
+            each: primary.array(each.data_key)
+            for each in POINT_DATASETS
+            if each.data_key in primary.data_keys or not each.optional
+        }
+    except KeyError as error:
+        msg = f"{run.title} has no {error.args[0]}: it cannot be reduced"
+        raise RunError(msg) from None
+    points = min(points, *(array.shape[0] for array in arrays.values()))
+    for each, array in arrays.items():
+        dims = VARIABLES[each.name].dims
+        if each.name == "frames":
+            lazy = indexing.LazilyIndexedArray(LazyFrames(array))
+            dataset[each.name] = xr.Variable(dims, lazy)[:points]
+        else:
+            dataset[each.name] = dims, np.asarray(array[:points], float)
+    dataset.set_close(run.close)
+    return dataset
+
+
+def reduced_run(run: RunDocuments) -> xr.Dataset:
+    """Return a reduced run as a reduced dataset.
+
+    Parameters
+    ----------
+    run : RunDocuments
+        A run whose start document names a raw run.
+
+    Raises
+    ------
+    RunError
+        The run has no points, or holds the results of a fit.
+    """
+    start = run.start
     if start.get("plan_name") == "fit":
-        msg = f"run {start['uid'][:8]} holds what was fitted to run {start['raw_run'][:8]}"
+        msg = f"{run.title} holds the results of a fit to run {start['raw_run'][:8]}"
         raise RunError(msg)
-    if "primary" not in run:
-        msg = f"reduced run {start['uid'][:8]} has no points"
+    if "primary" not in run.streams:
+        msg = f"reduced {run.title} has no points"
         raise RunError(msg)
-    primary = run["primary"]
-    names = {key: name for name, key in COORDINATES.items()}
-    configuration = primary.metadata["configuration"][_DETECTOR]["data"]
-    wavelength = np.asarray(configuration[f"{_DETECTOR}_wavelength"], np.float64)
-    reduced = xr.Dataset(coords={"wavelength": wavelength}, attrs={"raw_run": start["raw_run"]})
-    # Read together: a request of its own for every column takes a minute for a whole experiment.
-    table = primary.read([key for key in primary if key != "seq_num" and not key.startswith("ts_")])
-    for key in table.data_vars:
-        values = table[key].values
+    primary = run.streams["primary"]
+    names = {axis.data_key: axis.name for axis in SCAN_AXES}
+    wavelength = primary.configuration(DETECTOR)[f"{DETECTOR}_wavelength"]
+    reduced = xr.Dataset(
+        coords={"wavelength": np.asarray(wavelength, np.float64)},
+        attrs=_sample_attributes(start["sample"]) | {"raw_run": start["raw_run"]},
+    )
+    for key, values in primary.columns().items():
         if values.dtype.kind in "fiu":
-            reduced[names.get(str(key), str(key))] = ("point", "wavelength")[: values.ndim], values
+            reduced[names.get(key, key)] = ("point", "wavelength")[: values.ndim], values
     reduced.attrs |= folding(start, reduced.sizes["point"])
     return reduced

@@ -1,4 +1,4 @@
-"""Reduced runs and fits: runs of their own that name the raw run they come from."""
+"""Composes the documents of reduced runs and of fits, which name the raw run they come from."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -9,29 +9,12 @@ import numpy as np
 import xarray as xr
 from event_model import compose_run
 
-from analysis.documents.datasets import COORDINATES
 from analysis.estimate import Estimate
-from analysis.reduction.scan import CENTRE_WAVELENGTH, PROBE_BAND
+from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND
+from ocm_ophyd.frame_schema import DETECTOR, SCAN_AXES, SPECTRA
 
 __all__ = ["DerivedRun", "keep_fit", "keep_reduction"]
 
-_UNITS = {
-    "delta_phi": "rad",
-    "delta_n": "RIU",
-    "carrier_density": "cm^-3",
-    "phase": "rad",
-    "wavelength": "nm",
-    "path": "um",
-    "fluorescence": "counts",
-    "delay": "ps",
-    "probe_delay": "ps",
-    "probe_spread": "ps",
-    "fluence": "mJ/cm^2",
-    "probe_x": "um",
-    "probe_y": "um",
-}
-
-#: Start document entries that a reduced run takes over from its raw run.
 _INHERITED = (
     "sample",
     "shape",
@@ -46,6 +29,9 @@ _INHERITED = (
     "hints",
     "plan_type",
 )
+"""Entries of the raw run's start document that the reduced run repeats."""
+
+_SOURCE = "analysis.reduction.scan"
 
 
 class DerivedRun:
@@ -56,7 +42,7 @@ class DerivedRun:
     raw_start : mapping
         Start document of the raw run.
     emit : callable
-        Gets every document as ``emit(name, doc)``.
+        Receives every document as ``emit(name, doc)``.
     """
 
     def __init__(self, raw_start: Mapping[str, Any], emit: Callable[[str, Any], None]) -> None:
@@ -88,27 +74,37 @@ class DerivedRun:
 
     def add(self, reduced: xr.Dataset) -> None:
         """Emit the points of a reduced dataset (see `analysis.reduction.scan`)."""
-        keys = {
-            COORDINATES.get(str(name), str(name)): reduced[name].values
-            for name in reduced.variables
-            if reduced[name].dims[:1] == ("point",)
+        data_keys = {axis.name: axis.data_key for axis in SCAN_AXES}
+        columns = {
+            data_keys.get(str(name), str(name)): variable
+            for name, variable in reduced.variables.items()
+            if variable.dims[:1] == ("point",)
         }
+        units = {key: str(column.attrs["units"]) for key, column in columns.items()}
         for i in range(reduced.sizes["point"]):
-            data = {key: np.asarray(column[i], float).tolist() for key, column in keys.items()}
+            data = {
+                key: np.asarray(column.values[i], float).tolist() for key, column in columns.items()
+            }
             if self._event is None:
-                self._event = self._describe(data, reduced["wavelength"].values.tolist())
+                self._event = self._describe(data, units, reduced["wavelength"].values.tolist())
             self._point(data, self._event)
 
-    def _describe(self, data: dict[str, Any], wavelength: list[float]) -> Callable[..., Any]:
+    def _describe(
+        self, data: Mapping[str, Any], units: Mapping[str, str], wavelength: list[float]
+    ) -> Callable[..., Any]:
         """Emit the descriptor; the wavelengths are its configuration, the same at every point."""
+        key = f"{DETECTOR}_wavelength"
+        unit = next(each.unit for each in SPECTRA if each.name == "wavelength")
         described = self._run.compose_descriptor(
             name="primary",
-            data_keys={name: _data_key(name, value) for name, value in data.items()},
+            data_keys={
+                name: _data_key(value, units[name], _SOURCE) for name, value in data.items()
+            },
             configuration={
-                "spectrometer": {
-                    "data": {"spectrometer_wavelength": wavelength},
-                    "timestamps": {"spectrometer_wavelength": time.time()},
-                    "data_keys": {"spectrometer_wavelength": _data_key("wavelength", wavelength)},
+                DETECTOR: {
+                    "data": {key: wavelength},
+                    "timestamps": {key: time.time()},
+                    "data_keys": {key: _data_key(wavelength, unit, _SOURCE)},
                 }
             },
         )
@@ -121,7 +117,7 @@ class DerivedRun:
         self._missing -= 1
 
     def close(self, exit_status: Any = "success", reason: str = "") -> None:
-        """Emit the end of the run; one that lacks points is not called a success."""
+        """Emit the end of the run; a run that lacks points has failed."""
         if self._missing > 0 and exit_status == "success":
             exit_status, reason = "fail", reason or f"{self._missing} points are missing"
         self._emit("stop", self._run.compose_stop(exit_status=exit_status, reason=reason))
@@ -132,7 +128,7 @@ def keep_reduction(
     reduced: xr.Dataset,
     emit: Callable[[str, Any], None],
 ) -> str:
-    """Emit a whole reduced scan as a run; returns its uid."""
+    """Emit a reduced scan as a run, and return its uid."""
     derived = DerivedRun(raw_start, emit)
     derived.add(reduced)
     derived.close()
@@ -144,17 +140,17 @@ def keep_fit(
     found: Mapping[str, Estimate],
     emit: Callable[[str, dict[str, Any]], None],
 ) -> str:
-    """Emit what was fitted to a run as a run of one event; returns its uid.
+    """Emit the results of a fit to a run as a run of one event, and return its uid.
 
     Parameters
     ----------
     raw_start : mapping
-        Start document of the run that was fitted.
+        Start document of the run to which the fit was made.
     found : mapping
-        Names and values; ``<name>_sigma`` stands beside each. What they rest on is in the start
-        document.
+        The estimates by name; the event also has ``<name>_sigma`` for each. Their notes are in
+        the start document.
     emit : callable
-        Gets every document as ``emit(name, doc)``.
+        Receives every document as ``emit(name, doc)``.
     """
     inherited = ("sample", "geometry", "series", "series_index", "simulated")
     run = compose_run(
@@ -174,7 +170,7 @@ def keep_fit(
     for name, estimate in found.items():
         for key, value in ((name, estimate.value), (f"{name}_sigma", estimate.sigma)):
             data[key] = float(value)
-            keys[key] = _data_key(key, data[key], "analysis.fit") | {"units": estimate.unit}
+            keys[key] = _data_key(data[key], estimate.unit, "analysis.fit")
     described = run.compose_descriptor(name="primary", data_keys=keys)
     emit("descriptor", dict(described.descriptor_doc))
     stamps = dict.fromkeys(data, time.time())
@@ -183,15 +179,13 @@ def keep_fit(
     return str(run.start_doc["uid"])
 
 
-def _data_key(
-    name: str, value: float | list[float], source: str = "analysis.reduction.scan"
-) -> dict[str, Any]:
-    is_array = isinstance(value, list)
+def _data_key(value: float | list[float], unit: str, source: str) -> dict[str, Any]:
+    """Return the description of a quantity like `value`."""
     return {
         "source": source,
-        "dtype": "array" if is_array else "number",
+        "dtype": "array" if isinstance(value, list) else "number",
         "dtype_numpy": "<f8",
         "shape": [len(value)] if isinstance(value, list) else [],
-        "units": _UNITS.get(name.removesuffix("_sigma"), ""),
+        "units": unit,
         "precision": 6,
     }

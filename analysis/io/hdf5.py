@@ -1,13 +1,14 @@
-"""HDF5 files that nobody vouches for: what is in them, or in one line why it is not.
+"""Reading of HDF5 files from unknown sources, where every failure is an error of one line.
 
-HDF5 follows links into other files, hands out zeros for what was never written, and has an error of
-every kind for damage. Here nothing outside the file is opened, and every failure is a
-`RawFileError` that names the dataset.
+HDF5 follows links into other files, returns zeros for data that were never written, and raises
+errors of many types for damage. The functions here open nothing outside the file, and every failure
+is a `RawFileError` that names the dataset.
 """
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -15,31 +16,40 @@ import numpy as np
 
 from analysis.io.schema import RawFileError
 
-__all__ = ["DAMAGE", "find", "naming", "string", "text"]
+__all__ = ["DAMAGE", "find", "naming", "naming_file", "string", "text"]
 
 DAMAGE = (OSError, RuntimeError, LookupError, ValueError, TypeError, MemoryError)
-"""What h5py raises where a file is damaged: it depends on the place."""
+"""Exceptions that h5py raises for damaged files; the type depends on what is damaged."""
 
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """Put the dataset's name in front of what h5py says is wrong with it, in one line."""
+    """Turn errors of h5py into a `RawFileError` of one line that begins with the dataset's path."""
     try:
         yield
     except RawFileError:
         raise
     except DAMAGE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise RawFileError(f"{path}: cannot be read, file damaged or closed ({said})") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RawFileError(f"{path}: cannot be read, file damaged or closed ({reason})") from error
+
+
+@contextmanager
+def naming_file(path: str | Path) -> Iterator[None]:
+    """Put the file's name in front of the message of a `RawFileError`."""
+    try:
+        yield
+    except RawFileError as error:
+        raise RawFileError(f"{path}: {error}") from error.__cause__
 
 
 def find(file: h5py.File, path: str) -> h5py.Dataset | None:
-    """Return a dataset, None where there is none.
+    """Return the dataset at a path, None where there is none.
 
     Raises
     ------
     RawFileError
-        It is a link or no dataset, or its data are not all in it.
+        The path is a link or no dataset, or not all of its data are in the file.
     """
     place: Any = file
     with naming(path):
@@ -64,7 +74,7 @@ def find(file: h5py.File, path: str) -> h5py.Dataset | None:
 
 
 def _is_written(source: h5py.Dataset) -> bool:
-    """Whether all of a dataset is in the file; HDF5 hands out zeros for what is not."""
+    """Whether all data of a dataset are in the file; HDF5 returns zeros for those that are not."""
     if source.chunks is None:
         return source.size == 0 or source.id.get_storage_size() > 0
     chunks = [-(-size // chunk) for size, chunk in zip(source.shape, source.chunks, strict=True)]
@@ -72,12 +82,12 @@ def _is_written(source: h5py.Dataset) -> bool:
 
 
 def string(source: h5py.Dataset, path: str) -> str:
-    """Return the one text that a dataset holds.
+    """Return the text that a dataset holds.
 
     Raises
     ------
     RawFileError
-        It holds something else.
+        It holds something other than one text.
     """
     with naming(path):
         if source.size != 1 or (
@@ -88,8 +98,8 @@ def string(source: h5py.Dataset, path: str) -> str:
 
 
 def text(value: Any) -> str:
-    """Return the text of a string or of an attribute, whose list of words it joins."""
+    """Return the text of a string or of an attribute; a list of words is joined by spaces."""
     if isinstance(value, np.ndarray):
         return " ".join(text(item) for item in value.ravel())
     decoded = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return decoded.strip(" \0")  # what programs in Fortran and C fill up with
+    return decoded.strip(" \0")  # padding of programs in Fortran and C

@@ -1,7 +1,5 @@
 """Reading and writing raw files: HDF5 on disk, `analysis.io.schema`'s dataset in memory."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +11,12 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from analysis.io.hdf5 import DAMAGE, find, naming, string, text
+from analysis.io.hdf5 import DAMAGE, find, naming, naming_file, string, text
 from analysis.io.schema import (
     CLASSES,
     DEFINITION,
+    ESTIMATED,
     NUMBERS,
-    OPTIONAL,
     STRINGS,
     VARIABLES,
     VERSION,
@@ -27,11 +25,11 @@ from analysis.io.schema import (
 )
 from analysis.io.validation import as_counts, check_type, check_units, validate
 
-__all__ = ["LazyFrames", "RawFileError", "open_raw", "validate", "write_raw"]
+__all__ = ["LazyFrames", "read_raw", "write_raw"]
 
 _LARGEST = 2**30
-"""Bytes of a dataset that is read as a whole: numbers of all frames of two weeks at 120 Hz. Files
-that say they hold more, which takes them a few bytes, would fill the memory."""
+"""Largest size in bytes of a dataset that is read as a whole: the times of all frames of two weeks
+at 120 Hz. A damaged file can claim any size in a few bytes, and would fill the memory."""
 
 _SCALAR = h5py.h5s.SCALAR
 _COMPACT = 2**15
@@ -39,9 +37,13 @@ _COMPACT = 2**15
 
 
 class LazyFrames(BackendArray):
-    """Frames that stay where they are until a point is asked for.
+    """Frames that are read when they are used.
 
-    `source` is anything with a shape and a dtype that slices: an HDF5 dataset, a catalogue's array.
+    Parameters
+    ----------
+    source : array-like
+        Anything with `shape` (P, F, K), `dtype` and slicing: an HDF5 dataset, an array of a
+        catalog.
     """
 
     def __init__(self, source: Any) -> None:
@@ -59,12 +61,24 @@ class LazyFrames(BackendArray):
             return as_counts(self._source[key])
 
 
-def open_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
-    """Open and check a raw file; with `pumped` false, one that may be without the pump.
+def read_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
+    """Open and check a raw file, and return its dataset without estimates of what it lacks.
 
     The frames are read when they are used: close the dataset, or use it in a `with`. Damage to
-    them is found then, and is a `RawFileError` too. Links and virtual or external datasets are
+    them is noticed then, and is a `RawFileError` too. Links and virtual or external datasets are
     refused: nothing outside the file is opened.
+
+    Parameters
+    ----------
+    path : str or Path
+        The raw file.
+    pumped : bool
+        Whether the chopper must modulate the pump. False admits records without the pump.
+
+    Returns
+    -------
+    xr.Dataset
+        Variables and attributes as in `analysis.io.schema`.
 
     Raises
     ------
@@ -72,7 +86,7 @@ def open_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
         Not a raw file of this version, damaged, incomplete, or with contents that `validate`
         refuses.
     """
-    with _refusing(path):
+    with naming_file(path):
         file = _opened(Path(path))
         try:
             with naming("/entry"):
@@ -102,20 +116,29 @@ def _opened(path: Path) -> h5py.File:
 
 
 def _why_not_opened(error: BaseException) -> str:
-    """Say in one line why HDF5 does not open a file."""
-    said = " ".join(str(error).split())
-    if "already open for write" in said:  # HDF5 has no error number for it
+    """Return in one line the reason why HDF5 does not open a file."""
+    reason = " ".join(str(error).split())
+    if "already open for write" in reason:  # HDF5 has no error number for it
         return (
-            "is being written, or was when its writer was killed; what the spectrometer wrote of a "
-            "run is safe: get it with `ocm export RUN`"
+            "is being written, or its writer was killed; the frames that the spectrometer wrote "
+            "during a run are safe: export them with `ocm export RUN`"
         )
-    return f"not an HDF5 file, or a truncated one ({said})"
+    return f"not an HDF5 file, or a truncated one ({reason})"
 
 
 def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
-    """Write a dataset of this module's layout to a new file.
+    """Write a raw dataset to a new file.
 
-    The definition is written last, so a file that was interrupted is refused on reading.
+    Attributes that were estimated when the dataset was opened are not written: a raw file holds
+    what was measured or set. The definition is written last, so that a file whose writing was
+    interrupted is refused on reading.
+
+    Parameters
+    ----------
+    dataset : xr.Dataset
+        Variables and attributes as in `analysis.io.schema`.
+    path : str or Path
+        The file to write; it must not exist.
 
     Raises
     ------
@@ -123,6 +146,12 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
         `validate` refuses the dataset.
     FileExistsError
         There is a file already: raw data are never overwritten.
+
+    Examples
+    --------
+    >>> from analysis import open_raw, write_raw
+    >>> with open_raw("sweep.h5") as raw:
+    ...     write_raw(raw.isel(point=slice(4)).assign_attrs(shape=[4]), "first-half.h5")
     """
     validate(dataset)
     if Path(path).exists():
@@ -135,24 +164,23 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
         for name, entry in VARIABLES.items():
             if name == "frames":
                 _write_frames(file, dataset["frames"])
-            else:
-                _write(file, entry, np.asarray(dataset[name].values, np.float64))
-            if entry.units:
-                file[entry.path].attrs["units"] = entry.units
-        for name, entry in {**NUMBERS, **STRINGS}.items():
-            if name in dataset.attrs:
-                value = dataset.attrs[name]
-                _write(file, entry, _fixed(value) if name in STRINGS else np.asarray(value))
-                if entry.units:
-                    file[entry.path].attrs["units"] = entry.units
+            elif name in dataset.variables:
+                values = np.asarray(dataset[name].values)
+                _write(file, entry, values if entry.integer else values.astype(np.float64))
+        estimated = str(dataset.attrs.get(ESTIMATED, "")).split()
+        for name, value in dataset.attrs.items():
+            if name in NUMBERS and name not in estimated:
+                _write(file, NUMBERS[name], np.asarray(value))
+            elif name in STRINGS:
+                _write(file, STRINGS[name], _fixed(value))
         if "shape" in dataset.attrs:
-            file["/entry/scan/shape"].attrs["axes"] = dataset.attrs.get("axes", "")
+            file[NUMBERS["shape"].path].attrs["axes"] = dataset.attrs.get("axes", "")
         file["/entry/definition"] = DEFINITION
         file["/entry/definition"].attrs["version"] = VERSION
 
 
 def _write(file: h5py.File, entry: Entry, values: NDArray[Any]) -> None:
-    """Write values so that damage to them is noticed: where a checksum is."""
+    """Write values with their unit where HDF5 keeps a checksum, so that damage is noticed."""
     if values.nbytes < _COMPACT:
         layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         layout.set_layout(h5py.h5d.COMPACT)
@@ -163,16 +191,18 @@ def _write(file: h5py.File, entry: Entry, values: NDArray[Any]) -> None:
         h5py.Dataset(made)[...] = values
     else:
         file.create_dataset(entry.path, data=values, chunks=True, fletcher32=True)
+    if values.dtype.kind != "S":
+        file[entry.path].attrs["units"] = entry.units
 
 
 def _fixed(text: str) -> NDArray[Any]:
-    """Return text of fixed length: HDF5 keeps others in a heap that has no checksum."""
+    """Return text of fixed length: HDF5 keeps text of variable length without a checksum."""
     raw = text.encode()
     return np.array(raw, h5py.string_dtype("utf-8", max(len(raw), 1)))
 
 
 def _write_frames(file: h5py.File, frames: xr.DataArray) -> None:
-    """Write one compressed chunk a point; gzip, which every HDF5 reads."""
+    """Write one compressed chunk a point, with gzip, which every HDF5 reads."""
     target = file.create_dataset(
         VARIABLES["frames"].path,
         shape=frames.shape,
@@ -184,24 +214,18 @@ def _write_frames(file: h5py.File, frames: xr.DataArray) -> None:
     )
     for i in range(len(frames)):
         target[i] = as_counts(frames[i].values)
-
-
-@contextmanager
-def _refusing(path: str | Path) -> Iterator[None]:
-    """Put the file's name in front of what is wrong with it."""
-    try:
-        yield
-    except RawFileError as error:
-        raise RawFileError(f"{path}: {error}") from error.__cause__
+    target.attrs["units"] = VARIABLES["frames"].units
 
 
 def _dataset(file: h5py.File) -> xr.Dataset:
-    """Build the dataset of an open file, refusing what is missing or does not fit together."""
+    """Return the dataset of an open file; refuse missing datasets and shapes that disagree."""
     _check_definition(file)
     sizes: dict[str, int] = {}
     variables: dict[str, xr.Variable] = {}
     for name, entry in VARIABLES.items():
-        source = _required(file, entry.path)
+        source = _source(file, entry)
+        if source is None:
+            continue
         if len(source.shape) != len(entry.dims):
             raise RawFileError(
                 f"{entry.path}: has {len(source.shape)} dimensions, needs {len(entry.dims)} "
@@ -217,16 +241,19 @@ def _dataset(file: h5py.File) -> xr.Dataset:
             data: Any = indexing.LazilyIndexedArray(LazyFrames(source))
         else:
             data = _numbers(source, entry)
-        variables[name] = xr.Variable(entry.dims, data, {"units": entry.units or "1"})
+        variables[name] = xr.Variable(entry.dims, data, {"units": entry.units})
     attrs: dict[str, Any] = {}
     for name, entry in NUMBERS.items():
-        if name in OPTIONAL and find(file, entry.path) is None:
+        source = _source(file, entry)
+        if source is None:
             continue
-        value = _numbers(_required(file, entry.path), entry)
-        # One number in a list is what some programs write for a number.
+        value = _numbers(source, entry)
+        # Some programs write one number as a list of one.
         attrs[name] = value.item() if not entry.dims and value.size == 1 else value
     for name, entry in STRINGS.items():
-        attrs[name] = string(_required(file, entry.path), entry.path)
+        source = _source(file, entry)
+        assert source is not None, "no text is optional"
+        attrs[name] = string(source, entry.path)
     if "shape" in attrs:
         attrs["axes"] = text(file[NUMBERS["shape"].path].attrs.get("axes", ""))
     return xr.Dataset(variables, attrs=attrs)
@@ -246,11 +273,12 @@ def _check_definition(file: h5py.File) -> None:
         )
 
 
-def _required(file: h5py.File, path: str) -> h5py.Dataset:
-    found = find(file, path)
-    if found is None:
-        raise RawFileError(f"{path}: missing")
-    return found
+def _source(file: h5py.File, entry: Entry) -> h5py.Dataset | None:
+    """Return the dataset of an entry, None where the file lacks one that is optional."""
+    source = find(file, entry.path)
+    if source is None and not entry.optional:
+        raise RawFileError(f"{entry.path}: missing")
+    return source
 
 
 def _numbers(source: h5py.Dataset, entry: Entry) -> NDArray[np.float64]:

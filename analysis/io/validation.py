@@ -12,15 +12,19 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.io.schema import MODULATED, NUMBERS, OPTIONAL, STRINGS, VARIABLES, Entry, RawFileError
+from analysis.io.schema import MODULATED, NUMBERS, STRINGS, VARIABLES, Entry, RawFileError
 from analysis.probe_band import PROBE_BAND, in_band, lit_pixels
+from ocm_ophyd.frame_schema import SCAN_AXES
 
 __all__ = ["as_counts", "check_type", "check_units", "validate"]
 
-_POSITIVE = ("exposure", "gain", "chopper_frequency", "thickness", "refractive_index", "saturation")
+_POSITIVE = (
+    *("exposure", "gain", "chopper_frequency", "pump_wavelength"),
+    *("thickness", "refractive_index", "saturation"),
+)
 _CHIRP = ("chirp_wavelength", "chirp_delay")
 _GEOMETRIES = ("common-path", "reference-mirror")
-_AXES = ("delay", "y", "x", "fluence")
+_AXES = tuple(axis.name for axis in SCAN_AXES)
 
 _BEYOND = 1e12
 """No quantity of the format is as large in its unit, and none that must be positive as small as the
@@ -57,7 +61,7 @@ def check_units(found: str, entry: Entry) -> None:
     """
     plain, needed = (
         re.sub(r"[µμ]|\s|\^|\*\*|²", lambda m: {"µ": "u", "μ": "u", "²": "2"}.get(m[0], ""), unit)
-        for unit in (found, entry.units or "")
+        for unit in (found, entry.units)
     )
     scaled = plain != needed and _UNIT.fullmatch(plain) and _UNIT.fullmatch(needed)
     parts, inverse = (
@@ -78,7 +82,7 @@ def check_type(dtype: np.dtype[Any], entry: Entry) -> None:
     RawFileError
         Names the dataset and its type.
     """
-    if entry is VARIABLES["frames"]:
+    if entry.integer:
         if dtype.kind not in "iu":
             raise RawFileError(f"{entry.path}: must hold integers, not {_short(dtype)}")
     elif dtype.kind not in "iuf":
@@ -114,6 +118,8 @@ def validate(dataset: xr.Dataset, *, pumped: bool = True) -> None:
     """
     for name, entry in VARIABLES.items():
         if name not in dataset.variables:
+            if entry.optional:
+                continue
             raise RawFileError(f"{entry.path}: missing")
         if dataset[name].dims != entry.dims:
             raise RawFileError(
@@ -149,7 +155,7 @@ def _validate_numbers(values: NDArray[Any], entry: Entry) -> None:
 def _validate_attributes(attrs: Mapping[str, Any]) -> None:
     for name, entry in {**NUMBERS, **STRINGS}.items():
         if name not in attrs:
-            if name in OPTIONAL:
+            if entry.optional:
                 continue
             raise RawFileError(f"{entry.path}: missing")
         value = attrs[name]

@@ -10,7 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from analysis.kinetics.models import fit_biexponential
+from analysis.kinetics.decay_fit import fit_decay
+from ocm_ophyd.errors import DataError
 
 __all__ = ["window_influence"]
 
@@ -55,20 +56,20 @@ def window_influence(
         inside = (t >= window[0]) & (t <= window[1]) & np.isfinite(y) & np.isfinite(s)
         try:
             if not inside.any():
-                raise ValueError(f"window {window[0]:g} to {window[1]:g} ps holds no points")
+                raise DataError(f"window {window[0]:g} to {window[1]:g} ps holds no points")
             even = np.where(np.isfinite(s), np.median(s[inside]), np.nan)
-            fit = fit_biexponential(t, y, even, window)
-        except ValueError as error:
+            fit = fit_decay(t, y, even, window, model="biexponential")
+        except DataError as error:
             reasons.append(str(error))
             continue
         reasons.append("; ".join(fit.warnings))
         names = ("tau_lasing", "tau_fluor")
         # a decay time that is not even known to be positive is none
-        if all(fit.sigmas[name] < fit.values[name] for name in names) and not fit.warnings:
+        if all(fit.sigmas[name] < fit.values[name] for name in names) and not fit.faults:
             row[0:4:2] = [fit.values[name] for name in names]
             row[1:4:2] = [fit.sigmas[name] for name in names]
             row[4] = fit.reduced_chi2
-        elif not fit.warnings:
+        elif not fit.faults:
             reasons[-1] = "the data do not determine two decay times"
     edges = np.asarray(windows, np.float64).reshape(-1, 2)
     return xr.Dataset(

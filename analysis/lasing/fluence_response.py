@@ -1,4 +1,9 @@
-"""What changes with the pump fluence: Δn in proportion, fluorescence with a threshold."""
+"""Response of Δn to the pump fluence F: Δn = s F / (1 + l F).
+
+Carriers are generated in proportion to the fluence, N₀ = F dN/dF. By the time τ of the probe the
+dense clouds have lost some of them to radiative recombination, N(τ) = N₀/(1 + B τ N₀), so the slope
+s is that of N₀ and the loss is l = B τ dN/dF.
+"""
 
 from dataclasses import dataclass
 
@@ -6,79 +11,94 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import chi2 as chi2_distribution
-from scipy.stats import f as f_distribution
 
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, widening
+from ocm_ophyd.errors import DataError
+
+__all__ = ["FluenceResponse", "fit_fluence_response"]
 
 Floats = NDArray[np.float64]
 
-FLUORESCENCE_BAND = (505.0, 560.0)
-"""Band in nm that holds all but a thousandth of CsPbBr3's fluorescence and its lasing lines (paper,
-Fig. 2b): light of the wings that is left out would make the lines seem brighter beside it."""
-
-PUMP_LINE = (525.0, 4.0)
-"""Pump wavelength and the half width around it that is left out, nm: 100 fs (4 nm) and the 1.5 nm
-slit."""
+_FEWEST = 4
+"""Different fluences that a fit needs: two parameters and a χ² with two degrees of freedom."""
 
 
 @dataclass(frozen=True)
-class Response:
-    """Δn = slope·F/(1 + loss·F), nothing without a pump.
+class FluenceResponse:
+    """Fitted response to the fluence.
 
-    Slope in RIU cm²/mJ, loss in cm²/mJ. Carriers are generated in proportion to the fluence; by the
-    time τ of the probe the dense clouds have lost some to recombination: N(τ) = N₀/(1 + BτN₀), so
-    the loss is Bτ(dN/dF). The slope is that of N₀.
+    Attributes
+    ----------
+    slope : Estimate
+        Slope towards zero fluence, RIU cm^2/mJ.
+    loss : Estimate
+        Recombination before the probe, cm^2/mJ; its sigma is 0 where it was given.
+    reduced_chi2, p_value : float
+        χ² per degree of freedom, and the probability of one at least as large. The sigmas of
+        `slope` and `loss` are widened by √χ² where it is above 1.
     """
 
-    slope: float
-    slope_sigma: float
-    loss: float
-    loss_sigma: float
+    slope: Estimate
+    loss: Estimate
     reduced_chi2: float
     p_value: float
 
     @property
     def relative_sigma(self) -> float:
-        """Standard deviation of the slope over it, widened where the fit misses the data."""
-        return self.slope_sigma / self.slope * widening(self.reduced_chi2)
+        """Standard deviation of the slope over the slope."""
+        return self.slope.sigma / self.slope.value
 
     def evaluate(self, fluence: ArrayLike) -> Floats:
-        """Δn at `fluence` (mJ/cm²)."""
-        return _response(np.asarray(fluence, np.float64), self.slope, self.loss)
+        """Return the fitted Δn (RIU) at `fluence` (mJ/cm^2)."""
+        return _response(np.asarray(fluence, np.float64), self.slope.value, self.loss.value)
 
 
 def _response(fluence: Floats, slope: float, loss: float) -> Floats:
     return np.asarray(slope * fluence / (1 + loss * fluence))
 
 
-def fit_response(
+def fit_fluence_response(
     fluence: ArrayLike,
     delta_n: ArrayLike,
     sigma: ArrayLike,
     fluence_sigma: float = 0.0,
     loss: float | None = None,
-) -> Response:
-    """Fit the response of Δn (or of the carriers) to the fluence.
+    unit: str = "RIU",
+) -> FluenceResponse:
+    """Fit the response of Δn, or of the carrier density, to the fluence.
 
     Parameters
     ----------
-    fluence, delta_n, sigma : (P,) array
-        mJ/cm², RIU, RIU; with densities instead the slope is in their unit.
+    fluence : (P,) array
+        Peak pump fluence, mJ/cm^2.
+    delta_n, sigma : (P,) array
+        Index change and its standard deviation, in `unit`. Points that are not finite are left out.
     fluence_sigma : float
         Relative standard deviation of the single fluences.
     loss : float, optional
-        Where it is known, cm²/mJ; 0 for values right after the pump.
+        Where it is known, cm^2/mJ; 0 for values right after the pump.
+    unit : str
+        Unit of `delta_n`; cm^-3 for densities.
 
     Raises
     ------
-    ValueError
-        Fewer than four fluences.
+    DataError
+        Fewer than four different fluences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_fluence_response
+    >>> fluence = np.linspace(0.1, 1.0, 7)
+    >>> response = fit_fluence_response(fluence, 0.02 * fluence, np.full(7, 1e-5), loss=0)
+    >>> f"{response.slope.value:.3f} {response.slope.unit}"
+    '0.020 RIU cm^2/mJ'
     """
     f, y, s = (np.asarray(values, np.float64) for values in (fluence, delta_n, sigma))
     good = np.isfinite(f) & np.isfinite(y) & np.isfinite(s) & (s > 0)
     f, y, s = f[good], y[good], s[good]
-    if len(np.unique(f)) < 4:
-        raise ValueError(f"a response needs four fluences, not {len(np.unique(f))}")
+    if len(np.unique(f)) < _FEWEST:
+        raise DataError(f"a fluence response needs four fluences, not {len(np.unique(f))}")
     s = np.hypot(s, fluence_sigma * np.abs(y))
     scale = float(np.max(np.abs(y)))  # lmfit's steps are relative to numbers near 1
     start = lmfit.Parameters()
@@ -87,136 +107,17 @@ def fit_response(
     fit = lmfit.Model(_response).fit(
         y / scale, start, fluence=f, weights=scale / s, scale_covar=False
     )
-    slope, lost = fit.params["slope"], fit.params["loss"]
-    return Response(
-        slope=float(slope.value) * scale,
-        slope_sigma=float(slope.stderr or np.nan) * scale,
-        loss=float(lost.value),
-        loss_sigma=float(lost.stderr or np.nan) if lost.vary else 0.0,
-        reduced_chi2=float(fit.redchi),
+    reduced_chi2 = float(fit.redchi)
+    wider, note = widening(reduced_chi2), f"chi2/dof {reduced_chi2:.2f}"
+
+    def estimate(name: str, factor: float, unit: str) -> Estimate:
+        parameter = fit.params[name]
+        noise = float(parameter.stderr or np.nan) * factor if parameter.vary else 0.0
+        return Estimate(float(parameter.value) * factor, noise * wider, unit, note=note)
+
+    return FluenceResponse(
+        slope=estimate("slope", scale, f"{unit} cm^2/mJ"),
+        loss=estimate("loss", 1.0, "cm^2/mJ"),
+        reduced_chi2=reduced_chi2,
         p_value=float(chi2_distribution.sf(fit.chisqr, fit.nfree)),
-    )
-
-
-def fluorescence_intensity(
-    fluorescence: ArrayLike,
-    wavelength: ArrayLike,
-    band: tuple[float, float] = FLUORESCENCE_BAND,
-    pump_line: tuple[float, float] = PUMP_LINE,
-) -> Floats:
-    """Fluorescence (P,) in counts: the sum over the band without the stray pump line.
-
-    Parameters
-    ----------
-    fluorescence : (P, K) array
-        Counts; saturated pixels are NaN and make the sum NaN.
-    wavelength : (K,) array
-        nm.
-    band : tuple of float
-        First and last wavelength, nm.
-    pump_line : tuple of float
-        Centre and half width of what is left out, nm.
-    """
-    wavelength = np.asarray(wavelength, np.float64)
-    inside = (wavelength >= band[0]) & (wavelength <= band[1])
-    inside &= np.abs(wavelength - pump_line[0]) > pump_line[1]
-    return np.asarray(fluorescence, np.float64)[..., inside].sum(axis=-1)
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Two straight lines that meet at the threshold.
-
-    Fluences in mJ/cm², intensities in counts, slopes in counts per mJ/cm².
-    """
-
-    fluence: float
-    fluence_sigma: float
-    intensity: float
-    slope_below: float
-    slope_above: float
-    reduced_chi2: float
-    warnings: tuple[str, ...]
-
-    def evaluate(self, fluence: ArrayLike) -> Floats:
-        """Intensity of the fit at `fluence`."""
-        return _broken_stick(
-            np.asarray(fluence, np.float64),
-            self.fluence,
-            self.intensity,
-            self.slope_below,
-            self.slope_above,
-        )
-
-
-def _broken_stick(
-    fluence: Floats, knee: float, intensity: float, slope_below: float, slope_above: float
-) -> Floats:
-    return intensity + np.where(
-        fluence < knee, slope_below * (fluence - knee), slope_above * (fluence - knee)
-    )
-
-
-def fit_threshold(
-    fluence: ArrayLike, intensity: ArrayLike, sigma: ArrayLike | None = None
-) -> Threshold:
-    """Find the fluence at which the fluorescence bends up.
-
-    Without `sigma` all points weigh the same and the scatter gives the standard deviations. Modes
-    that compete make the real curve bend smoothly, so with `sigma` a reduced χ² above 1 widens them
-    too.
-
-    Raises
-    ------
-    ValueError
-        Fewer than six points, or no bend that stands out of the scatter (F-test against one
-        straight line, 1 %).
-    """
-    f, y = np.asarray(fluence, np.float64), np.asarray(intensity, np.float64)
-    s = np.ones_like(y) if sigma is None else np.asarray(sigma, np.float64)
-    good = np.isfinite(f) & np.isfinite(y) & np.isfinite(s) & (s > 0)
-    f, y, s = f[good], y[good], s[good]
-    nodes = np.unique(f)
-    if len(nodes) < 6:
-        raise ValueError(
-            f"a threshold needs six fluences with finite fluorescence, not {len(nodes)}"
-        )
-
-    def linear(knee: float) -> tuple[float, Floats]:
-        """Misfit and (intensity, slopes) at a given knee."""
-        late = f - knee
-        basis = np.stack([np.ones_like(f), np.minimum(late, 0.0), np.maximum(late, 0.0)], axis=1)
-        solution = np.linalg.lstsq(basis / s[:, np.newaxis], y / s, rcond=None)[0].astype(
-            np.float64
-        )
-        return float(np.sum(((y - basis @ solution) / s) ** 2)), solution
-
-    # The misfit has a local minimum between most points: look everywhere first.
-    knees = np.linspace(nodes[1], nodes[-2], 200)
-    knee = knees[np.argmin([linear(value)[0] for value in knees])]
-    misfit, (level, below, above) = linear(knee)
-    straight, _ = linear(nodes[-1])  # the same two lines with nothing above the knee
-    free = len(f) - 4
-    chance = f_distribution.sf((straight - misfit) / 2 * free / max(misfit, 1e-300), 2, free)
-    if above <= below or chance > 0.01:
-        raise ValueError("the fluorescence does not bend up: extend the sweep beyond the threshold")
-    start = lmfit.Parameters()
-    start.add("knee", knee, min=nodes[0], max=nodes[-1])
-    start.add("intensity", level)
-    start.add("slope_below", below)
-    start.add("slope_above", above)
-    model = lmfit.Model(_broken_stick)
-    result = model.fit(y, start, fluence=f, weights=1 / s, scale_covar=False)
-    widened = np.sqrt(result.redchi) if sigma is None else max(1.0, np.sqrt(result.redchi))
-    values = result.params.valuesdict()
-    stderr = result.params["knee"].stderr
-    warnings = () if stderr else ("the threshold is not determined by the data",)
-    return Threshold(
-        fluence=float(values["knee"]),
-        fluence_sigma=float((stderr or np.nan) * widened),
-        intensity=float(values["intensity"]),
-        slope_below=float(values["slope_below"]),
-        slope_above=float(values["slope_above"]),
-        reduced_chi2=float(result.redchi),
-        warnings=warnings,
     )

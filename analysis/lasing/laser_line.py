@@ -1,23 +1,42 @@
-"""The laser's narrow lines, taken out of the broad luminescence of a fluence sweep."""
+"""Separate the narrow laser lines of a fluence sweep from the broad luminescence.
+
+The faintest points give a first shape of the luminescence band; where any point exceeds it sharply
+there are lines, as wide as the resolution. The pixels outside the lines, of all points together,
+give the mean shape of the band, the exponential of a polynomial; each point has its own level,
+slope and curvature. The lines are what the other pixels hold above the band.
+
+The noise comes from the data: without light from the scatter of the unlit pixels, and with light
+its variance grows in proportion to the counts, by as much as the pixels scatter about the band.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.kinetics.decay_fit import widening
-from analysis.lasing.fluence_response import FLUORESCENCE_BAND, PUMP_LINE
+from analysis.estimate import widening
+from analysis.lasing.emission import Emission
+from ocm_ophyd.errors import DataError
 
 __all__ = ["LineIntensity", "separate_line"]
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-_RESOLUTION = 1.5  # nm, the spectrometer's (paper): nothing is narrower
-_UNLIT = (600.0, 850.0)  # nm, between the luminescence and the probe: noise alone
-_STANDS_OUT = 5.0  # sigmas of one pixel; a chance of 3e-7 each
-_ORDER = 4  # of the polynomial that is the logarithm of the mean luminescence band
-_BENDS = 3  # coefficients by which the band of one point differs: level, slope, curvature
+_RESOLUTION = 1.5
+"""Resolution of the spectrometer, nm (paper): nothing is narrower."""
+
+_UNLIT = (600.0, 850.0)
+"""Wavelengths between the luminescence and the probe, nm: noise alone."""
+
+_STANDS_OUT = 5.0
+"""Standard deviations by which a pixel stands out of the band: a chance of 3e-7 each."""
+
+_ORDER = 4
+"""Order of the polynomial that is the logarithm of the mean luminescence band."""
+
+_BENDS = 3
+"""Coefficients by which the band of one point differs: level, slope, curvature."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +46,12 @@ class LineIntensity:
     Attributes
     ----------
     line, line_sigma : (P,) array
-        What is narrow. NaN where a pixel is saturated.
+        Intensity of the narrow lines. NaN where a pixel is saturated.
     broad, broad_sigma : (P,) array
-        What is broad, amplified spontaneous emission included, also beneath the lines and the pump.
+        Intensity of the band, amplified spontaneous emission included, also beneath the lines and
+        the pump.
     total_sigma : (P,) array
-        Of their sum: what is taken for the one instead of the other does not change it.
+        Standard deviation of their sum, which does not depend on how the light is divided.
     region : tuple of float
         Wavelengths between which narrow lines stand out at some fluence, nm.
     """
@@ -44,16 +64,10 @@ class LineIntensity:
     region: tuple[float, float]
 
 
-def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensity:
-    """Separate narrow laser lines from the broad luminescence.
-
-    The faintest points give the band's first shape; where any point exceeds it
-    sharply there are lines, within the resolution. What is left of all points gives the band's
-    mean shape, a smooth curve, and each point its level, slope and curvature. The lines are what
-    the pixels hold above it, wherever they are.
-
-    The noise is read from the data: without light from the scatter of the unlit pixels, and with
-    light it grows in proportion to the counts, by as much as the pixels scatter about the band.
+def separate_line(
+    fluorescence: ArrayLike, wavelength: ArrayLike, emission: Emission
+) -> LineIntensity:
+    """Return the intensities of the narrow laser lines and of the broad luminescence.
 
     Parameters
     ----------
@@ -61,52 +75,44 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
         Counts, pump on minus pump off; saturated pixels are NaN.
     wavelength : (K,) array
         nm; 600–850 nm must be in it.
+    emission : Emission
+        The band, and the pump line that is omitted.
 
     Raises
     ------
-    ValueError
+    DataError
         Fewer than four usable points, no unlit pixels, no line that stands out anywhere, or no
         luminescence beside the lines.
     """
     counts, nm = np.asarray(fluorescence, np.float64), np.asarray(wavelength, np.float64)
     unlit = (nm > _UNLIT[0]) & (nm < _UNLIT[1])
     if np.count_nonzero(unlit) < 10:
-        raise ValueError("the noise of the fluorescence is read from 600 to 850 nm: keep the range")
-    band = (nm >= FLUORESCENCE_BAND[0]) & (nm <= FLUORESCENCE_BAND[1])
+        raise DataError("the noise of the fluorescence is read from 600 to 850 nm: keep the range")
+    low, high = emission.band
+    band = (nm >= low) & (nm <= high)
     x = nm[band]
+    scaled = (2 * x - low - high) / (high - low)
     usable = np.isfinite(counts[:, band]).all(axis=1)
     if np.count_nonzero(usable) < 4:
-        raise ValueError("fewer than four fluorescence spectra without saturated pixels")
+        raise DataError("fewer than four fluorescence spectra without saturated pixels")
     s = counts[usable][:, band]
     floor = np.nanstd(counts[usable][:, unlit], axis=1, keepdims=True)
     # the resolution widens the pump line beyond the half width that holds nearly all of it
-    lit = np.abs(x - PUMP_LINE[0]) > PUMP_LINE[1] + _RESOLUTION
-    smooth, line = _without_lines(s, x, floor, lit)
+    lit = np.abs(x - emission.pump_line[0]) > emission.pump_line[1] + _RESOLUTION
+    smooth, line = _without_lines(s, x, scaled, floor, lit)
     outside = lit & ~line
     if np.count_nonzero(outside) < _ORDER + _BENDS:
-        raise ValueError("the whole band is full of lines: no luminescence to compare with")
+        raise DataError("the whole band is full of lines: no luminescence to compare with")
 
-    for _ in range(2):  # the second time with the noise about the points' own bands
-        noise = floor * np.sqrt(1 + _excess(s - smooth, smooth, floor, outside) * smooth)
-        shape = _band_shape(s.sum(axis=0), np.sqrt((noise**2).sum(axis=0)), x, outside)
-        if not np.isfinite(shape @ shape):
-            raise ValueError(
-                "the luminescence cannot be told from the lines: extend the sweep below the lasing "
-                "threshold"
-            )
-        basis = shape * _scaled(x) ** np.arange(_BENDS)[:, np.newaxis]
-        design = basis[:, outside] / noise[:, np.newaxis, outside]
-        covariance = np.linalg.inv(design @ design.swapaxes(1, 2))
-        measured = (s / noise)[:, outside, np.newaxis]
-        smooth = (covariance @ design @ measured)[..., 0] @ basis
+    smooth, noise, basis, covariance = _luminescence(s, scaled, floor, outside, smooth)
     rest = ((s - smooth) / noise)[:, outside]
     scale = widening(float(np.sum(rest**2)) / (rest.size - _BENDS * len(s)))
     per_count = (noise**2 - floor**2) / smooth
     shot = floor**2 + per_count * np.maximum(s, 0)
     beneath, whole = basis[:, line].sum(axis=1), basis.sum(axis=1)
 
-    def spread(values: Floats) -> Floats:
-        """Put the values of the usable points where they belong."""
+    def of_all_points(values: Floats) -> Floats:
+        """Return values of the usable points in an array of all, NaN elsewhere."""
         every = np.full(len(counts), np.nan)
         every[usable] = values
         return every
@@ -114,50 +120,96 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
     in_lines = shot[:, line].sum(axis=1)
 
     def error(variance: Floats) -> Floats:
-        return spread(scale * np.sqrt(variance))
+        return of_all_points(scale * np.sqrt(variance))
 
     return LineIntensity(
-        line=spread((s - smooth)[:, line].sum(axis=1)),
+        line=of_all_points((s - smooth)[:, line].sum(axis=1)),
         line_sigma=error(in_lines + beneath @ covariance @ beneath),
-        broad=spread(smooth.sum(axis=1)),
+        broad=of_all_points(smooth.sum(axis=1)),
         broad_sigma=error(whole @ covariance @ whole),
         total_sigma=error(in_lines + (whole - beneath) @ covariance @ (whole - beneath)),
         region=(float(x[line][0]), float(x[line][-1])),
     )
 
 
-def _scaled(x: Floats) -> Floats:
-    """Wavelengths of the band as −1 to 1."""
-    low, high = FLUORESCENCE_BAND
-    return (2 * x - low - high) / (high - low)
+def _luminescence(
+    s: Floats, scaled: Floats, floor: Floats, outside: Bools, smooth: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Fit the luminescence band to the pixels outside the lines.
+
+    Parameters
+    ----------
+    s : (P, K) array
+        Counts.
+    scaled : (K,) array
+        Wavelengths of the band as −1 to 1.
+    floor : (P, 1) array
+        Noise without light, counts.
+    outside : (K,) array of bool
+        Pixels without lines and without the pump.
+    smooth : (P, K) array
+        First estimate of the band, counts.
+
+    Returns
+    -------
+    (P, K) array
+        The band, counts.
+    (P, K) array
+        Its noise, counts.
+    (B, K) array
+        Functions whose sum the band of a point is.
+    (P, B, B) array
+        Covariance of their coefficients.
+
+    Raises
+    ------
+    DataError
+        The band has no shape outside the lines.
+    """
+    for _ in range(2):  # the second time with the noise about the points' own bands
+        noise = floor * np.sqrt(1 + _excess(s - smooth, smooth, floor, outside) * smooth)
+        shape = _band_shape(s.sum(axis=0), np.sqrt((noise**2).sum(axis=0)), scaled, outside)
+        if not np.isfinite(shape @ shape):
+            raise DataError(
+                "the luminescence cannot be distinguished from the lines: extend the sweep below "
+                "the lasing threshold"
+            )
+        basis = shape * scaled ** np.arange(_BENDS)[:, np.newaxis]
+        design = basis[:, outside] / noise[:, np.newaxis, outside]
+        covariance = np.linalg.inv(design @ design.swapaxes(1, 2))
+        measured = (s / noise)[:, outside, np.newaxis]
+        smooth = (covariance @ design @ measured)[..., 0] @ basis
+    return smooth, noise, basis, covariance.astype(np.float64)
 
 
-def _band_shape(spectrum: Floats, noise: Floats, x: Floats, pixels: Bools) -> Floats:
-    """Smooth positive curve through the given pixels of a spectrum, so that it sums as they do."""
+def _band_shape(spectrum: Floats, noise: Floats, scaled: Floats, pixels: Bools) -> Floats:
+    """Return a smooth positive curve (K,) through the given pixels of a spectrum."""
     clear = pixels & (spectrum > _STANDS_OUT * noise)
-    powers = np.vander(_scaled(x), _ORDER + 1)
+    powers = np.vander(scaled, _ORDER + 1)
     weight = (spectrum / noise)[clear]
     fit = np.linalg.lstsq(powers[clear] * weight[:, np.newaxis], np.log(spectrum[clear]) * weight)
     return np.asarray(np.exp(powers @ fit[0]))
 
 
 def _excess(rest: Floats, smooth: Floats, floor: Floats, pixels: Bools) -> float:
-    """Variance per count, in units of the unlit variance; by the median, so lines do not matter."""
+    """Return the variance per count over the unlit variance, by the median: lines do not matter."""
     square = (rest / floor)[:, pixels] ** 2 / 0.455  # median of χ² with one degree of freedom
     return max(float(np.median((square - 1) / np.maximum(smooth[:, pixels], 1.0))), 0.0)
 
 
-def _without_lines(s: Floats, x: Floats, floor: Floats, lit: Bools) -> tuple[Floats, Bools]:
-    """Luminescence (P, K) by the faintest points' shape, and where lines stand out of it."""
+def _without_lines(
+    s: Floats, x: Floats, scaled: Floats, floor: Floats, lit: Bools
+) -> tuple[Floats, Bools]:
+    """Return the luminescence (P, K) by the faintest points' shape, and the pixels of lines."""
     faint = np.argsort(s[:, lit].sum(axis=1))[: max(3, len(s) // 6)]
     noise = np.sqrt((floor[faint] ** 2 + 0.01 * np.maximum(s[faint], 0)).sum(axis=0))
-    shape = _band_shape(s[faint].sum(axis=0), noise, x, lit)
+    shape = _band_shape(s[faint].sum(axis=0), noise, scaled, lit)
     bright = lit & (shape > 0.1 * shape.max())
     smooth = np.median(s[:, bright] / shape[bright], axis=1)[:, np.newaxis] * shape
     noise = floor * np.sqrt(1 + _excess(s - smooth, smooth, floor, bright) * smooth)
     sharp = x[((s - smooth) > _STANDS_OUT * noise).any(axis=0) & lit]
     if not sharp.size:
-        raise ValueError(
+        raise DataError(
             "no narrow line stands out at any fluence: extend the sweep above the lasing threshold"
         )
     near = np.abs(x[:, np.newaxis] - sharp).min(axis=1) <= _RESOLUTION

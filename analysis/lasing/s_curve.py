@@ -1,8 +1,9 @@
-"""The lasing threshold from the laser line: the inflection of its log–log S-curve.
+"""Lasing threshold from the laser line: the inflection of its S-curve, log I against log F.
 
-The inflection lies above the fluence that makes gain equal loss, the more so the smaller β and the
-slower the photons (`DEFINITION`); `agreement` allows for that when it compares with the threshold
-that the carriers show (`fast_component`).
+The curve is that of the rate equations (Eq. 3) without diffusion for a Gaussian cloud and one mode
+that fills the plate. Its inflection lies above the fluence at which gain equals loss, the more so
+the smaller β and the slower the photons (`DEFINITION`); `agreement` allows for that when it
+compares it with the threshold of `analysis.lasing.fast_component`.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
-from analysis.estimate import Estimate
-from analysis.kinetics.decay_fit import widening
+from analysis.estimate import Estimate, widening
 from analysis.rate_equations.data import Plate
+from ocm_ophyd.errors import DataError
 
 __all__ = ["DEFINITION", "SCurve", "agreement", "fit_s_curve"]
 
@@ -35,18 +36,18 @@ class SCurve:
     Attributes
     ----------
     threshold : Estimate
-        Fluence at the inflection, mJ/cm².
+        Fluence at the inflection, mJ/cm^2.
     slope : float
-        Largest d ln I / d ln F, there.
+        d ln I / d ln F at the inflection, its largest value.
     reduced_chi2 : float
-        Of the fit; above 1 it has widened the sigma.
+        χ² per degree of freedom; the sigma of `threshold` is widened by √χ² where it is above 1.
     parameters : tuple of float
         ln(amplitude), fluence at which gain equals loss (mJ/cm²), photon loss in units of the
         rate at which pairs of a fresh cloud of that fluence recombine, β, and what is taken by
         trapping and by Auger recombination in units of that rate. They draw the curve; the
         constants of Eq. 3 follow from a fit to the relaxation.
     plate : Plate
-        Where.
+        Size of the sample, pump and probe.
     """
 
     threshold: Estimate
@@ -56,10 +57,13 @@ class SCurve:
     plate: Plate
 
     def evaluate(self, fluence: ArrayLike) -> Floats:
-        """Fitted intensity at `fluence` (mJ/cm²), in the unit of the data."""
+        """Return the fitted intensity at `fluence` (mJ/cm^2), in the unit of the data."""
         flat = np.atleast_1d(np.asarray(fluence, np.float64))
         return _line(flat.ravel(), self.parameters, self.plate).reshape(np.shape(fluence))
 
+
+_VISIBLE = 3.0
+"""Standard deviations by which the line stands out at a fluence that counts: a chance of 1e-3."""
 
 _CLOCK = np.concatenate([np.linspace(0.0, 0.6, 151), np.geomspace(0.6, 40.0, 61)[1:]])
 """Times of the solution in spontaneous lifetimes at threshold: the lasing pulse, then its end."""
@@ -108,16 +112,17 @@ def _output(
                 total[i] += middle * step / 2 * lit / (lit + dark + 1e-300)
                 if half == 0:
                     rate = mu + trapping
-                    left = np.exp(-rate * step)
+                    kept = np.exp(-rate * step)
                     burnt = -np.expm1(-rate * step) / rate if abs(rate) > 1e-12 else step
                     for j in range(x.size):
-                        x[j] *= left / (1 + x[j] * (1 / w + third * x[j]) * burnt)
+                        x[j] *= kept / (1 + x[j] * (1 / w + third * x[j]) * burnt)
     return loss * total
 
 
 def _line(fluence: Floats, parameters: Parameters, plate: Plate) -> Floats:
+    """Return the intensity (P,) of the line at `fluence` (P,) in mJ/cm^2, unit of the data."""
     amplitude, threshold, loss, coupling, trapping, auger = parameters
-    shape, area = plate.profile / plate.share, plate.disc.area
+    shape, area = plate.profile / plate.mean_density, plate.nodes.area
     pump = fluence / threshold
     light = _output(pump, loss, coupling, trapping, auger, shape, area, _CLOCK)
     return np.asarray(np.exp(amplitude) * light)
@@ -131,17 +136,18 @@ def fit_s_curve(
     fluence_scatter: float = 0.0,
     losses: tuple[float, float] = (0.0, 0.0),
 ) -> SCurve:
-    """Find the inflection of the laser line's S-curve: the largest d ln I / d ln F.
+    """Fit the S-curve of the laser line and find its inflection, the largest d ln I / d ln F.
 
-    The curve is that of the rate equations for a Gaussian cloud and one mode that fills the plate
-    (four parameters are free), fitted to the intensities themselves, so that points below the noise
-    count as what they are. A fluence off by `fluence_scatter` moves a point along the curve by its
-    slope times that.
+    Four parameters are free. The intensities themselves are fitted, not their logarithms, so that
+    points below the noise keep their weight. A fluence off by `fluence_scatter` moves a point along
+    the curve by its slope times that.
 
     Parameters
     ----------
-    fluence, line, sigma : (P,) array
-        mJ/cm²; intensity of the narrow line and its standard deviation, any unit.
+    fluence : (P,) array
+        Peak pump fluence, mJ/cm^2.
+    line, sigma : (P,) array
+        Intensity of the narrow line and its standard deviation, any unit.
     plate : Plate
         With the pump at its centre.
     fluence_scatter : float
@@ -153,7 +159,7 @@ def fit_s_curve(
 
     Raises
     ------
-    ValueError
+    DataError
         One line: the line stands out at too few fluences, or the inflection is not within the
         sweep with two of them on either side.
     """
@@ -161,78 +167,96 @@ def fit_s_curve(
     good = np.isfinite(f) & np.isfinite(y) & np.isfinite(s) & (s > 0) & (f > 0)
     order = np.argsort(f[good])
     f, y, s = f[good][order], y[good][order], s[good][order]
-    seen = np.unique(f[y > 3 * s])
-    if len(seen) < 6:
-        raise ValueError(
-            f"the laser line stands out of the noise at {len(seen)} fluences, an S-curve needs "
+    visible = np.unique(f[y > _VISIBLE * s])
+    if len(visible) < 6:
+        raise DataError(
+            f"the laser line stands out of the noise at {len(visible)} fluences, an S-curve needs "
             "six: extend the sweep above the lasing threshold"
         )
-    start = _start(f, y, s, plate, losses)
-    local = np.gradient(np.log(np.maximum(y, s)), np.log(f))
-    weighed = np.hypot(s, fluence_scatter * np.clip(local, 1, 10) * np.maximum(y, 0))
-    for _ in range(3):  # the errors of the fluences follow from the curve
-        result = lmfit.minimize(_misfit, start, args=(f, y, weighed, plate), scale_covar=False)
-        start = result.params
-        curve = _line(f, _values(start), plate)
-        near = _line(f * 1.01, _values(start), plate)
-        weighed = np.hypot(s, fluence_scatter * (near - curve) / 0.01)
+    result = _minimise(f, y, s, plate, fluence_scatter, losses)
     values = _values(result.params)
     position, slope = _inflection(values, plate)
-    below, above = np.count_nonzero(seen < position), np.count_nonzero(seen > position)
+    below, above = np.count_nonzero(visible < position), np.count_nonzero(visible > position)
     if above < 2:
-        raise ValueError(
-            f"the sweep ends at {f[-1]:.3g} mJ/cm² before the S-curve has bent over: extend the "
+        raise DataError(
+            f"the sweep ends at {f[-1]:.3g} mJ/cm^2 before the S-curve has bent over: extend the "
             "sweep above the lasing threshold"
         )
     if below < 2:
-        raise ValueError(
-            f"the laser line is first seen at {seen[0]:.3g} mJ/cm², above the S-curve's "
+        raise DataError(
+            f"the laser line first stands out at {visible[0]:.3g} mJ/cm^2, above the S-curve's "
             "inflection: extend the sweep to lower fluences"
         )
     if result.covar is None:
-        raise ValueError("the S-curve is not determined by these fluences: take more of them")
-    gradient = np.zeros(len(result.var_names))
-    for i, name in enumerate(result.var_names):
-        step = 0.1 * np.sqrt(result.covar[i, i])
-        ends = []
-        for sign in (1, -1):
-            moved = result.params.copy()
-            moved[name].value += sign * step
-            ends.append(_inflection(_values(moved), plate)[0])
-        gradient[i] = (ends[0] - ends[1]) / (2 * step)
-    noise = np.sqrt(gradient @ result.covar @ gradient) * widening(result.redchi)
+        raise DataError("the S-curve is not determined by these fluences: take more of them")
     estimate = Estimate(
         float(position),
-        float(noise),
-        "mJ/cm2",
+        _noise(result, plate) * widening(result.redchi),
+        "mJ/cm^2",
         note="inflection of the laser line's log-log S-curve",
     )
     return SCurve(estimate, float(slope), float(result.redchi), values, plate)
 
 
+def _minimise(
+    f: Floats,
+    y: Floats,
+    s: Floats,
+    plate: Plate,
+    fluence_scatter: float,
+    losses: tuple[float, float],
+) -> lmfit.minimizer.MinimizerResult:
+    """Return the fit of the curve; the errors of the fluences follow from its slope, in rounds."""
+    start = _start(f, y, s, plate, losses)
+    local = np.gradient(np.log(np.maximum(y, s)), np.log(f))
+    total = np.hypot(s, fluence_scatter * np.clip(local, 1, 10) * np.maximum(y, 0))
+    for _ in range(3):
+        result = lmfit.minimize(_misfit, start, args=(f, y, total, plate), scale_covar=False)
+        start = result.params
+        curve = _line(f, _values(start), plate)
+        near = _line(f * 1.01, _values(start), plate)
+        total = np.hypot(s, fluence_scatter * (near - curve) / 0.01)
+    return result
+
+
+def _noise(result: lmfit.minimizer.MinimizerResult, plate: Plate) -> float:
+    """Return the standard deviation of the inflection (mJ/cm^2) from the covariance of the fit."""
+    gradient = np.zeros(len(result.var_names))
+    for i, name in enumerate(result.var_names):
+        step = 0.1 * np.sqrt(result.covar[i, i])
+        ends = []
+        for sign in (1, -1):
+            shifted = result.params.copy()
+            shifted[name].value += sign * step
+            ends.append(_inflection(_values(shifted), plate)[0])
+        gradient[i] = (ends[0] - ends[1]) / (2 * step)
+    return float(np.sqrt(gradient @ result.covar @ gradient))
+
+
 def _values(parameters: lmfit.Parameters) -> Parameters:
-    """Parameters of `_line`; those that are fitted are so as logarithms."""
+    """Return the arguments of `_line`; threshold, loss and β are fitted as logarithms."""
     amplitude, *logarithms, trapping, auger = (float(p.value) for p in parameters.values())
     threshold, loss, coupling = np.exp(logarithms)
     return amplitude, float(threshold), float(loss), float(coupling), trapping, auger
 
 
 def _misfit(parameters: lmfit.Parameters, f: Floats, y: Floats, s: Floats, plate: Plate) -> Floats:
+    """Return the residuals (P,) in standard deviations."""
     return (y - _line(f, _values(parameters), plate)) / s
 
 
 def _start(
     f: Floats, y: Floats, s: Floats, plate: Plate, losses: tuple[float, float]
 ) -> lmfit.Parameters:
-    """Start from the best of a coarse grid, compared as logarithms."""
+    """Return the best of a coarse grid, compared as logarithms."""
     best, least = (0.0, 0.0, 0.0, 0.0), np.inf
-    seen = y > 3 * s
-    measured = np.log(y[seen])
+    visible = y > _VISIBLE * s
+    measured = np.log(y[visible])
     for threshold in f[1:]:
         for loss in (20.0, 80.0, 320.0):
             for coupling in (0.003, 0.03, 0.1):
                 rest = measured - np.log(
-                    _line(f[seen], (0.0, threshold, loss, coupling, *losses), plate)
+                    _line(f[visible], (0.0, threshold, loss, coupling, *losses), plate)
                 )
                 if np.var(rest) < least:
                     least = float(np.var(rest))
@@ -248,7 +272,7 @@ def _start(
 
 
 def _inflection(values: Parameters, plate: Plate) -> tuple[float, float]:
-    """Fluence of the largest slope, from a parabola through its top, and the slope."""
+    """Return the fluence of the largest slope, by a parabola through its top, and the slope."""
     u = np.log(values[1]) + np.linspace(-0.6, 0.6, 241)
     slope = np.gradient(np.log(_line(np.exp(u), values, plate)), u)
     top = np.clip(np.argmax(slope), 8, len(u) - 9)
@@ -258,7 +282,14 @@ def _inflection(values: Parameters, plate: Plate) -> tuple[float, float]:
 
 
 def agreement(inflection: Estimate, onset: Estimate) -> tuple[float, float, float]:
-    """Compare the two ways to the threshold.
+    """Compare the thresholds of the laser line and of the carriers.
+
+    Parameters
+    ----------
+    inflection : Estimate
+        Of the S-curve (`fit_s_curve`), mJ/cm^2.
+    onset : Estimate
+        Of the fast component (`analysis.lasing.fast_component`), mJ/cm^2.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The figure of `ocm noise`: spectrum of the phase, and sensitivity against averaging time."""
+"""Figure of the noise: spectrum of the phase, and sensitivity against averaging time."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,15 @@ __all__ = ["noise_figure"]
 
 
 def noise_figure(records: Mapping[str, Noise]) -> Figure:
-    """Draw one or more records by name, each beside its own limit."""
+    """Draw the noise of one or more records.
+
+    Dashed lines are the limits of shot and read noise, dotted ones those with drift.
+
+    Parameters
+    ----------
+    records : mapping
+        Results of `analysis.noise.spectrum.noise_spectrum` by the name to show in the legend.
+    """
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     spectrum, sensitivity = figure.subplots(1, 2)
     for i, (name, noise) in enumerate(records.items()):
@@ -26,10 +34,10 @@ def noise_figure(records: Mapping[str, Noise]) -> Figure:
             linewidth=0.8,
             label=name,
         )
-        limit = {"color": colour, "linewidth": 1}
-        sensitivity.plot(noise.time, noise.limit, linestyle="--", **limit)
-        both = (noise.limit**2 + noise.drift**2) ** 0.5
-        sensitivity.plot(noise.time, both, linestyle=":", **limit)
+        line = {"color": colour, "linewidth": 1}
+        sensitivity.plot(noise.time, noise.limit, linestyle="--", **line)
+        total = (noise.limit**2 + noise.drift**2) ** 0.5
+        sensitivity.plot(noise.time, total, linestyle=":", **line)
     sensitivity.plot([], [], "k--", linewidth=1, label="shot and read noise")
     sensitivity.plot([], [], "k:", linewidth=1, label="with drift as a random walk")
     spectrum.set(xlabel="Frequency (Hz)", ylabel="Phase, one-sided PSD (rad²/Hz)")

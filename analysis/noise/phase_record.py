@@ -1,13 +1,14 @@
-"""Fringe phase, pulse energy and tilt of every frame of a sample that stands still.
+"""Phase, pulse energy and tilt of every frame of a record in which nothing is scanned.
 
-The light's envelope and the fringe in it come from the frames themselves: the mean M of the first
-of them, divided by the fitted fringe 1 + V cos θ. A frame is then
+The envelope of the light and the fringe in it come from the frames themselves. E is the mean M of
+the first frames, divided by their fitted fringe 1 + V cos θ. A frame is modelled as
 
-    (1 + h + s κ) E {1 + V cos(θ + ρ δ)},   E = M / (1 + V cos θ),   ρ = k/k_c
+    (1 + h + s κ) E {1 + V cos(θ + ρ δ)},   E = M / (1 + V cos θ),   ρ = k/k_c,
 
-with the phase δ at the band's centre, pulse energy h and tilt s, κ over half the band. All three
-are fitted to every frame by least squares with the weights of shot and read noise, δ from where the
-quarter of a second before ended: so it may run through any number of turns.
+with the phase δ at the band's centre, the pulse energy h, the tilt s, and κ, the distance from the
+band's centre over half the band. δ, h and s are fitted to every frame by least squares with the
+weights of shot and read noise. The fit of each quarter of a second starts where the previous one
+ended, so δ may run through any number of periods.
 """
 
 from dataclasses import dataclass
@@ -17,34 +18,48 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.io.schema import SATURATION
+from analysis.point.reducer import Reducer
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND, lit_pixels
-from analysis.reduction.missing_metadata import completed
-from analysis.reduction.scan import Reducer
+from ocm_ophyd.errors import DataError
 
 Floats = NDArray[np.float64]
 
 __all__ = ["FramePhases", "frame_phases", "virtual_chopper"]
 
-_BLOCK = 0.25  # s; a drift of 1 rad/s blurs the fringe of a mean over it by 0.3 %
-_ITERATIONS = 5  # from half a radian away the last step is below 1e-9 rad
-_SOME = 100  # frames, all along the record
-_CLEAR = 0.99  # of the visibility: a fringe that goes to zero leaves no envelope
+_BLOCK = 0.25
+"""Time within which frames share a start of the fit, s: a drift of 1 rad/s blurs the fringe of a
+mean over it by 0.3 %."""
+
+_MIN_BLOCK = 12
+"""Smallest number of frames whose mean gives the envelope: two chopper periods."""
+
+_ITERATIONS = 5
+"""Gauss–Newton steps: from half a radian away the last step is below 1e-9 rad."""
+
+_SIGMA_FRAMES = 100
+"""Frames, spread over the record, over which the standard deviation of a phase is averaged."""
+
+_MAX_VISIBILITY = 0.99
+"""Largest visibility that the envelope is computed with: a fringe that reaches zero has none."""
+
+_MAX_UNEVENNESS = 0.01
+"""Largest relative deviation of an interval between frames from the median."""
 
 
 @dataclass(frozen=True)
 class FramePhases:
-    """What every frame of a record says.
+    """Phase, energy and tilt of the F frames of a record.
 
     Attributes
     ----------
     phase : (F,) array
-        δ in rad at `CENTRE_WAVELENGTH`, against the record's first frames.
+        δ at `CENTRE_WAVELENGTH`, relative to the record's first frames, rad.
     energy, tilt : (F,) array
-        Relative change of the light, and of its slope from the band's centre to its end.
+        h, relative change of the light, and s, of its slope from the band's centre to its end.
     sigma : float
-        Standard deviation of one frame's δ from shot and read noise alone, rad: the Cramér–Rao
-        bound where energy and tilt are not known beforehand, in the mean over the record, as it
-        depends on where the fringe is.
+        Standard deviation of the phase of one frame from shot and read noise alone, rad: the
+        Cramér–Rao bound with energy and tilt unknown. It depends on the phase of the fringe and is
+        averaged over the record.
     """
 
     phase: Floats
@@ -54,105 +69,147 @@ class FramePhases:
 
 
 def frame_phases(dataset: xr.Dataset, frames: NDArray[np.uint32], times: Floats) -> FramePhases:
-    """Fit every frame of a record.
+    """Fit phase, energy and tilt of every frame of a record.
 
     Parameters
     ----------
     dataset : xr.Dataset
-        Raw dataset (`analysis.io.schema`), or all of it but frames.
+        Complete raw dataset (`analysis.io.schema`), or all of it but frames.
     frames : (F, K) array
         Counts as read.
     times : (F,) array
-        Starts of the exposures, s, equally far apart.
+        Starts of the exposures, s, at equal intervals.
 
     Raises
     ------
-    ValueError
-        Frames are saturated, not equally far apart, or show no fringe.
+    DataError
+        Frames are saturated, at unequal intervals, or without a fringe.
     """
     interval = float(np.median(np.diff(times)))
-    if np.abs(np.diff(times) / interval - 1).max() > 0.01:
+    if np.abs(np.diff(times) / interval - 1).max() > _MAX_UNEVENNESS:
         msg = "frames are missing between others: a noise spectrum needs all of them"
-        raise ValueError(msg)
+        raise DataError(msg)
     wavelength, dark, reference = (
         dataset[name].values.astype(float) for name in ("wavelength", "dark", "reference")
     )
     lit = lit_pixels(wavelength, reference - dark)
-    if (saturated := (frames[:, lit] >= dataset.attrs.get("saturation", SATURATION)).any(1)).any():
-        msg = f"{saturated.sum()} of {len(frames)} frames are saturated: take less light"
-        raise ValueError(msg)
+    saturation = dataset.attrs.get("saturation", SATURATION)
+    saturated = np.count_nonzero((frames[:, lit] >= saturation).any(axis=1))
+    if saturated:
+        msg = f"{saturated} of {len(frames)} frames are saturated: take less light"
+        raise DataError(msg)
 
-    first = slice(0, max(round(_BLOCK / interval), 12))
+    first = slice(0, max(round(_BLOCK / interval), _MIN_BLOCK))
     opened = virtual_chopper(times[first], interval, dataset.attrs["chopper_frequency"])
-    point = Reducer.from_dataset(completed(dataset)).point(frames[first], times[first], opened)
+    point = Reducer.from_dataset(dataset).point(frames[first], times[first], opened)
     if not point.visibility > 0:
         msg = "no fringe in the probe's band: is the sample in place?"
-        raise ValueError(msg)
+        raise DataError(msg)
     k, k_centre = 2e3 * np.pi / wavelength[lit], 2e3 * np.pi / CENTRE_WAVELENGTH
     spectra = frames[:, lit] - dark[lit]
     mean = spectra[first].mean(axis=0)
-    visibility = min(point.visibility, _CLEAR)
+    visibility = min(point.visibility, _MAX_VISIBILITY)
     theta = point.path * (k - k_centre) + point.phase
-    fringe = _Fringe(
+    gain, read_noise = dataset.attrs["gain"], dataset.attrs["read_noise"]
+    model = _FrameModel(
         envelope=mean / (1 + visibility * np.cos(theta)),
         visibility=visibility,
         theta=theta,
-        stretch=k / k_centre,
-        tilt=(wavelength[lit] - CENTRE_WAVELENGTH) / (np.ptp(PROBE_BAND) / 2),
-        weight=1.0
-        / (
-            np.maximum(mean, 0) / dataset.attrs["gain"]
-            + (dataset.attrs["read_noise"] / dataset.attrs["gain"]) ** 2
-        ),
+        ratio=k / k_centre,
+        kappa=(wavelength[lit] - CENTRE_WAVELENGTH) / (np.ptp(PROBE_BAND) / 2),
+        weight=1.0 / (np.maximum(mean, 0) / gain + (read_noise / gain) ** 2),
     )
     start, blocks = 0.0, []
     for block in np.array_split(spectra, max(int(len(spectra) * interval / _BLOCK), 1)):
-        blocks.append(fringe.fit(block, start))
+        blocks.append(model.fit(block, start))
         start = float(blocks[-1][-1, 0])
     phase, energy, tilt = np.concatenate(blocks).T
-    return FramePhases(phase, energy, tilt, fringe.sigma(phase))
+    return FramePhases(phase, energy, tilt, model.sigma(phase))
 
 
 @dataclass(frozen=True)
-class _Fringe:
-    """The model of the module's docstring on the lit pixels, everything (B,)."""
+class _FrameModel:
+    """Model of the module's docstring on the B lit pixels.
+
+    Attributes
+    ----------
+    envelope : (B,) array
+        E, counts.
+    visibility : float
+        V.
+    theta : (B,) array
+        Phase of the fringe of the first frames, rad.
+    ratio, kappa : (B,) array
+        ρ and κ.
+    weight : (B,) array
+        Inverse variance of a frame, counts⁻².
+    """
 
     envelope: Floats
     visibility: float
     theta: Floats
-    stretch: Floats
-    tilt: Floats
+    ratio: Floats
+    kappa: Floats
     weight: Floats
 
     def sigma(self, phase: Floats) -> float:
-        """Of one frame's phase, over those of some of the phases (F,)."""
-        _, normal = self._normal(phase[:: max(len(phase) // _SOME, 1)])
+        """Return the standard deviation of one frame's phase, averaged over phases (F,), rad."""
+        _, normal = self._linearise(phase[:: max(len(phase) // _SIGMA_FRAMES, 1)])
         return float(np.sqrt(np.linalg.inv(normal)[:, 0, 0].mean()))
 
     def fit(self, spectra: Floats, start: float) -> Floats:
-        """Phase, energy and tilt (F, 3) of spectra (F, B), the phase sought from `start` on."""
+        """Fit phase, energy and tilt of frames.
+
+        Parameters
+        ----------
+        spectra : (F, B) array
+            Counts above the dark frame.
+        start : float
+            Phase that the iteration starts from, rad.
+
+        Returns
+        -------
+        (F, 3) array
+            δ (rad), h and s.
+        """
         phase = np.full(len(spectra), start)
         for _ in range(_ITERATIONS):
-            table, normal = self._normal(phase)
-            residual = (spectra - table[:, 1]) * self.weight
-            step = np.linalg.solve(normal, np.einsum("fib,fb->fi", table, residual)[..., None])
+            derivatives, normal = self._linearise(phase)
+            residual = (spectra - derivatives[:, 1]) * self.weight  # ∂/∂h is the model itself
+            gradient = np.einsum("fib,fb->fi", derivatives, residual)
+            step = np.linalg.solve(normal, gradient[..., None])
             phase = phase + step[:, 0, 0]
         return np.column_stack([phase, step[:, 1:, 0]])
 
-    def _normal(self, phase: Floats) -> tuple[Floats, Floats]:
-        """Return derivatives (F, 3, B) by phase, energy and tilt, and normal matrices (F, 3, 3)."""
-        turned = self.theta + self.stretch * phase[:, np.newaxis]
-        model = self.envelope * (1 + self.visibility * np.cos(turned))
-        slope = -self.envelope * self.visibility * self.stretch * np.sin(turned)
-        table = np.stack([slope, model, model * self.tilt], axis=1)
+    def _linearise(self, phase: Floats) -> tuple[Floats, Floats]:
+        """Return derivatives (F, 3, B) by δ, h and s at h = s = 0, and normal matrices (F, 3, 3).
+
+        Parameters
+        ----------
+        phase : (F,) array
+            δ, rad.
+        """
+        angle = self.theta + self.ratio * phase[:, np.newaxis]
+        model = self.envelope * (1 + self.visibility * np.cos(angle))
+        by_phase = -self.envelope * self.visibility * self.ratio * np.sin(angle)
+        table = np.stack([by_phase, model, model * self.kappa], axis=1)
         return table, np.einsum("fib,b,fjb->fij", table, self.weight, table, optimize=True)
 
 
 def virtual_chopper(times: Floats, exposure: float, frequency: float) -> Floats:
-    """Open fraction (F,) of exposures from `times` (s) on, of a chopper that is open half the time.
+    """Return the open fraction (F,) of exposures with a chopper that is open half of the time.
 
-    Stands for the chopper where the pump is shut. Its edges fall a quarter of an exposure into a
-    frame: on a frame's boundary the periods would not be cut alike.
+    It takes the place of the chopper where the pump is shut. Its edges fall a quarter of an
+    exposure into a frame: on the boundary of a frame, rounding would cut the periods differently.
+
+    Parameters
+    ----------
+    times : (F,) array
+        Starts of the exposures, s.
+    exposure : float
+        s.
+    frequency : float
+        Of the chopper, Hz.
     """
 
     def open_until(time: Floats) -> Floats:

@@ -1,1 +1,1 @@
-"""The published experiment: its data, what follows from them, its figures and Table 1."""
+"""The published experiment: its scans, the inference from them, its figures and Table 1."""

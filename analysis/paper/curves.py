@@ -1,105 +1,166 @@
-"""Reduced runs as the arrays that the fits take; runs that were broken off too."""
+"""Conversion of reduced scans, complete or broken off, into the arrays that the fits take."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.rate_equations.fit import Curve
+from analysis.diffusion.search import EARLIEST_TIME
+from analysis.materials import Material, find_material
+from analysis.rate_equations.data import Curve
 from analysis.scan_grid import levels
+from ocm_ophyd.errors import DataError
 
-__all__ = ["FIRST", "kinetics_curves", "movie_grid", "probe_time", "taken"]
+__all__ = [
+    "SETTING_TOLERANCE",
+    "GriddedScan",
+    "grid_scan",
+    "kinetics_curves",
+    "material_of",
+    "measured_scan",
+    "probe_time",
+]
 
 Floats = NDArray[np.float64]
 
-FIRST = 3.0
-"""ps: from here on the whole chirped probe lies behind the pump."""
+REDUCTION_ERROR = 1e-3
+"""Relative standard deviation of a density beyond its noise. The reduction of frames without noise
+is off by 3e-4 at most phases of the fringe and by up to 1e-3 at the worst one
+(docs/reference/sensitivity.md)."""
 
-REDUCTION = 1e-3
-"""Relative error of a density beyond its noise: what the reduction is off by on frames without
-noise, 0.03 % at most phases of the fringe and up to 0.1 % at the worst."""
+SETTING_TOLERANCE: Mapping[str, float] = MappingProxyType(
+    {"fluence": 0.01, "delay": 0.5, "x": 0.1, "y": 0.1}
+)
+"""Largest difference between readbacks of one setting, in mJ/cm^2, ps, um and um: above what
+readbacks scatter by, below the smallest step of the experiment's scans."""
 
-_FLUENCE, _DELAY, _PLACE = 0.01, 0.5, 0.1  # mJ/cm², ps, um: what tells one setting from the next
+
+class GriddedScan(NamedTuple):
+    """Points of a scan over delay, y and x in a grid.
+
+    Attributes
+    ----------
+    time, spread : (T,) arrays
+        Mean time at which the probe samples the points of a frame, ps after the pump, and the
+        standard deviation of the sampling times, ps.
+    x, y : (X,), (Y,) arrays
+        Probe positions, um.
+    values, sigma : (T, Y, X) arrays
+        A reduced quantity and its standard deviation, in its unit; NaN where there is no point.
+    """
+
+    time: Floats
+    spread: Floats
+    x: Floats
+    y: Floats
+    values: Floats
+    sigma: Floats
 
 
-def taken(scan: xr.Dataset | None, what: str) -> xr.Dataset:
-    """Return a scan that was taken.
+def measured_scan(scan: xr.Dataset | None, name: str) -> xr.Dataset:
+    """Return a scan that was measured.
+
+    Parameters
+    ----------
+    scan : xr.Dataset, optional
+        Reduced, over `point`.
+    name : str
+        Of the scan, for the message.
 
     Raises
     ------
-    ValueError
-        It was not, or has no points.
+    DataError
+        It was not measured, or it has no points.
     """
     if scan is None or not scan.sizes.get("point"):
-        msg = f"no {what} was taken"
-        raise ValueError(msg)
+        raise DataError(f"no {name} was measured")
     return scan
 
 
-def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
-    """Split delay scans at several fluences into curves of density, after `FIRST`.
-
-    Points that were not determined are left out, and so is a fluence of which less than half of
-    the delays is there.
+def material_of(scan: xr.Dataset) -> Material:
+    """Return the Δn(N) model of a scan's sample.
 
     Raises
     ------
-    ValueError
-        Nothing is left.
+    DataError
+        The scan names no material, or one without a model.
     """
-    fluence, place = levels(kinetics["fluence"].values, _FLUENCE)
+    return find_material(str(scan.attrs.get("material", "")))
+
+
+def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
+    """Split delay scans at several fluences into relaxation curves of the carrier density.
+
+    A curve begins at `EARLIEST_TIME`. Points without a density are dropped, and so is a fluence at
+    which less than half of the delays have one.
+
+    Parameters
+    ----------
+    kinetics : xr.Dataset
+        Reduced, over `point`: `fluence` (mJ/cm^2), `delay` (ps), `carrier_density` and its sigma
+        (cm^-3).
+
+    Raises
+    ------
+    DataError
+        No fluence has enough points.
+    """
+    fluences, index = levels(kinetics["fluence"].values, SETTING_TOLERANCE["fluence"])
     time, spread = probe_time(kinetics)
     density = kinetics["carrier_density"].values
     sigma = kinetics["carrier_density_sigma"].values
-    most = max(np.bincount(place))
-    good = np.isfinite(density) & np.isfinite(sigma) & (sigma > 0)
+    most = max(np.bincount(index))
+    valid = np.isfinite(density) & np.isfinite(sigma) & (sigma > 0)
     curves = []
-    for index, value in enumerate(fluence):
-        mine = place == index
-        if 2 * np.count_nonzero(mine & good) < most:
+    for number, fluence in enumerate(fluences):
+        here = (index == number) & valid
+        if 2 * np.count_nonzero(here) < most:
             continue
-        use = mine & good & (time >= FIRST)
-        order = np.flatnonzero(use)[np.argsort(time[use])]
-        seen = density[order]
-        error = np.hypot(sigma[order], REDUCTION * seen)
-        curves.append(Curve(float(value), time[order], seen, error, spread[order]))
+        late = np.flatnonzero(here & (time >= EARLIEST_TIME))
+        order = late[np.argsort(time[late])]
+        total = np.hypot(sigma[order], REDUCTION_ERROR * density[order])
+        curves.append(Curve(float(fluence), time[order], density[order], total, spread[order]))
     if not curves:
-        raise ValueError("at no fluence of the kinetics half of the delays gave an index change")
+        raise DataError("at no fluence of the kinetics half of the delays gave an index change")
     return curves
 
 
-def movie_grid(
-    movie: xr.Dataset, name: str = "carrier_density"
-) -> tuple[Floats, Floats, Floats, Floats, Floats, Floats]:
-    """Put the points of maps at several delays into a grid, of `name` and its sigma.
+def grid_scan(scan: xr.Dataset, name: str = "carrier_density") -> GriddedScan:
+    """Arrange the points of maps at several delays in a grid.
 
-    Returns
-    -------
-    time, x, y : (T,), (X,), (Y,) arrays
-        ps after the pump, mean over the points of a frame; um.
-    values, sigma : (T, Y, X) arrays
-        NaN where there is no point.
-    spread : (T,) array
-        ps.
+    Parameters
+    ----------
+    scan : xr.Dataset
+        Reduced, over `point`, with `delay` (ps), `x` and `y` (um).
+    name : str
+        Variable of the scan that is arranged, with its sigma.
     """
-    _, frame = levels(movie["delay"].values, _DELAY)
-    x, column = levels(movie["x"].values, _PLACE)
-    y, row = levels(movie["y"].values, _PLACE)
+    _, frame = levels(scan["delay"].values, SETTING_TOLERANCE["delay"])
+    x, column = levels(scan["x"].values, SETTING_TOLERANCE["x"])
+    y, row = levels(scan["y"].values, SETTING_TOLERANCE["y"])
     shape = (int(frame.max()) + 1, len(y), len(x))
     values, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
-    values[frame, row, column] = movie[name].values
-    sigma[frame, row, column] = movie[f"{name}_sigma"].values
+    values[frame, row, column] = scan[name].values
+    sigma[frame, row, column] = scan[f"{name}_sigma"].values
     count = np.bincount(frame)
-    time, spread = (np.bincount(frame, moment) / count for moment in probe_time(movie))
-    return time, x, y, values, sigma, spread
+    time, spread = (np.bincount(frame, moment) / count for moment in probe_time(scan))
+    return GriddedScan(time=time, spread=spread, x=x, y=y, values=values, sigma=sigma)
 
 
 def probe_time(scan: xr.Dataset) -> tuple[Floats, Floats]:
-    """When each point's phase samples the sample, on average, and the spread of it; ps.
+    """Return when the probe samples each point of a scan.
 
-    Without a chirp calibration that is the scan delay and no spread.
+    Returns
+    -------
+    time, spread : (P,) arrays
+        Mean sampling time after the pump, and the standard deviation of the sampling times, ps.
+        Without a calibration of the chirp these are the delay of the scan and 0.
     """
     delay = scan["delay"].values
     if "probe_delay" not in scan:
         return delay, np.zeros_like(delay)
-    late, spread = scan["probe_delay"].values, scan["probe_spread"].values
-    return delay + np.nan_to_num(late), np.nan_to_num(spread)
+    shift, spread = scan["probe_delay"].values, scan["probe_spread"].values
+    return delay + np.nan_to_num(shift), np.nan_to_num(spread)

@@ -1,4 +1,4 @@
-"""What the published experiment measures, as reduced datasets, and what is known beside them."""
+"""Reduced scans of the published experiment, and the calibration that its analysis uses."""
 
 from dataclasses import dataclass, field
 
@@ -6,33 +6,37 @@ import xarray as xr
 
 from analysis.estimate import Estimate
 
-__all__ = ["ABOVE", "BELOW", "WINDOW", "Known", "PaperData"]
+__all__ = ["ABOVE", "BELOW", "WINDOW", "Calibration", "PaperData"]
 
 BELOW, ABOVE = 0.35, 0.8
-"""mJ/cm²: the paper's kinetics below and above the lasing threshold; the movie is above."""
+"""Pump fluences of the paper's kinetics below and above the lasing threshold, mJ/cm^2; the movie is
+measured at `ABOVE`."""
 
 WINDOW = (4.0, 150.0)
-"""ps, of the biexponential fit; the paper does not state its own. Decay times depend on it."""
+"""First and last delay of the biexponential fit, ps. The paper does not state its window, on which
+decay times depend; with this one the default simulated microlaser has the published times, and
+figure `windows` of the report shows other windows."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What calibration and the sample's record say.
+class Calibration:
+    """Calibration of the instrument and dimensions of the samples.
 
     Attributes
     ----------
     size : tuple of float
-        Sides of the plate along x and y, um (AFM).
+        Sides of the plate along x and y, um (measured with an atomic force microscope).
     pump_waist : Estimate
         1/e² radius of the pump on the sample, um.
     probe_waist : float
-        1/e² radius of the probe, um.
+        1/e² radius of the probe on the sample, um.
     fluence_scale : float
-        Relative standard deviation that all fluences share (power calibration, waist).
+        Relative standard deviation that all fluences share (power calibration, pump waist).
     fluence_scatter : float
-        Relative standard deviation of each fluence by itself (setting, drift of the power).
+        Relative standard deviation of one fluence that is independent of the others (setting,
+        drift of the power).
     time_zero_sigma : float
-        ps.
+        Standard deviation of time zero, ps.
     waveguide : tuple of float, optional
         Length and width of the silicon waveguide, um.
     """
@@ -48,25 +52,27 @@ class Known:
 
 @dataclass(frozen=True)
 class PaperData:
-    """Reduced runs of the experiment; None where one was not taken.
+    """Reduced scans of the experiment; None for a scan that was not measured.
+
+    The attribute `material` of each scan chooses its Δn(N) model (`analysis.materials`).
 
     Attributes
     ----------
-    known : Known
-        Calibration.
-    sweep : Dataset, optional
-        Fluence sweep right after time zero: Δn and fluorescence spectra.
-    kinetics : Dataset, optional
-        Delay scans at many fluences, `BELOW` and `ABOVE` among them, shape (fluence, delay).
-    movie : Dataset, optional
-        Maps at many delays at `ABOVE`, shape (delay, y, x).
-    silicon : Dataset, optional
-        Line scans along a waveguide at many delays, shape (delay, y = 1, x).
-    runs : dict
-        uid of the raw run by the names above.
+    calibration : Calibration
+        Calibration and dimensions, known before the analysis.
+    sweep : xr.Dataset, optional
+        Fluence sweep a few ps after time zero: Δn and fluorescence spectra over `point`.
+    kinetics : xr.Dataset, optional
+        Delay scans at several fluences, `BELOW` and `ABOVE` among them, shape (fluence, delay).
+    movie : xr.Dataset, optional
+        Maps at several delays at fluence `ABOVE`, shape (delay, y, x).
+    silicon : xr.Dataset, optional
+        Line scans along a waveguide at several delays, shape (delay, y = 1, x).
+    runs : dict of str to str
+        uid of the raw run of each scan.
     """
 
-    known: Known
+    calibration: Calibration
     sweep: xr.Dataset | None = None
     kinetics: xr.Dataset | None = None
     movie: xr.Dataset | None = None

@@ -1,4 +1,4 @@
-"""Table 1 of the paper, and what agreeing with it means."""
+"""Published values of the paper, and the criterion of agreement with them."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,18 @@ __all__ = ["TABLE", "Row", "Stated", "compare"]
 
 @dataclass(frozen=True)
 class Stated:
-    """What the paper says of a quantity.
+    """Published value of a quantity.
 
     Attributes
     ----------
     value : float
-        In the unit of the estimate.
+        In the unit of the estimate (see `TABLE`).
     tolerance : float
         The paper's own uncertainty, or half a unit of its last digit; 0 for a bound.
     text : str
         As it is printed.
     bound : {"", "at most", "at least"}
-        Which side of `value` the paper states.
+        Whether the paper states the value itself or a bound of it.
     """
 
     value: float
@@ -45,21 +45,23 @@ TABLE: dict[str, Stated] = {
     "relaxation_above": Stated(20.0, 0.0, "under 20", "at most"),
     "D_silicon": Stated(15.0, 0.5, "15"),
 }
-"""Table 1 and the text around it, in s⁻¹, cm³/s, cm⁶/s, 1, ps, cm²/s, cm⁻³, RIU and mJ/cm²."""
+"""Published values, from Table 1 and the text around it: A in 1/s, B in cm^3/s, C in cm^6/s, beta
+without a unit, times in ps, D in cm^2/s, densities in cm^-3, index changes in RIU and fluences in
+mJ/cm^2."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the results.
+    """One row of the table of results.
 
     Attributes
     ----------
     estimate : Estimate
-        What was measured.
+        Measured value.
     paper : str
-        What the paper says, empty where it says nothing.
+        Published value as it is printed; empty where there is none.
     agrees : bool or None
-        Whether the two agree (see `compare`); None where there is nothing to compare.
+        Whether the two agree (see `compare`); None where they cannot be compared.
     """
 
     estimate: Estimate
@@ -68,13 +70,13 @@ class Row:
 
 
 def compare(name: str, estimate: Estimate) -> Row:
-    """Put an estimate beside the paper's value.
+    """Compare an estimate with the published value of the same name.
 
-    They agree where they are within the paper's tolerance and two standard deviations of the
-    estimate. With the paper's bound they agree where some of these values keep to it, or where an
-    upper limit does. An estimate whose two
-    standard deviations are as large as the paper's value would agree with nearly everything: it
-    says nothing.
+    A value agrees if its distance from the published one is at most the paper's tolerance plus two
+    standard deviations of the estimate. With a published bound it agrees if the estimate, two
+    standard deviations towards the allowed side, or its upper limit, keeps to the bound. Where two
+    standard deviations are as large as the published value, nearly every value would agree: then
+    the two are not compared.
     """
     stated = TABLE.get(name)
     if stated is None:

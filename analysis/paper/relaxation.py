@@ -1,22 +1,27 @@
-"""Decay times of the kinetics: biexponential, its window, and 1/e times."""
+"""Decay times of the kinetics: biexponential, its dependence on the window, and 1/e times."""
+
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.estimate import Estimate, not_determined
-from analysis.kinetics.decay_fit import DecayFit
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
+from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.window_dependence import window_influence
+from analysis.paper.attempt import Attempt
 from analysis.paper.curves import probe_time
-from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Known
-from analysis.rate_equations.fit import Curve
+from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Calibration
+from analysis.rate_equations.data import Curve
+from ocm_ophyd.errors import DataError
 
 __all__ = [
+    "DeltaNCurve",
     "decay_fits",
+    "decay_rows",
     "decay_times",
     "decay_windows",
-    "delta_n_of",
+    "delta_n_curve",
     "relaxation_rows",
     "relaxation_times",
 ]
@@ -24,141 +29,222 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 WINDOWS = [(start, stop) for start in (3.0, 4.0, 6.0) for stop in (100.0, 150.0, 250.0, 500.0)]
-"""ps: what the biexponential is tried on beside `WINDOW`."""
+"""Windows in which the biexponential is fitted beside `WINDOW`, ps: from right after the passage of
+the chirped probe to the last delay of the experiment."""
 
-_SAME = 0.03
-"""Relative: a fluence counts as the one that was asked for."""
+FLUENCE_TOLERANCE = 0.03
+"""Largest relative difference between a measured fluence and one of the paper's that it stands for:
+above the calibration's 1 %, below the smallest relative step of the experiment's fluences, 8 %."""
 
 
-def delta_n_of(kinetics: xr.Dataset, curve: Curve) -> tuple[Floats, Floats, Floats]:
-    """Delay, Δn and one sigma for all (the median) of the scan that a curve is of.
+class DeltaNCurve(NamedTuple):
+    """Delay scan at one fluence.
 
-    A biexponential misses more than the noise, so what it gives depends on the weights: all points
-    weigh the same.
+    Attributes
+    ----------
+    delay, delta_n, sigma : (P,) arrays
+        Sampling time, ps; Δn and its standard deviation, RIU.
     """
-    mine = np.abs(kinetics["fluence"].values - curve.fluence) < 0.02 * curve.fluence
+
+    delay: Floats
+    delta_n: Floats
+    sigma: Floats
+
+
+def delta_n_curve(kinetics: xr.Dataset, fluence: float) -> DeltaNCurve:
+    """Return Δn of the delay scan at a fluence, with the median sigma for every point.
+
+    A biexponential misses the data by more than the noise, so that its decay times depend on the
+    weights; equal weights make them a property of the sample and the window.
+
+    Parameters
+    ----------
+    kinetics : xr.Dataset
+        Reduced, over `point`.
+    fluence : float
+        mJ/cm^2, of one of its scans.
+    """
+    here = np.abs(kinetics["fluence"].values - fluence) < 0.02 * fluence
     time, _ = probe_time(kinetics)
-    delta_n, sigma = (kinetics[name].values[mine] for name in ("delta_n", "delta_n_sigma"))
-    return time[mine], delta_n, np.full(delta_n.shape, np.nanmedian(sigma))
+    delta_n, sigma = (kinetics[name].values[here] for name in ("delta_n", "delta_n_sigma"))
+    return DeltaNCurve(time[here], delta_n, np.full(delta_n.shape, np.nanmedian(sigma)))
 
 
 def decay_fits(kinetics: xr.Dataset, curves: list[Curve]) -> dict[float, DecayFit]:
-    """Biexponential at every fluence, by its nominal size; those that fail are left out."""
-    found = {}
+    """Fit the biexponential at every fluence.
+
+    Returns
+    -------
+    dict of float to DecayFit
+        By the fluence, mJ/cm^2, rounded to 0.01; without those whose fit fails.
+    """
+    fits = {}
     for curve in curves:
+        delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
         try:
-            fit = fit_biexponential(*delta_n_of(kinetics, curve), window=WINDOW)
-        except ValueError:
+            fit = fit_decay(delay, delta_n, sigma, window=WINDOW, model="biexponential")
+        except DataError:
             continue
-        found[round(curve.fluence, 2)] = fit
-    return found
-
-
-def _above(curves: list[Curve]) -> Curve:
-    """Return the curve at `ABOVE`."""
-    nearest = min(curves, key=lambda curve: abs(curve.fluence - ABOVE))
-    if abs(nearest.fluence / ABOVE - 1) > _SAME:
-        msg = f"no complete delay scan at {ABOVE:g} mJ/cm2"
-        raise ValueError(msg)
-    return nearest
+        fits[round(curve.fluence, 2)] = fit
+    return fits
 
 
 def decay_times(
-    known: Known, kinetics: xr.Dataset, curves: list[Curve], decays: dict[float, DecayFit]
+    calibration: Calibration,
+    kinetics: xr.Dataset,
+    curves: list[Curve],
+    decays: dict[float, DecayFit],
 ) -> dict[str, Estimate]:
-    """Decay times at `ABOVE`: noise, and how far the fluence may be from what it is said to be.
+    """Estimate the two decay times of the biexponential at fluence `ABOVE`.
+
+    The variance is that of the noise plus that of the fluence (`_fluence_error`).
+
+    Returns
+    -------
+    dict of str to Estimate
+        `tau_lasing` and `tau_fluor`, ps.
 
     Raises
     ------
-    ValueError
-        Where there is no fit at this fluence, it ran into a bound, or a time is lost in its sigma.
+    DataError
+        There is no fit at this fluence, one of its parameters is at a bound, or a sigma is not
+        smaller than its decay time.
     """
-    curve = _above(curves)
-    fit = fit_biexponential(*delta_n_of(kinetics, curve), window=WINDOW)
+    curve = _curve_above(curves)
+    delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
+    fit = fit_decay(delay, delta_n, sigma, window=WINDOW, model="biexponential")
+    if fit.faults:
+        raise DataError(fit.faults[0])
     if fit.warnings:
-        raise ValueError(fit.warnings[0])
+        why = fit.warnings[0].removeprefix("not determined: ")
+        raise DataError(f"the data do not determine two decay times: {why}")
     fluences = sorted(decays)
     here = fluences.index(round(curve.fluence, 2))
     note = (
-        f"window {fit.window[0]:g} to {fit.window[1]:g} ps, {curve.fluence:.2g} mJ/cm2; "
+        f"window {fit.window[0]:g} to {fit.window[1]:g} ps, {curve.fluence:.2g} mJ/cm^2; "
         f"chi2/dof {fit.reduced_chi2:.1f}"
     )
-    found = {}
+    estimates = {}
     for name in ("tau_lasing", "tau_fluor"):
         if not fit.sigmas[name] < fit.values[name]:
-            raise ValueError("the data do not determine two decay times")
-        change = _off(known, fluences, [decays[f].values[name] for f in fluences], here)
-        sigma = float(np.hypot(fit.sigmas[name], change))
-        found[name] = Estimate(fit.values[name], sigma, "ps", note=note)
-    return found
+            raise DataError("the data do not determine two decay times")
+        times = [decays[fluence].values[name] for fluence in fluences]
+        of_fluence = _fluence_error(calibration, fluences, times, here)
+        total = float(np.hypot(fit.sigmas[name], of_fluence))
+        estimates[name] = Estimate(fit.values[name], total, "ps", note=note)
+    return estimates
 
 
-def _off(known: Known, fluence: ArrayLike, time: ArrayLike, here: int) -> float:
-    """By how much a decay time may be off because its fluence is: by the slope about it."""
+def decay_rows(times: Attempt[dict[str, Estimate]]) -> dict[str, Estimate]:
+    """Return the rows of the decay times, with the reason where there are none."""
+    if times.result is None:
+        return dict.fromkeys(("tau_lasing", "tau_fluor"), not_determined("ps", times.reason))
+    return times.result
+
+
+def decay_windows(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
+    """Fit the biexponential at fluence `ABOVE` in several windows.
+
+    Raises
+    ------
+    DataError
+        There is no curve at this fluence.
+    """
+    delay, delta_n, sigma = delta_n_curve(kinetics, _curve_above(curves).fluence)
+    return window_influence(delay, delta_n, sigma, sorted({*WINDOWS, WINDOW}))
+
+
+def relaxation_times(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
+    """Fit the 1/e time at every fluence, from the start of `WINDOW` to the last delay.
+
+    The model is one exponential or two (`fit_decay`). Times whose sigma is not smaller than they
+    are are dropped.
+
+    Returns
+    -------
+    xr.Dataset
+        `time` and `sigma` (ps) over `fluence` (mJ/cm^2).
+
+    Raises
+    ------
+    DataError
+        There is no time at any fluence.
+    """
+    fluences, times, sigmas = [], [], []
+    for curve in curves:
+        delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
+        window = (WINDOW[0], float(delay.max()))
+        try:
+            time = relaxation_time(fit_decay(delay, delta_n, sigma, window=window))
+        except DataError:
+            continue
+        if time.sigma < time.value:
+            fluences.append(curve.fluence)
+            times.append(time.value)
+            sigmas.append(time.sigma)
+    if not times:
+        raise DataError("no delay scan shows a relaxation to 1/e that stands out of the noise")
+    return xr.Dataset(
+        {"time": ("fluence", times), "sigma": ("fluence", sigmas)}, coords={"fluence": fluences}
+    )
+
+
+def relaxation_rows(
+    calibration: Calibration, relaxation: Attempt[xr.Dataset]
+) -> dict[str, Estimate]:
+    """Return the rows of the 1/e times at `BELOW`, and at the largest fluence from `ABOVE` on.
+
+    The variance is that of the noise plus that of the fluence (`_fluence_error`).
+    """
+    if relaxation.result is None:
+        missing = not_determined("ps", relaxation.reason)
+        return {"relaxation_below": missing, "relaxation_above": missing}
+    fluence, time, noise = (relaxation.result[name].values for name in ("fluence", "time", "sigma"))
+    near_below = np.abs(fluence / BELOW - 1) <= FLUENCE_TOLERANCE
+    from_above = fluence >= (1 - FLUENCE_TOLERANCE) * ABOVE
+    choices = {
+        "relaxation_below": (near_below, f"at {BELOW:g} mJ/cm^2"),
+        "relaxation_above": (from_above, f"from {ABOVE:g} mJ/cm^2 on"),
+    }
+    rows = {}
+    for name, (chosen, place) in choices.items():
+        if not chosen.any():
+            rows[name] = not_determined("ps", f"no relaxation to 1/e was measured {place}")
+            continue
+        here = int(np.flatnonzero(chosen)[np.argmax(fluence[chosen])])
+        sigma = float(np.hypot(noise[here], _fluence_error(calibration, fluence, time, here)))
+        rows[name] = Estimate(float(time[here]), sigma, "ps", note=f"{fluence[here]:.2f} mJ/cm^2")
+    return rows
+
+
+def _curve_above(curves: list[Curve]) -> Curve:
+    """Return the curve at fluence `ABOVE`."""
+    nearest = min(curves, key=lambda curve: abs(curve.fluence - ABOVE))
+    if abs(nearest.fluence / ABOVE - 1) > FLUENCE_TOLERANCE:
+        raise DataError(f"no complete delay scan at {ABOVE:g} mJ/cm^2")
+    return nearest
+
+
+def _fluence_error(
+    calibration: Calibration, fluence: ArrayLike, time: ArrayLike, here: int
+) -> float:
+    """Return the standard deviation of a decay time that the uncertainty of its fluence makes.
+
+    It is |dτ/dF| σ_F, with the slope between the neighbouring fluences.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Gives the relative σ_F.
+    fluence, time : (M,) arrays
+        mJ/cm^2, increasing, and the decay time at each, ps.
+    here : int
+        Index of the fluence.
+    """
     fluence, time = np.asarray(fluence, np.float64), np.asarray(time, np.float64)
     first, last = max(here - 1, 0), min(here + 1, len(fluence) - 1)
     if first == last:
         return 0.0
     slope = (time[last] - time[first]) / (fluence[last] - fluence[first])
-    scale = np.hypot(known.fluence_scale, known.fluence_scatter)
-    return float(abs(slope) * scale * fluence[here])
-
-
-def decay_windows(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
-    """Decay times at `ABOVE` in several windows."""
-    return window_influence(*delta_n_of(kinetics, _above(curves)), sorted({*WINDOWS, WINDOW}))
-
-
-def relaxation_times(kinetics: xr.Dataset, curves: list[Curve]) -> xr.Dataset:
-    """1/e times at every fluence, of one decay or two, from `WINDOW`'s start to the last delay.
-
-    Those that the noise hides are left out.
-
-    Raises
-    ------
-    ValueError
-        Where it hides all.
-    """
-    fluence, times = [], []
-    for curve in curves:
-        delay, delta_n, sigma = delta_n_of(kinetics, curve)
-        window = (WINDOW[0], float(delay.max()))
-        try:
-            found = relaxation_time(fit_decay(delay, delta_n, sigma, window=window))
-        except ValueError:
-            continue
-        if found[1] < found[0]:
-            fluence.append(curve.fluence)
-            times.append(found)
-    if not times:
-        raise ValueError("no delay scan shows a relaxation to 1/e that stands out of the noise")
-    time, sigma = np.array(times).T
-    return xr.Dataset(
-        {"time": ("fluence", time), "sigma": ("fluence", sigma)}, coords={"fluence": fluence}
-    )
-
-
-def relaxation_rows(
-    known: Known, relaxation: xr.Dataset | None, reason: str
-) -> dict[str, Estimate]:
-    """1/e times at `BELOW`, and at the largest fluence from `ABOVE` on.
-
-    To the noise comes how far the fluence may be from what it is said to be.
-    """
-    if relaxation is None:
-        missing = not_determined("ps", reason)
-        return {"relaxation_below": missing, "relaxation_above": missing}
-    fluence, time, noise = (relaxation[name].values for name in ("fluence", "time", "sigma"))
-    chosen = {
-        "relaxation_below": (np.abs(fluence / BELOW - 1) <= _SAME, f"at {BELOW:g} mJ/cm2"),
-        "relaxation_above": (fluence >= (1 - _SAME) * ABOVE, f"from {ABOVE:g} mJ/cm2 on"),
-    }
-    rows = {}
-    for name, (there, where) in chosen.items():
-        if not there.any():
-            rows[name] = not_determined("ps", f"no relaxation to 1/e is seen {where}")
-            continue
-        here = int(np.flatnonzero(there)[np.argmax(fluence[there])])
-        sigma = float(np.hypot(noise[here], _off(known, fluence, time, here)))
-        rows[name] = Estimate(float(time[here]), sigma, "ps", note=f"{fluence[here]:.2f} mJ/cm2")
-    return rows
+    relative = np.hypot(calibration.fluence_scale, calibration.fluence_scatter)
+    return float(abs(slope) * relative * fluence[here])

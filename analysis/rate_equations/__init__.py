@@ -1,1 +1,1 @@
-"""The paper's rate equations, solved on the plate and fitted to kinetics and light."""
+"""The paper's laser rate equations (Eq. 3), solved on a plate and fitted to kinetics and light."""

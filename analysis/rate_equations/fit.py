@@ -1,13 +1,13 @@
 """Global fit of the rate equations (Eq. 3) to relaxation curves and the light–light curve.
 
-The equations are solved on the plate, with the pump's profile, diffusion and the probe's blur (see
-`analysis.rate_equations.solver`): with one density for the whole plate A, B and the threshold would
-be off by many sigmas. Γ, G and v_g enter only as g = Γ v_g G and m = n_ph/Γ, and g only as the
-threshold γ/g.
+The equations are solved on the plate, with the profile of the pump, diffusion and the mean over the
+probe (`analysis.rate_equations.solver`). With a single density for the whole plate, A, B and the
+threshold would be wrong by many sigmas. Γ, G and v_g enter only as g = Γ v_g G and m = n_ph/Γ, and
+g only as the threshold density γ/g.
 
-A, C and D may pass through zero in the fit (see `analysis.rate_equations.residuals`); limits count
-from zero on. What is uncertain is widened where the model misses more than the noise (see
-`analysis.rate_equations.rate_profile`).
+A and C may be negative in the fit (`analysis.rate_equations.parameters`); upper limits count from
+zero. Sigmas, intervals and limits are widened where the model misses the data by more
+than their noise (`analysis.rate_equations.minimise`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,35 +20,51 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.estimate import Estimate, not_determined
 from analysis.rate_equations import solver
-from analysis.rate_equations.data import Curve, LightCurve, Plate, RateConstants, diffusion_prior
-from analysis.rate_equations.minimise import Minimum, lasing_start, minimise, no_lasing
-from analysis.rate_equations.parameters import MODE, PARAMETERS, SHARED, rates
-from analysis.rate_equations.rate_profile import estimate
-from analysis.rate_equations.residuals import EMITTED, Problem
+from analysis.rate_equations.data import Curve, DiffusionPrior, LightCurve, Plate, RateConstants
+from analysis.rate_equations.minimise import (
+    Minimum,
+    estimate,
+    lasing_start,
+    minimise,
+    reason_without_mode,
+)
+from analysis.rate_equations.parameters import (
+    MODE,
+    PARAMETERS,
+    SHARED,
+    A,
+    B,
+    C,
+    D,
+    solver_rates,
+)
+from analysis.rate_equations.residuals import EMISSION_TIME, Problem
+from analysis.rate_equations.solver import Clouds, Rates
 
-__all__ = [
-    "LITERATURE_DIFFUSION",
-    "NOT_IDENTIFIED",
-    "Curve",
-    "LightCurve",
-    "Plate",
-    "RateFit",
-    "fit_rate_equations",
-]
+__all__ = ["LITERATURE_DIFFUSION", "NOT_IDENTIFIED", "RateFit", "fit_rate_equations"]
 
 Floats = NDArray[np.float64]
 
 NOT_IDENTIFIED: Mapping[str, str] = MappingProxyType(
     {
-        "Gamma": "Δn and light in relative units see Γ only in Γ v_g G and in n_ph/Γ",
-        "G": "only Γ v_g G enters, and that as the threshold γ/(Γ G)",
-        "v_g": "only v_g γ and Γ v_g G enter",
-        "photon_number": "the light is measured in relative units and n_ph only as n_ph/Γ",
+        "Gamma": "Δn and light in relative units depend on Γ only through Γ v_g G and n_ph/Γ",
+        "G": "only Γ v_g G enters the equations, and the data give it as the threshold γ/(Γ G)",
+        "v_g": "only v_g γ and Γ v_g G enter the equations",
+        "photon_number": "the light is measured in relative units, and only n_ph/Γ enters",
     }
 )
-"""Constants of Eq. 3 that these data cannot give one by one, and why."""
+"""Constants of Eq. 3 that these data cannot determine one by one, and the reasons."""
 
-LITERATURE_DIFFUSION = Estimate(0.8, 0.3, "cm2/s", note="0.55 to 1.1, Table 1, previous works")
+LITERATURE_DIFFUSION = Estimate(0.8, 0.3, "cm^2/s", note="0.55 to 1.1, Table 1, previous works")
+"""Prior of the diffusion coefficient without a movie."""
+
+FIRST_TOLERANCE = 1e-2
+"""Relative change of χ² at which the fit without a mode ends: it only gives the start of the
+other."""
+
+POOR_FIT = 1.2
+"""√(χ²/dof) above which the fit warns: with the 700 points of the experiment, noise alone does not
+reach 1.1."""
 
 
 @dataclass(frozen=True)
@@ -59,28 +75,29 @@ class RateFit:
     ----------
     estimates : dict of str to Estimate
         A (1/s), B (cm³/s), C (cm⁶/s, with `upper95`), beta, photon_loss (v_g γ, 1/ps) and
-        threshold_density: what the probe sees, cm⁻³, of a fresh cloud whose mean over the plate
-        makes gain equal loss.
+        threshold_density (cm^-3): the mean over the probe, right after the pump, of the density
+        whose mean over the plate makes gain equal loss.
     diffusion : Estimate
-        What the data made of the prior, cm²/s.
+        D after the fit, prior included, cm²/s.
     constants : RateConstants
-        What the data say of A, B, C and D together, without the prior on D.
+        Information of the data on A, B, C and D, without the prior on D.
     initial, initial_sigma : (K,) arrays
-        Density that the probe sees right after the pump, cm⁻³; NaN for a curve left out.
-    chi2, dof : float, int
-        Priors included. Where χ²/dof is above 1, every sigma is widened by its root; intervals and
-        C's limit follow, because there χ² counts χ²/dof times less. Of points whose own sigmas
-        come from N frames it is above 1 by itself: (N − 1)/(N − 3) on average.
+        Mean density over the probe right after the pump, cm^-3; NaN for a curve that is not used.
+    chi2 : float
+        Minimum, priors included. Where χ²/dof is above 1, sigmas, intervals and limits are widened
+        by its root. If the sigmas of the points come from N frames, its mean is (N − 1)/(N − 3).
+    dof : int
+        Points and priors less fitted parameters.
     correlation : xr.DataArray
-        Of the parameters.
+        Of the parameters, over `parameter` and `other`.
     warnings : tuple of str
-        What to know before using the numbers.
+        Limitations of the fit.
     not_identified : mapping of str to str
-        Constants of Eq. 3 that have no estimate, and why.
+        Constants of Eq. 3 without an estimate, and the reasons.
     plate : Plate
-        Where.
+        Sample, pump and probe.
     rates : (7,) array
-        A, B, C, D, γ, g, β of the best fit in ps, um and cm⁻³.
+        Constants of the best fit in the order and the units of `solver.Rates`.
     """
 
     estimates: dict[str, Estimate]
@@ -98,43 +115,70 @@ class RateFit:
 
     @property
     def losses(self) -> tuple[float, float]:
-        """What a fresh cloud at threshold loses by A and by C, in units of what it loses by B.
+        """Trapping and Auger recombination of a cloud at threshold, relative to the radiative one.
 
-        0 where there is no threshold.
+        Both are rates of the plate's mean right after the pump; 0 where there is no threshold.
         """
         if not self.estimates["threshold_density"].determined:
             return 0.0, 0.0
-        trapping, radiative, auger = self.rates[:3]
+        rates = Rates(*self.rates)
         cloud = self.estimates["threshold_density"].value * self.plate.profile
-        mean, pairs, triples = (float(self.plate.disc.area @ cloud**n) for n in (1, 2, 3))
-        return trapping * mean / (radiative * pairs), auger * triples / (radiative * pairs)
+        mean, square, cube = (float(self.plate.nodes.area @ cloud**n) for n in (1, 2, 3))
+        radiative = rates.radiative * square
+        return rates.trapping * mean / radiative, rates.auger * cube / radiative
 
     def density(self, initial: float, time: ArrayLike) -> Floats:
-        """Density (cm⁻³) that the probe sees at `time` (ps); 0 before the pump."""
-        return self._evaluate(initial, time)[0]
+        """Compute the mean density over the probe.
+
+        Parameters
+        ----------
+        initial : float
+            Right after the pump, cm^-3.
+        time : array of any shape
+            After the pump, ps; before it the density is 0.
+
+        Returns
+        -------
+        array of the same shape
+            cm^-3.
+        """
+        clouds, weights, after = self._at(initial, time)
+        values = (weights @ clouds.density[0, :, solver.VALUE]).reshape(after.shape)
+        return np.where(after, values, 0.0)
 
     def photons(self, initial: float, time: ArrayLike) -> Floats:
-        """Photon density m = n_ph/Γ (cm⁻³) at `time` (ps)."""
-        return self._evaluate(initial, time)[1]
+        """Compute the photon density m = n_ph/Γ, cm^-3; parameters as of `density`."""
+        clouds, weights, after = self._at(initial, time)
+        return np.where(after, (weights @ clouds.photons[0]).reshape(after.shape), 0.0)
 
     def light(self, initial: ArrayLike) -> tuple[Floats, Floats]:
-        """∫ B <N²> dt and what leaves the mode, ∫ γ m dt, both cm⁻³ of the plate's mean."""
+        """Compute the light of whole decays.
+
+        Parameters
+        ----------
+        initial : array of any shape
+            Mean density over the probe right after the pump, cm^-3.
+
+        Returns
+        -------
+        spontaneous, mode : arrays of the same shape
+            ∫ B <N²> dt and ∫ γ m dt, cm^-3 of the plate's mean.
+        """
         scale = np.atleast_1d(np.asarray(initial, np.float64))
-        _, _, _, light = self._solve(scale, EMITTED)
+        light = self._solve(scale, EMISSION_TIME).light
         shape = np.shape(initial)
-        return light[:, 0, 0].reshape(shape), light[:, 1, 0].reshape(shape)
+        return light[:, 0, solver.VALUE].reshape(shape), light[:, 1, solver.VALUE].reshape(shape)
 
-    def _evaluate(self, initial: float, time: ArrayLike) -> tuple[Floats, Floats]:
+    def _at(self, initial: float, time: ArrayLike) -> tuple[Clouds, Floats, NDArray[np.bool_]]:
+        """Return the solution of one cloud, weights that interpolate it, and whether t ≥ 0."""
         t = np.asarray(time, np.float64)
-        times, density, photons, _ = self._solve(np.array([initial]), max(float(t.max()), 1.0))
-        weights = solver.interpolation(times, np.maximum(t.ravel(), 0.0))
-        seen, mode = ((weights @ y).reshape(t.shape) for y in (density[0, :, 0], photons[0]))
-        return np.where(t >= 0, seen, 0.0), np.where(t >= 0, mode, 0.0)
+        clouds = self._solve(np.array([initial]), max(float(t.max()), 1.0))
+        return clouds, solver.interpolation(clouds.times, np.maximum(t.ravel(), 0.0)), t >= 0
 
-    def _solve(self, scale: Floats, horizon: float) -> tuple[Floats, Floats, Floats, Floats]:
-        plate = self.plate
-        horizons = np.full(len(scale), horizon)
-        return solver.solve(scale, horizons, self.rates, plate.profile, plate.disc)
+    def _solve(self, scale: Floats, horizon: float) -> Clouds:
+        """Solve clouds of initial scales (K,), cm^-3, up to a horizon, ps."""
+        plate, horizons = self.plate, np.full(len(scale), horizon)
+        return solver.solve(scale, horizons, Rates(*self.rates), plate.profile, plate.nodes)
 
 
 def fit_rate_equations(
@@ -150,77 +194,94 @@ def fit_rate_equations(
     ----------
     curves : sequence of Curve
         At least three, some of them well below and some well above the threshold. Points before
-        the pump, within their `spread`, are left out; so must be those in which the probe crosses
-        the pump's arrival.
+        the pump, within their `spread`, are dropped. Points at which the probe samples the creation
+        of the plasma must not be among them.
     plate : Plate
-        With probe and pump at its centre.
+        With pump and probe at its centre.
     light : LightCurve, optional
-        Adds what the light says about β and the threshold. Its unit and the detector's different
-        sensitivity to spontaneous and mode emission are eliminated. Without it everything is
-        determined by the densities alone: the threshold is then independent of the light.
+        Adds the information of the light on β and the threshold. The unit of the light and the
+        detector's different sensitivities to spontaneous emission and mode are eliminated. Without
+        it the densities alone determine all parameters: the threshold is then independent of the
+        light.
     diffusion : Estimate
-        D with its standard deviation (cm²/s), as a Gaussian prior; with an upper limit only, D is
-        taken as evenly distributed below it.
+        Gaussian prior of D, cm²/s; with an upper limit only, D is evenly distributed below it.
     profiles : bool
-        Compute profile likelihoods: the estimates' `interval` and C's limit. Without them, the
-        limit is that of a Gaussian.
+        Compute profile likelihoods: the `interval` of the estimates and the limit of C. Without
+        them, the limit is that of a Gaussian.
 
     Raises
     ------
-    ValueError
+    DataError
         Fewer than three usable curves, a sigma that is not positive, a D without uncertainty.
     """
-    prior = diffusion_prior(diffusion)
+    prior = DiffusionPrior.of(diffusion)
     problem = Problem(curves, plate, None, prior)
     without_mode = problem.free & ~problem.of_mode
-    dark = minimise(problem, problem.start, without_mode, 1e-2)
+    dark = minimise(problem, problem.start, without_mode, FIRST_TOLERANCE)
     fit = minimise(problem, lasing_start(problem), problem.free)
-    reason = no_lasing(problem, dark, fit)
+    reason = reason_without_mode(problem, dark, fit)
     warnings = problem.warnings
     if reason:
         fit = minimise(problem, dark.theta, without_mode)
         if light is not None:
-            warnings = (*warnings, "the light-light curve is not used: nothing lases")
+            warnings = (*warnings, "the light–light curve is not used: there is no laser mode")
     elif light is not None:
         problem = Problem(curves, plate, light, prior)
         start = problem.start.copy()
         start[: problem.initial.stop] = fit.theta[:-1]
         fit = minimise(problem, start, problem.free)
-    return _summary(problem, fit, reason, warnings, profiles)
+    return _rate_fit(problem, fit, reason, warnings, profiles)
 
 
 def _constants(problem: Problem, best: Minimum) -> RateConstants:
-    """Take the prior on D out of what A, B, C and D have become."""
-    shown = [solver.A, solver.B, solver.C, solver.D]
-    values = np.array([PARAMETERS[i].published(best.theta[i]) for i in shown])
-    slope = np.array([PARAMETERS[i].slope(best.theta[i]) for i in shown])
-    prior, sigma = problem.prior
-    information = np.linalg.pinv(best.covariance[np.ix_(shown, shown)], hermitian=True)
-    by_data = information.copy()
-    by_data[-1, -1] -= (best.width * sigma / slope[-1]) ** -2
-    # the Gaussian that the prior turned into the posterior has its middle elsewhere
-    pull = np.zeros(len(shown))
-    pull[-1] = (information - by_data)[-1, -1] * (prior - values[-1]) / slope[-1]
-    values -= slope * (np.linalg.pinv(by_data, hermitian=True) @ pull)
-    return RateConstants(values, by_data / np.outer(slope, slope))
+    """Return the information of the data on A, B, C and D, the prior on D removed.
+
+    With the posterior of mean x and information I, and the prior of D with mean d and information
+    P, the data alone have the information I − P and the mean x − (I − P)⁻¹ P (d − x).
+    """
+    indices = [A, B, C, D]
+    values = np.array([PARAMETERS[i].published(best.theta[i]) for i in indices])
+    slope = np.array([PARAMETERS[i].slope(best.theta[i]) for i in indices])
+    prior = problem.prior
+    information = np.linalg.pinv(best.covariance[np.ix_(indices, indices)], hermitian=True)
+    of_data = information.copy()
+    of_data[-1, -1] -= (best.width * prior.sigma / slope[-1]) ** -2
+    pull = np.zeros(len(indices))
+    pull[-1] = (information - of_data)[-1, -1] * (prior.value - values[-1]) / slope[-1]
+    values -= slope * (np.linalg.pinv(of_data, hermitian=True) @ pull)
+    return RateConstants(values, of_data / np.outer(slope, slope))
 
 
-def _summary(
+def _rate_fit(
     problem: Problem, best: Minimum, reason: str, warnings: tuple[str, ...], profiles: bool
 ) -> RateFit:
-    """Put a fit into published units; `reason` says why there is no mode in it, if so."""
+    """Convert a minimum of χ² to published units.
+
+    Parameters
+    ----------
+    problem : Problem
+        Data and priors.
+    best : Minimum
+        Best fit.
+    reason : str
+        Why there is no mode in it; empty where there is one.
+    warnings : tuple of str
+        Limitations so far.
+    profiles : bool
+        Compute profile likelihoods.
+    """
     estimates = {}
     for index, parameter in enumerate(PARAMETERS):
         estimates[parameter.name] = (
             not_determined(parameter.unit, reason)
             if reason and index in MODE
-            else estimate(problem, best, index, profiles and index != solver.D)
+            else estimate(problem, best, index, profiles and index != D)
         )
-    diffusion = estimates.pop(PARAMETERS[solver.D].name)
+    diffusion = estimates.pop(PARAMETERS[D].name)
     dof = problem.dof(best.free)
     if not best.converged:
         warnings = (*warnings, "the fit did not converge")
-    if best.width > 1.2:
+    if best.width > POOR_FIT:
         ratio = best.chi2 / dof
         warnings = (*warnings, f"chi2/dof is {ratio:.2f}: the model misses more than the noise")
     shared = np.flatnonzero(best.free[:SHARED])
@@ -230,6 +291,7 @@ def _summary(
     initial, initial_sigma = np.full((2, len(problem.used)), np.nan)
     initial[problem.used] = np.exp(best.theta[problem.initial])
     initial_sigma[problem.used] = sigma[problem.initial] * initial[problem.used]
+    rates, _ = solver_rates(best.theta, problem.plate)
     return RateFit(
         estimates=estimates,
         diffusion=diffusion,
@@ -246,5 +308,5 @@ def _summary(
         warnings=warnings,
         not_identified=NOT_IDENTIFIED,
         plate=problem.plate,
-        rates=rates(best.theta, problem.plate)[0],
+        rates=np.array(rates),
     )

@@ -1,49 +1,197 @@
-"""Eq. 3 on a round cloud in a rectangular plate, with derivatives by all parameters, compiled.
+"""Solver of the rate equations (Eq. 3) for a round cloud on a rectangular plate, with derivatives.
 
-The plasma depends on the distance r from the pump's axis alone; the photon mode fills the plate, so
-the photons see the mean over it, <N>::
+The density N depends on the distance r from the axis of the pump alone. The photon mode fills the
+plate, so that the photon density depends on the mean <N> over the plate::
 
     dN/dt = D ∇²N − A N − B N² − C N³ − g m N           g = Γ v_g G
     dm/dt = −γ m + g <N> m + β B <N²>                   m = n_ph / Γ,  γ = v_g γ of the paper
 
-Units: ps, um, cm⁻³. Parameters are in the order A, B, C, D, γ, g, β, initial density.
+A Strang splitting of second order alternates photons, Auger recombination, the other losses and
+diffusion, each solved exactly while the others rest. Extrapolation from steps and half steps gives
+fourth order. Every part maps the derivatives exactly as it maps the values.
+
+Tables have one row for a value and one for its derivative by each parameter: the seven constants in
+the order of `Rates`, and the scale of the initial density. Units are ps, um and cm^-3.
 """
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from analysis.rate_equations.plate_average import Disc
+from analysis.rate_equations.plate_average import PlateNodes
+
+__all__ = ["BY_INITIAL", "VALUE", "Clouds", "Rates", "interpolation", "solve", "steps"]
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-A, B, C, D, LOSS, GAIN, COUPLING, INITIAL = range(8)
-_ROWS = 9
-"""Rows of every table: the value and its derivatives by the eight parameters."""
+
+class Rates(NamedTuple):
+    """Constants of the rate equations, in ps, um and cm^-3.
+
+    Attributes
+    ----------
+    trapping : float
+        A, 1/ps.
+    radiative : float
+        B, cm³/ps.
+    auger : float
+        C, cm⁶/ps.
+    diffusion : float
+        D, um²/ps.
+    photon_loss : float
+        γ (v_g γ of the paper), 1/ps.
+    gain : float
+        g = Γ v_g G, cm³/ps.
+    coupling : float
+        β.
+    """
+
+    trapping: float
+    radiative: float
+    auger: float
+    diffusion: float
+    photon_loss: float
+    gain: float
+    coupling: float
+
+
+_RECORD = np.dtype([(name, np.float64) for name in Rates._fields])
+"""Form in which the compiled functions take `Rates`."""
+
+VALUE, BY_A, BY_B, BY_C, BY_D, BY_LOSS, BY_GAIN, BY_COUPLING, BY_INITIAL = range(9)
+"""Rows of a table: a value, and its derivatives by the constants and by the initial scale."""
+
+ROWS = 9
+"""Number of rows of a table."""
+
 _MATHS = {"contract", "reassoc", "nsz"}
-"""Liberties in floating point that keep infinities and NaN, which wild parameters may give."""
+"""Permitted changes of floating-point operations. Infinities and NaN stay as they are, because
+parameters far from the minimum can produce them."""
 
 STEP = 0.125
-"""ps: the first step; later ones are this times a power of two."""
+"""First step of time, ps; later ones are this times a power of two. The error of the density of a
+lasing plate is below 1e-5 of its peak (tests/analysis/rate_equations/test_solver.py)."""
+
 GROWTH = 0.06
-"""Longest step as a share of the time since the pump."""
+"""Longest step of time as a fraction of the time since the pump; with `STEP`, see there."""
+
+
+class Clouds(NamedTuple):
+    """Solutions for K clouds of one shape.
+
+    Attributes
+    ----------
+    times : (T + 1,) array
+        ps after the pump.
+    density : (K, T + 1, 9) array
+        Mean density over the probe, cm^-3, as a table. Beyond the second time after the horizon of
+        a cloud the values are 0.
+    photons : (K, T + 1) array
+        m, cm^-3.
+    light : (K, 2, 9) array
+        ∫ B <N²> dt and ∫ γ m dt up to the horizon, cm^-3, as tables.
+    """
+
+    times: Floats
+    density: Floats
+    photons: Floats
+    light: Floats
+
+
+class _Profile(NamedTuple):
+    """Cloud and plate at the n nodes.
+
+    Attributes
+    ----------
+    shape : (n,) array
+        Initial density of a cloud of scale 1.
+    area, probe : (n,) arrays
+        Weights of the means over plate and probe.
+    operators : (L + 1, n, n) array
+        Transposed matrices exp(D t ∇²) for each exponent of the step, and ∇² (um⁻²) as the last.
+    """
+
+    shape: Floats
+    area: Floats
+    probe: Floats
+    operators: Floats
+
+
+class _Grid(NamedTuple):
+    """Steps of time.
+
+    Attributes
+    ----------
+    duration : (T,) array
+        ps.
+    exponent : (T,) array of int
+        Power of two of each step in units of the first.
+    parts : int
+        Number of equal parts into which each step is divided.
+    """
+
+    duration: Floats
+    exponent: Integers
+    parts: int
+
+
+class _Tables(NamedTuple):
+    """Results of one cloud, filled in place.
+
+    Attributes
+    ----------
+    density : (T + 1, 9) array
+        Mean over the probe, cm^-3.
+    photons : (T + 1,) array
+        m, cm^-3.
+    light : (2, 9) array
+        Spontaneous emission and photons out of the mode, integrated over time, cm^-3.
+    """
+
+    density: Floats
+    photons: Floats
+    light: Floats
 
 
 @lru_cache(maxsize=8)
 def steps(horizon: float, first: float = STEP) -> tuple[Floats, Integers]:
-    """Return times (T + 1,), ps, from 0 to `horizon` or just beyond, and the steps' levels (T,)."""
-    times, levels = [0.0], []
+    """Return the times of a solution and the lengths of its steps.
+
+    Parameters
+    ----------
+    horizon : float
+        Time that the last step reaches or passes, ps.
+    first : float
+        First step, ps.
+
+    Returns
+    -------
+    times : (T + 1,) array
+        From 0, ps.
+    exponents : (T,) array of int
+        Each step is `first` times two to this power.
+    """
+    times, exponents = [0.0], []
     while times[-1] < horizon:
-        levels.append(int(np.log2(max(1.0, GROWTH / STEP * times[-1]))))
-        times.append(times[-1] + first * 2.0 ** levels[-1])
-    return np.array(times), np.array(levels, np.int64)
+        exponents.append(int(np.log2(max(1.0, GROWTH / STEP * times[-1]))))
+        times.append(times[-1] + first * 2.0 ** exponents[-1])
+    return np.array(times), np.array(exponents, np.int64)
 
 
 def interpolation(times: Floats, at: Floats) -> Floats:
-    """(P, T) matrix that interpolates with cubics through the four nearest of `times`."""
+    """Return the matrix (P, T) that interpolates by cubics through the four nearest times.
+
+    Parameters
+    ----------
+    times : (T,) array
+        Of the values, ps, increasing.
+    at : (P,) array
+        Where they are interpolated, ps.
+    """
     first = np.clip(np.searchsorted(times, at) - 2, 0, len(times) - 4)
     chosen = first[:, np.newaxis] + np.arange(4)
     nodes = times[chosen]
@@ -58,139 +206,106 @@ def interpolation(times: Floats, at: Floats) -> Floats:
 def solve(
     initial: Floats,
     horizon: Floats,
-    rates: Floats,
+    rates: Rates,
     profile: Floats,
-    plate: Disc,
+    plate: PlateNodes,
     first_step: float = STEP,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Follow clouds of one shape to their horizons.
-
-    Strang splitting, second order, extrapolated from steps and half steps to fourth order.
+) -> Clouds:
+    """Solve the rate equations for clouds of one shape, each up to its horizon.
 
     Parameters
     ----------
-    initial, horizon : (K,) arrays
-        Scale of the initial density, cm⁻³, and how long each is followed, ps.
-    rates : (7,) array
-        A, B, C, D, γ, g, β.
+    initial : (K,) array
+        Scale of each initial density, cm^-3.
+    horizon : (K,) array
+        Time up to which each is solved, ps.
+    rates : Rates
+        Constants.
     profile : (n,) array
         Initial density of a cloud of scale 1 at the nodes.
-    plate : Disc
-        Where.
-
-    Returns
-    -------
-    times : (T + 1,) array
+    plate : PlateNodes
+        Nodes.
+    first_step : float
         ps.
-    density : (K, T + 1, 9) array
-        What the probe sees, cm⁻³, and its derivatives by the eight parameters. Beyond the second
-        node after a horizon the values are 0.
-    photons : (K, T + 1) array
-        m, cm⁻³.
-    light : (K, 2, 9) array
-        ∫ B <N²> dt and ∫ γ m dt up to the horizon, cm⁻³, and their derivatives.
     """
-    times, level = steps(float(np.max(horizon)), first_step)
-    # one node beyond the horizon, for the cubic through it
+    times, exponent = steps(float(np.max(horizon)), first_step)
+    # one time beyond the horizon, for the cubic through it
     last = np.minimum(np.searchsorted(times, horizon) + 1, len(times) - 1)
+    record: Any = np.array(tuple(rates), _RECORD)[()]
     results = []
     for parts in (1, 2):
-        variance = rates[D] * first_step * 2.0 ** np.arange(level.max() + 1) / parts
-        fading = np.exp(variance[:, np.newaxis] * plate.decay)
-        # Transposed, so that the compiled loops run along memory; the last one is ∇² itself.
-        matrices = np.concatenate([fading, plate.decay[np.newaxis]])[:, np.newaxis, :] * plate.modes
-        operators = np.ascontiguousarray((matrices @ plate.inverse).swapaxes(1, 2))
-        shape = (profile, plate.area, plate.sight, operators)
-        results.append(_follow(initial, last, np.diff(times), level, parts, rates, *shape))
+        variance = rates.diffusion * first_step * 2.0 ** np.arange(exponent.max() + 1) / parts
+        factors = np.concatenate([np.exp(variance[:, np.newaxis] * plate.decay), [plate.decay]])
+        operators = (factors[:, np.newaxis, :] * plate.modes) @ plate.inverse
+        nodes = _Profile(
+            shape=profile,
+            area=plate.area,
+            probe=plate.probe,
+            # transposed, so that the compiled loops run along memory
+            operators=np.ascontiguousarray(operators.swapaxes(1, 2)),
+        )
+        grid = _Grid(duration=np.diff(times), exponent=exponent, parts=parts)
+        results.append(_solve_all(initial, last, grid, record, nodes))
     coarse, fine = results
     density, photons, light = ((4 * f - c) / 3 for c, f in zip(coarse, fine, strict=True))
-    return times, density, photons, light
+    return Clouds(times=times, density=density, photons=photons, light=light)
 
 
 @njit(cache=True)
-def _follow(
-    initial: Floats,
-    last: Integers,
-    duration: Floats,
-    level: Integers,
-    parts: int,
-    rates: Floats,
-    profile: Floats,
-    area: Floats,
-    sight: Floats,
-    operators: Floats,
+def _solve_all(
+    initial: Floats, last: Integers, grid: _Grid, rates: Rates, nodes: _Profile
 ) -> tuple[Floats, Floats, Floats]:
-    density = np.zeros((len(initial), len(level) + 1, _ROWS))
-    photons = np.zeros((len(initial), len(level) + 1))
-    light = np.zeros((len(initial), 2, _ROWS))
-    for k in range(len(initial)):
-        _follow_one(
-            initial[k] * profile,
-            profile,
-            duration[: last[k]],
-            level,
-            parts,
-            rates,
-            area,
-            sight,
-            operators,
-            density[k],
-            photons[k],
-            light[k],
-        )
+    """Solve all clouds; `last` (K,) is the number of steps of each."""
+    count = len(initial)
+    density = np.zeros((count, len(grid.duration) + 1, ROWS))
+    photons = np.zeros((count, len(grid.duration) + 1))
+    light = np.zeros((count, 2, ROWS))
+    for k in range(count):
+        tables = _Tables(density[k], photons[k], light[k])
+        _solve_one(initial[k], last[k], grid, rates, nodes, tables)
     return density, photons, light
 
 
 @njit(cache=True, fastmath=_MATHS)
-def _follow_one(
-    initial: Floats,
-    by_initial: Floats,
-    duration: Floats,
-    level: Integers,
-    parts: int,
-    rates: Floats,
-    area: Floats,
-    sight: Floats,
-    operators: Floats,
-    density: Floats,
-    photons: Floats,
-    light: Floats,
+def _solve_one(
+    initial: float, last: int, grid: _Grid, rates: Rates, nodes: _Profile, tables: _Tables
 ) -> None:
-    n = len(initial)
-    plasma, spare = np.zeros((_ROWS, n)), np.zeros((_ROWS, n))
-    mode, mean, square = np.zeros(_ROWS), np.zeros(_ROWS), np.zeros(_ROWS)
+    """Solve one cloud for the first `last` steps, and fill its tables."""
+    n = len(nodes.shape)
+    plasma, spare = np.zeros((ROWS, n)), np.zeros((ROWS, n))
+    mode, mean, square = np.zeros(ROWS), np.zeros(ROWS), np.zeros(ROWS)
     for i in range(n):
-        plasma[0, i] = initial[i]
-        plasma[1 + INITIAL, i] = by_initial[i]
-    _moments(plasma, area, mean, square)
-    for t in range(len(duration) + 1):
-        for r in range(_ROWS):
+        plasma[VALUE, i] = initial * nodes.shape[i]
+        plasma[BY_INITIAL, i] = nodes.shape[i]
+    _moments(plasma, nodes.area, mean, square)
+    for t in range(last + 1):
+        for r in range(ROWS):
             for i in range(n):
-                density[t, r] += plasma[r, i] * sight[i]
-        photons[t] = mode[0]
-        if t == len(duration):
+                tables.density[t, r] += plasma[r, i] * nodes.probe[i]
+        tables.photons[t] = mode[VALUE]
+        if t == last:
             break
-        step = duration[t] / parts
-        for _ in range(parts):
-            _shine(square, rates, step / 2, light)
-            _amplify(mode, mean, square, rates, step / 2, light)
-            _collide(plasma, rates[C], step / 2)
+        step = grid.duration[t] / grid.parts
+        for _ in range(grid.parts):
+            _emit(square, rates, step / 2, tables.light)
+            _amplify(mode, mean, square, rates, step / 2, tables.light)
+            _collide(plasma, rates.auger, step / 2)
             _recombine(plasma, mode, rates, step / 2)
-            _apply(operators[level[t]], plasma, spare, _ROWS)
+            _apply(nodes.operators[grid.exponent[t]], plasma, spare, ROWS)
             plasma, spare = spare, plasma
-            _apply(operators[-1], plasma, spare, 1)  # ∂/∂D of e^{D t ∇²} brings down t ∇²
+            _apply(nodes.operators[-1], plasma, spare, 1)  # ∂/∂D of e^{D t ∇²} is t ∇² e^{D t ∇²}
             for i in range(n):
-                plasma[1 + D, i] += step * spare[0, i]
+                plasma[BY_D, i] += step * spare[VALUE, i]
             _recombine(plasma, mode, rates, step / 2)
-            _collide(plasma, rates[C], step / 2)
-            _moments(plasma, area, mean, square)
-            _amplify(mode, mean, square, rates, step / 2, light)
-            _shine(square, rates, step / 2, light)
+            _collide(plasma, rates.auger, step / 2)
+            _moments(plasma, nodes.area, mean, square)
+            _amplify(mode, mean, square, rates, step / 2, tables.light)
+            _emit(square, rates, step / 2, tables.light)
 
 
 @njit(cache=True, fastmath=_MATHS)
 def _apply(operator: Floats, rows: Floats, result: Floats, count: int) -> None:
-    """Fill the first `count` rows of `result` with a transposed matrix times those of `rows`."""
+    """Multiply the first `count` rows by a transposed matrix, into those of `result`."""
     n = rows.shape[1]
     for r in range(count):
         for i in range(n):
@@ -203,110 +318,127 @@ def _apply(operator: Floats, rows: Floats, result: Floats, count: int) -> None:
 
 @njit(cache=True, fastmath=_MATHS)
 def _moments(plasma: Floats, area: Floats, mean: Floats, square: Floats) -> None:
-    """Fill <N> and <N²> and their derivatives."""
-    for r in range(_ROWS):
+    """Fill the tables of <N> and <N²>, (9,), from that of N, (9, n)."""
+    for r in range(ROWS):
         first, second = 0.0, 0.0
         for i in range(len(area)):
             share = area[i] * plasma[r, i]
             first += share
-            second += share * plasma[0, i]
+            second += share * plasma[VALUE, i]
         mean[r] = first
-        square[r] = second if r == 0 else 2 * second
+        square[r] = second if r == VALUE else 2 * second
 
 
 @njit(cache=True, fastmath=_MATHS)
-def _shine(square: Floats, rates: Floats, step: float, light: Floats) -> None:
-    """Count half a trapezium of the spontaneous emission."""
-    for r in range(_ROWS):
-        light[0, r] += step * rates[B] * square[r]
-    light[0, 1 + B] += step * square[0]
+def _emit(square: Floats, rates: Rates, step: float, light: Floats) -> None:
+    """Add half a trapezium of the spontaneous emission to the table of light."""
+    for r in range(ROWS):
+        light[0, r] += step * rates.radiative * square[r]
+    light[0, BY_B] += step * square[VALUE]
 
 
 @njit(cache=True, fastmath=_MATHS)
 def _growth(x: float) -> tuple[float, float]:
-    """(e^x − 1)/x and its derivative."""
+    """Return (e^x − 1)/x and its derivative."""
     if abs(x) < 0.02:
         return (
             1 + x / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5))),
             0.5 + x * (1 / 3 + x * (1 / 8 + x * (1 / 30 + x / 144))),
         )
-    first = np.expm1(x) / x
-    return first, (np.exp(x) - first) / x
+    value = np.expm1(x) / x
+    return value, (np.exp(x) - value) / x
 
 
 @njit(cache=True, fastmath=_MATHS)
-def _build_up(x: float, first: float, slope: float) -> tuple[float, float]:
-    """((e^x − 1)/x − 1)/x and its derivative, from `first` and `slope` of `_growth`."""
+def _integrated_growth(x: float, growth: float, slope: float) -> tuple[float, float]:
+    """Return ((e^x − 1)/x − 1)/x and its derivative, from the values of `_growth`."""
     if abs(x) < 0.05:
         return (
             0.5 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120 + x / 720))),
             1 / 6 + x * (1 / 12 + x * (1 / 40 + x * (1 / 180 + x / 1008))),
         )
-    second = (first - 1) / x
-    return second, (slope - second) / x
+    value = (growth - 1) / x
+    return value, (slope - value) / x
 
 
 @njit(cache=True, fastmath=_MATHS)
 def _amplify(
-    mode: Floats, mean: Floats, square: Floats, rates: Floats, step: float, light: Floats
+    mode: Floats, mean: Floats, square: Floats, rates: Rates, step: float, light: Floats
 ) -> None:
-    """Photons in a frozen plasma, and how many leave: both exact, the equation is linear."""
-    source = rates[COUPLING] * rates[B]
-    x = (rates[GAIN] * mean[0] - rates[LOSS]) * step
+    """Advance the photons in a constant plasma, and add those that leave the mode to the light.
+
+    Both are exact, because the equation is then linear. With x = (g <N> − γ) t and the functions of
+    `_growth` and `_integrated_growth`, m(t) = e^x m + t growth β B <N²>.
+
+    Parameters
+    ----------
+    mode, mean, square : (9,) arrays
+        Tables of m, <N> and <N²>.
+    rates : Rates
+        Constants.
+    step : float
+        t, ps.
+    light : (2, 9) array
+        Tables of the light.
+    """
+    source = rates.coupling * rates.radiative
+    x = (rates.gain * mean[VALUE] - rates.photon_loss) * step
     factor = np.exp(x)
-    first, slope = _growth(x)
-    second, bend = _build_up(x, first, slope)
-    born, left = step * step * second, step * first  # time integral per source, per photon
-    by_rate = step * step * (slope * mode[0] + step * bend * source * square[0])
-    total = left * mode[0] + born * source * square[0]
-    light[1, 0] += rates[LOSS] * total
-    for r in range(1, _ROWS):
-        by_row = left * mode[r] + born * source * square[r] + by_rate * rates[GAIN] * mean[r]
-        light[1, r] += rates[LOSS] * by_row
-    light[1, 1 + GAIN] += rates[LOSS] * by_rate * mean[0]
-    light[1, 1 + LOSS] += total - rates[LOSS] * by_rate
-    light[1, 1 + B] += rates[LOSS] * born * rates[COUPLING] * square[0]
-    light[1, 1 + COUPLING] += rates[LOSS] * born * rates[B] * square[0]
-    by_growth = step * (factor * mode[0] + slope * step * source * square[0])
-    for r in range(1, _ROWS):
-        mode[r] = factor * mode[r] + by_growth * rates[GAIN] * mean[r]
-        mode[r] += step * first * source * square[r]
-    mode[1 + GAIN] += by_growth * mean[0]
-    mode[1 + LOSS] -= by_growth
-    mode[1 + B] += step * first * rates[COUPLING] * square[0]
-    mode[1 + COUPLING] += step * first * rates[B] * square[0]
-    mode[0] = factor * mode[0] + step * first * source * square[0]
+    growth, slope = _growth(x)
+    integrated, curvature = _integrated_growth(x, growth, slope)
+    # integrals over time: per source, per photon, and their derivative by the net gain
+    per_source, per_photon = step * step * integrated, step * growth
+    by_rate = step * step * (slope * mode[VALUE] + step * curvature * source * square[VALUE])
+    total = per_photon * mode[VALUE] + per_source * source * square[VALUE]
+    light[1, VALUE] += rates.photon_loss * total
+    for r in range(1, ROWS):
+        by_row = per_photon * mode[r] + per_source * source * square[r]
+        by_row += by_rate * rates.gain * mean[r]
+        light[1, r] += rates.photon_loss * by_row
+    light[1, BY_GAIN] += rates.photon_loss * by_rate * mean[VALUE]
+    light[1, BY_LOSS] += total - rates.photon_loss * by_rate
+    light[1, BY_B] += rates.photon_loss * per_source * rates.coupling * square[VALUE]
+    light[1, BY_COUPLING] += rates.photon_loss * per_source * rates.radiative * square[VALUE]
+    by_growth = step * (factor * mode[VALUE] + slope * step * source * square[VALUE])
+    for r in range(1, ROWS):
+        mode[r] = factor * mode[r] + by_growth * rates.gain * mean[r]
+        mode[r] += step * growth * source * square[r]
+    mode[BY_GAIN] += by_growth * mean[VALUE]
+    mode[BY_LOSS] -= by_growth
+    mode[BY_B] += step * growth * rates.coupling * square[VALUE]
+    mode[BY_COUPLING] += step * growth * rates.radiative * square[VALUE]
+    mode[VALUE] = factor * mode[VALUE] + step * growth * source * square[VALUE]
 
 
 @njit(cache=True, fastmath=_MATHS)
 def _collide(plasma: Floats, auger: float, step: float) -> None:
-    """Exact step of N' = −C N³."""
+    """Advance N' = −C N³ exactly: N → N / √(1 + 2 C t N²)."""
     for i in range(plasma.shape[1]):
-        density = plasma[0, i]
+        density = plasma[VALUE, i]
         factor = 1 / np.sqrt(1 + 2 * auger * step * density * density)
         cube = factor * factor * factor
-        for r in range(1, _ROWS):
+        for r in range(1, ROWS):
             plasma[r, i] *= cube
-        plasma[1 + C, i] -= step * cube * density * density * density
-        plasma[0, i] = factor * density
+        plasma[BY_C, i] -= step * cube * density * density * density
+        plasma[VALUE, i] = factor * density
 
 
 @njit(cache=True, fastmath=_MATHS)
-def _recombine(plasma: Floats, mode: Floats, rates: Floats, step: float) -> None:
-    """Exact step of N' = −a N − B N² under frozen photons, a = A + g m (Bernoulli's equation)."""
-    loss = rates[A] + rates[GAIN] * mode[0]
+def _recombine(plasma: Floats, mode: Floats, rates: Rates, step: float) -> None:
+    """Advance N' = −a N − B N² exactly at constant photons, a = A + g m (Bernoulli's equation)."""
+    loss = rates.trapping + rates.gain * mode[VALUE]
     factor = np.exp(-loss * step)
-    first, slope = _growth(-loss * step)
-    window, by_window = step * first, -step * step * slope
+    growth, slope = _growth(-loss * step)
+    window, by_window = step * growth, -step * step * slope
     for i in range(plasma.shape[1]):
-        density = plasma[0, i]
-        ratio = 1 / (1 + rates[B] * window * density)
+        density = plasma[VALUE, i]
+        ratio = 1 / (1 + rates.radiative * window * density)
         after = factor * ratio * density
         by_pair = -after * ratio * density
-        by_loss = -step * after + by_pair * rates[B] * by_window
-        for r in range(1, _ROWS):
-            plasma[r, i] = factor * ratio * ratio * plasma[r, i] + by_loss * rates[GAIN] * mode[r]
-        plasma[1 + A, i] += by_loss
-        plasma[1 + B, i] += by_pair * window
-        plasma[1 + GAIN, i] += by_loss * mode[0]
-        plasma[0, i] = after
+        by_loss = -step * after + by_pair * rates.radiative * by_window
+        for r in range(1, ROWS):
+            plasma[r, i] = factor * ratio * ratio * plasma[r, i] + by_loss * rates.gain * mode[r]
+        plasma[BY_A, i] += by_loss
+        plasma[BY_B, i] += by_pair * window
+        plasma[BY_GAIN, i] += by_loss * mode[VALUE]
+        plasma[VALUE, i] = after

@@ -1,7 +1,8 @@
 """Are the uncertainties right? Pulls of every number of Table 1 over random scenarios.
 
-Run as ``python -m benchmarks.accuracy.coverage --seeds 61 120 --out docs/coverage.md``. Results are
-kept, a scenario a line, in a file ``.jsonl`` beside the page: what is there is not run again.
+Run as ``python -m benchmarks.accuracy.coverage --seeds 61 120``, which writes the page
+``docs/reference/coverage.md``. Results are kept, one line for each scenario, in a ``.jsonl`` file
+beside the page, and are not computed again.
 
 Every scenario is another instrument with another sample (`random_scenario`), measured in the
 virtual laboratory as the published experiment is, and inferred from the data alone. A pull is
@@ -31,10 +32,10 @@ import xarray as xr
 
 from analysis.diffusion.gaussian_cloud import PROBE_WAIST
 from analysis.estimate import Estimate
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
+from analysis.kinetics.decay_fit import fit_decay, relaxation_time
 from analysis.paper.curves import probe_time
 from analysis.paper.infer import infer
-from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Known, PaperData
+from analysis.paper.measurements import ABOVE, BELOW, WINDOW, Calibration, PaperData
 from analysis.probe_band import CENTRE_WAVELENGTH
 from benchmarks.accuracy.pulls import draw, page
 from benchmarks.accuracy.virtual_laboratory import MM_PER_PS, PUMP_WAIST, Laboratory
@@ -123,7 +124,7 @@ def experiment(laboratory: Laboratory, size: tuple[float, float]) -> PaperData:
     kinetics = {"fluence": KINETICS_FLUENCES, "delay": DELAYS}
     movie = {"delay": MOVIE_DELAYS, "y": MOVIE_SIDE, "x": MOVIE_SIDE}
     return PaperData(
-        Known(
+        Calibration(
             size=size,
             pump_waist=waist,
             probe_waist=PROBE_WAIST,
@@ -157,7 +158,7 @@ def truth(scenario: Scenario, x: float, y: float, kinetics: xr.Dataset) -> dict[
         return density, float(sample.index_change(density))
 
     above, below = (_looked(kinetics, fluence) for fluence in (ABOVE, BELOW))
-    decay = fit_biexponential(above, delta_n(above, ABOVE), window=WINDOW)
+    decay = fit_decay(above, delta_n(above, ABOVE), window=WINDOW, model="biexponential")
     onset = spec.lasing.threshold_fluence / widening**2  # as many carriers, in a wider spot
     threshold = _steepest(lambda fluence: sample.carriers(fluence, spot).coherent, onset)
     at_threshold, at_onset = created(threshold), created(onset)
@@ -202,7 +203,7 @@ def _steepest(intensity: Callable[[float], float], near: float) -> float:
 def _relaxation(delay: np.ndarray, delta_n: np.ndarray) -> float:
     window = (WINDOW[0], float(delay.max()))
     noise = np.full(len(delay), 5e-5)  # of a point of ten periods: decides on one decay or two
-    return relaxation_time(fit_decay(delay, delta_n, noise, window))[0]
+    return relaxation_time(fit_decay(delay, delta_n, noise, window)).value
 
 
 def measured(seed: int) -> dict[str, Any]:
@@ -216,8 +217,8 @@ def measured(seed: int) -> dict[str, Any]:
     inferred = time.perf_counter()
     estimates = {name: row.estimate for name, row in rows.items()}
     zero = laboratory.calibration.time_zero / MM_PER_PS
-    estimates["time_zero"] = Estimate(zero, data.known.time_zero_sigma, "ps")
-    estimates["pump_waist"] = data.known.pump_waist
+    estimates["time_zero"] = Estimate(zero, data.calibration.time_zero_sigma, "ps")
+    estimates["pump_waist"] = data.calibration.pump_waist
     assert data.kinetics is not None
     true = truth(scenario, *laboratory.pump_position(), data.kinetics)
     return {
@@ -262,7 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Pulls of Table 1 over random scenarios.")
     parser.add_argument("--seeds", type=int, nargs=2, default=(61, 120), help="first and last")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("docs/coverage.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/reference/coverage.md"))
     asked = parser.parse_args()
     first, last = asked.seeds
     found = records(asked.out.with_suffix(".jsonl"), range(first, last + 1), asked.jobs)

@@ -67,14 +67,14 @@ def page(found: Sequence[Mapping[str, Any]], figure: str) -> str:
         f"{len(found)} random scenarios (seeds {min(seeds)} to {max(seeds)}): the constants of the "
         "sample ± 30 % (the threshold ± 25 %), another chirp, alignment and noise each time. Each "
         "is calibrated, measured and inferred as the published experiment is, in one process "
-        "without EPICS (`benchmarks/virtual_laboratory.py`).",
+        "without EPICS (`benchmarks/accuracy/virtual_laboratory.py`).",
         "",
         "A pull is (estimate − truth)/sigma. Right sigmas without bias give pulls of mean 0 and "
         f"standard deviation 1; wanted are ± {BARS['mean']} and {BARS['least']} to {BARS['most']}, "
         f"and upper limits (95 %) that hold in {BARS['covered']:.0%} or more. p is the probability "
         "of pulls as large as these, were the sigmas right. Where some estimates are upper limits "
         "alone, the other pulls are a selection, in brackets, and only the limits count. What the "
-        "truth of each quantity is: `benchmarks/coverage.py`.",
+        "truth of each quantity is: `benchmarks/accuracy/coverage.py`.",
         "",
         "| quantity | pulls | mean | std | p | limits held | not determined |",
         "|---|---|---|---|---|---|---|",
@@ -85,7 +85,7 @@ def page(found: Sequence[Mapping[str, Any]], figure: str) -> str:
         f"Measuring took {seconds[0]:.0f} s and inferring {seconds[1]:.0f} s a scenario on one "
         f"core. Made by `python -m benchmarks.accuracy.coverage "
         f"--seeds {min(seeds)} {max(seeds)}`; "
-        "`pytest -m slow tests/test_coverage.py` asserts the bars.",
+        "`pytest -m slow tests/benchmarks/test_coverage.py` asserts the bars.",
         "",
     ]
     return "\n".join(lines)

@@ -1,10 +1,10 @@
 """Step response against method: as published, whole-band phase, all spectra with the chirp undone.
 
-Run as ``python -m benchmarks.accuracy.resolution``; with ``--out docs/resolution.md`` it writes the
-page and its figure. It takes a minute or two. The simulated microscope exposes a step of Δn in its
-own noise (fields through the plate, slit, pixels, read and shot noise, source noise, drift), and
-every method gets the same frames. The step is made of a formula here, a pump of 100 fs and nothing
-after it, so that it is known.
+Run as ``python -m benchmarks.accuracy.resolution``, which takes a minute or two; with
+``--out docs/reference/resolution.md`` it writes the page and its figure. The simulated microscope
+exposes a step of Δn in its own noise (fields through the plate, slit, pixels, read and shot noise,
+source noise, drift), and every method gets the same frames. The step is a formula here, a pump of
+100 fs and nothing after it, so that it is known.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from scipy.special import ndtr
 
 from analysis.kinetics.rise_time import measure_rise
+from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.paper_baseline import reduce_as_published
 from ocm_ophyd.twin import Knobs, Microscope, load_scenario
@@ -113,7 +114,7 @@ def late(time):
 def rows(quiet):
     """(method, time, Δn, sigma) of each method on the same frames."""
     known, unknown = measure(quiet, chirp_known=True), measure(quiet, chirp_known=False)
-    reduced, blind = reduce_scan(known), reduce_scan(unknown)
+    reduced, blind = (reduce_scan(complete_metadata(raw)) for raw in (known, unknown))
     published = reduce_as_published(known).delta_n
     scatter = np.nan if quiet else published[late(DELAY)].std(ddof=1)
     table = [
@@ -134,7 +135,7 @@ def line(name, time, delta_n, sigma):
     worst = np.abs(delta_n[behind] / HEIGHT - 1).max()
     if "undone" in name:
         found = measure_rise(time, delta_n, sigma)
-        middle, duration = found.middle, found.duration
+        middle, duration = found.middle.value, found.duration.value
     else:  # longer than `measure_rise` looks, and with steps in it
         share = np.maximum.accumulate(delta_n / height) + 1e-9 * np.arange(len(time))
         low, middle, high = np.interp([0.1, 0.5, 0.9], share, time)
@@ -158,7 +159,7 @@ def main():
     for quiet, axes in zip((True, False), panels, strict=True):
         table, reduced, blind = rows(quiet)
         title = "without noise" if quiet else "with the default scenario's noise"
-        text += [f"\n### {title[0].upper()}{title[1:]}\n", HEADER]
+        text += [f"\n## {title[0].upper()}{title[1:]}\n", HEADER]
         text += [line(*row) for row in table]
         about = blind["chirp_resolved_delay"].attrs
         terms = zip(about["chirp"], about["chirp_sigma"], strict=True)
@@ -201,9 +202,10 @@ A step of Δn = {HEIGHT:g} made by a pump pulse of 100 fs (its own rise takes {O
 {DELAY[1] - DELAY[0]:g} ps, one second of frames each. All methods get the same frames.
 
 - **as published**: normalise, resample in wavenumber, window, Fourier phase at the fringe's peak,
-  its amplitude at the chopper's frequency (`benchmarks/paper_baseline.py`). A plate of 1.5 um shows
-  1.2 fringes, whose peak overlaps its mirror image, so that its height depends on the fringe's
-  phase as well. It states no sigma: with noise, the table has the scatter of its points from 4 ps.
+  its amplitude at the chopper's frequency (`benchmarks/accuracy/paper_baseline.py`). A plate of
+  1.5 um shows 1.2 fringes, whose peak overlaps its mirror image, so that its height depends on the
+  fringe's phase as well. It states no sigma: with noise, the table has the scatter of its points
+  from 4 ps.
 - **whole-band phase**: least squares on the fringe, one phase a delay.
 - **chirp undone**: all spectra of the scan inverted together. With the calibrated chirp, and with
   the chirp found from the same scan.
@@ -241,7 +243,7 @@ reduction tries both and says in `chirp_resolved/delay`, attribute `light`, whic
 - Plates with less than half a fringe over the band tell a phase from pulse energy and tilt badly:
   sigma says so.
 
-Made by `python -m benchmarks.accuracy.resolution --out docs/resolution.md`.
+Made by `python -m benchmarks.accuracy.resolution --out docs/reference/resolution.md`.
 """
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """Sensitivity, bias and time resolution: the published reduction and this project's side by side.
 
-Run as ``python -m benchmarks.accuracy.sensitivity``; with ``--out docs/sensitivity.md`` it writes
-the page and its figure. Both reductions get the same frames: of the simulated microscope's default
-scenario, of the same with a steady spectrum of the light, and of plates computed from formulas.
+Run as ``python -m benchmarks.accuracy.sensitivity``; with ``--out docs/reference/sensitivity.md``
+it writes the page and its figure. Both reductions get the same frames: of the simulated
+microscope's default scenario, of the same with a steady spectrum of the light, and of plates
+computed from formulas.
 """
 
 import argparse
@@ -15,8 +16,9 @@ import numpy as np
 import xarray as xr
 
 from analysis.noise.phase_record import virtual_chopper
-from analysis.noise.spectrum import noise_of
+from analysis.noise.spectrum import noise_spectrum
 from analysis.probe_band import CENTRE_WAVELENGTH
+from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.formula_plate import GROUP_INDEX, SHAPE, FormulaPlate
 from benchmarks.accuracy.paper_baseline import reduce_as_published
@@ -93,7 +95,7 @@ def sensitivity(
         name: [] for name in ("time", "published", "project", "stated", "bound", "limit")
     }
     record = laboratory.frames(periods)
-    noise = noise_of(record)
+    noise = noise_spectrum(record)
     interval = float(np.diff(record["frame_time"].values[0]).mean())
     shot = np.sqrt(noise.density_limit / (2 * interval))
     optics = scenario.interferometer
@@ -103,7 +105,7 @@ def sensitivity(
     for together in averaged:
         points = _cut(record, 6 * together)
         time = together / CHOPPER
-        reduced = reduce_scan(points)
+        reduced = reduce_scan(complete_metadata(points))
         columns["time"].append(time)
         columns["published"].append(float(reduce_as_published(points).delta_n.std()))
         columns["project"].append(float(reduced["delta_n"].std()))
@@ -165,7 +167,7 @@ def _steps(scenario: Scenario) -> dict[str, dict[str, Any]]:
     laboratory.calibrate_pump_power()
     laboratory.find_time_zero()
     raw = laboratory.raw({"delay": STEP_DELAYS}, periods=20, fluence=STEP_FLUENCE)
-    reduced = reduce_scan(raw)
+    reduced = reduce_scan(complete_metadata(raw))
     delay = reduced["delay"].values
     methods = {
         "FFT bin, as published": (delay, reduce_as_published(raw).delta_n),

@@ -13,8 +13,8 @@ def page(found: Any, figure: str) -> str:
         "",
         "Both reductions get the same frames: the published one (normalise, resample, window, "
         "Fourier phase at the fringe's peak, amplitude at the chopper's frequency; "
-        "`benchmarks/paper_baseline.py`) and this project's `reduce_scan`. "
-        "Made by `python -m benchmarks.accuracy.sensitivity --out docs/sensitivity.md`.",
+        "`benchmarks/accuracy/paper_baseline.py`) and this project's `reduce_scan`. "
+        "Made by `python -m benchmarks.accuracy.sensitivity --out docs/reference/sensitivity.md`.",
         "",
         f"![Sensitivity, step response, scatter and bias]({figure})",
         "",

@@ -16,11 +16,12 @@ from scipy.constants import speed_of_light
 from scipy.interpolate import PchipInterpolator
 
 from analysis.calibration.pump_fluence import peak_fluence
+from analysis.calibration.pump_spot import PumpSpot, fit_pump_spot
 from analysis.calibration.retarder_curve import corrected_power, fit_retarder
 from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.time_zero import Arrival, fit_arrival
-from analysis.diffusion.gaussian_cloud import PumpSpot, fit_pump_spot
 from analysis.probe_band import PROBE_BAND
+from analysis.reduction.missing_metadata import complete_metadata
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.twin import Knobs, Microscope, Scenario
 
@@ -123,7 +124,7 @@ class Laboratory:
         for half, step in ((20.0, 2.0), (6.0, 0.5)):
             delays = np.linspace(-half, half, round(2 * half / step) + 1)
             scan = self.scan({"delay": delays}, periods=10, fluence=fluence)
-            names = ("delay", "wavelength", "fluorescence", "phase", "path")
+            names = ("delay", "wavelength", "differential_spectrum", "phase", "path")
             arrival = fit_arrival(*(scan[name].values for name in names))
             self.calibration.time_zero -= arrival.time_zero * MM_PER_PS
         self.calibration.arrival = arrival
@@ -164,7 +165,7 @@ class Laboratory:
         size = len(points) // shape[0] if len(shape) > 1 else len(points)
         parts = []
         for first in range(0, len(points), size):
-            part = reduce_scan(self._raw(points[first : first + size], periods))
+            part = reduce_scan(complete_metadata(self._raw(points[first : first + size], periods)))
             parts.append(part.drop_dims("time", errors="ignore"))
         self._set(pump_shutter_open=False)
         whole = xr.concat(parts, "point", data_vars="minimal", join="exact")

@@ -17,7 +17,8 @@ from scipy.interpolate import CubicSpline
 
 from analysis.estimate import Estimate
 from analysis.rate_equations import solver as rate_solver
-from analysis.rate_equations.fit import Curve, Plate, fit_rate_equations
+from analysis.rate_equations.data import Curve, Plate
+from analysis.rate_equations.fit import fit_rate_equations
 
 PLATE = Plate((8.0, 8.0), 2.25, 0.5)
 FLUENCE = np.array([0.20, 0.28, 0.35, 0.42, 0.49, 0.55, 0.60, 0.66, 0.72, 0.80, 0.88, 0.96])
@@ -37,10 +38,12 @@ START = 1.1  # times the truth: closer than anybody knows it beforehand
 
 
 def rates(values, diffusion):
-    """A, B, C, D, γ, g, β in ps, um and cm⁻³."""
+    """Return the solver's constants."""
     a, b, c, coupling, loss, threshold = values
-    gain = loss / (threshold * PLATE.share)
-    return np.array([a * 1e-12, b * 1e-12, c * 1e-12, diffusion * 1e-4, loss, gain, coupling])
+    gain = loss / (threshold * PLATE.mean_density)
+    return rate_solver.Rates(
+        a * 1e-12, b * 1e-12, c * 1e-12, diffusion * 1e-4, loss, gain, coupling
+    )
 
 
 def measured():
@@ -49,7 +52,7 @@ def measured():
     initial = FLUENCE * 1.913e19
     horizon = np.full(len(FLUENCE), 501.0)
     constants = rates(TRUTH.values(), 0.8)
-    times, density, *_ = rate_solver.solve(initial, horizon, constants, PLATE.profile, PLATE.disc)
+    times, density, *_ = rate_solver.solve(initial, horizon, constants, PLATE.profile, PLATE.nodes)
     clean = CubicSpline(times, density[:, :, 0], axis=1)(DELAY)
     noisy = clean + SIGMA * rng.normal(size=clean.shape)
     sigma = np.full(len(DELAY), SIGMA)
@@ -58,21 +61,21 @@ def measured():
 
 def lsoda(initial, constants):
     """Density that the probe sees at `DELAY`, in `UNIT`."""
-    disc, profile = PLATE.disc, PLATE.profile
+    nodes, profile = PLATE.nodes, PLATE.profile
     a, b, c, diffusion, loss, gain, coupling = constants
-    laplacian = (disc.modes * disc.decay) @ disc.inverse
+    laplacian = (nodes.modes * nodes.decay) @ nodes.inverse
 
     def slope(_, state):
         n, m = state[:-1], state[-1]
         squares = n * n
         change = diffusion * (laplacian @ n) - (a + gain * UNIT * m) * n
         change -= b * UNIT * squares + c * UNIT**2 * squares * n
-        growth = gain * UNIT * (disc.area @ n) - loss
-        return np.append(change, growth * m + coupling * b * UNIT * (disc.area @ squares))
+        growth = gain * UNIT * (nodes.area @ n) - loss
+        return np.append(change, growth * m + coupling * b * UNIT * (nodes.area @ squares))
 
     state = np.append(initial / UNIT * profile, 0.0)
     solved = solve_ivp(slope, (0, DELAY[-1]), state, "LSODA", t_eval=DELAY, rtol=1e-8, atol=1e-10)
-    return disc.sight @ solved.y[:-1]
+    return nodes.probe @ solved.y[:-1]
 
 
 def fit_with_lmfit(curves, initial):

@@ -38,9 +38,11 @@ from rich.table import Table
 from scipy.special import ndtr
 
 from analysis.chirp.group_delay import chirp_delay, detuning
-from analysis.io.raw_file import open_raw, write_raw
+from analysis.io.raw_file import write_raw
+from analysis.point.reducer import Reducer
 from analysis.probe_band import PROBE_BAND
-from analysis.reduction.scan import Reducer, reduce_scan
+from analysis.reduction.missing_metadata import open_raw
+from analysis.reduction.scan import reduce_scan
 
 FRAMES, PIXELS = 120, 1044  # a point is a second of frames of the spectrometer
 WAVELENGTH = np.linspace(400, 1150, PIXELS)  # nm
@@ -78,7 +80,7 @@ publish no figure of a CPU."""
 PEAK = """
 import sys
 from pathlib import Path
-from analysis.io.raw_file import open_raw
+from analysis.reduction.missing_metadata import open_raw
 from analysis.reduction.scan import reduce_scan
 with open_raw(sys.argv[1]) as raw:
     reduce_scan(raw)

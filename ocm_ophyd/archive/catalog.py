@@ -1,9 +1,7 @@
-"""The way to the catalog for its clients, what it still lacks, and databroker's profile."""
+"""The tiled client of the catalog, and databroker's profile of it."""
 
-import os
 from pathlib import Path
 
-import httpx
 import tiled.profiles
 import yaml
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
@@ -11,50 +9,20 @@ from tiled.client import from_uri
 
 from ocm_ophyd.archive.connection import (
     CatalogError,
-    api_key,
     make_api_key,
-    server_answers,
+    refusals_of,
+    required_api_key,
     write_private,
 )
 from ocm_ophyd.settings import Settings
 
 __all__ = [
     "connect",
-    "waiting_runs",
     "write_profile",
 ]
 
 PROFILE = "ocm"
 _PROFILE_MARK = "# Written by `ocm serve`, which replaces it at every start.\n"
-
-
-def waiting_runs(settings: Settings, day: str | None = None) -> list[Path]:
-    """List the journalled runs that are not in the catalog yet, or not completely.
-
-    Parameters
-    ----------
-    settings : Settings
-        Say where the journal is, and the marks of the runs that the catalog holds.
-    day : str, optional
-        Look only at this day, ``YYYY-MM-DD``.
-    """
-    journal, fed = settings.journal_dir, settings.catalog_dir / "fed"
-    waiting = []
-    for name in [day] if day else _names(journal):
-        done = set(_names(fed / name))
-        waiting += [
-            path
-            for path in (journal / name / file for file in _names(journal / name))
-            if path.suffix == ".jsonl" and path.stem not in done
-        ]
-    return waiting
-
-
-def _names(directory: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))  # noqa: PTH208 - thousands of names, no Path each
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def connect(settings: Settings) -> CatalogOfBlueskyRuns:
@@ -75,22 +43,9 @@ def connect(settings: Settings) -> CatalogOfBlueskyRuns:
     CatalogError
         If the server does not answer, or refuses the key.
     """
-    if not server_answers(settings):
-        raise CatalogError(
-            f"no catalog at {settings.tiled_uri}: start it with `ocm up`. Nothing is lost: "
-            f"{len(waiting_runs(settings))} run(s) wait in {settings.journal_dir}."
-        )
-    key = api_key(settings)
-    if key is None:
-        raise CatalogError(
-            f"no API key for {settings.tiled_uri}: set OCM_TILED_API_KEY, "
-            f"or OCM_DATA_DIR to the directory that `ocm serve` uses (now {settings.home})."
-        )
-    try:
-        catalog = from_uri(settings.tiled_uri, api_key=key)
-    except httpx.HTTPError as error:
-        raise CatalogError(f"the catalog at {settings.tiled_uri} refuses: {error}") from error
-    return catalog.sort(("start.time", 1))
+    key = required_api_key(settings)
+    with refusals_of(settings.tiled_uri):
+        return from_uri(settings.tiled_uri, api_key=key).sort(("start.time", 1))
 
 
 def write_profile(settings: Settings, directory: Path | None = None) -> Path:

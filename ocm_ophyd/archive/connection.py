@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.settings import Settings
 
 __all__ = [
@@ -16,12 +17,16 @@ __all__ = [
     "api_key",
     "catalog_lock",
     "make_api_key",
+    "open_catalog",
+    "refusals_of",
+    "required_api_key",
     "server_answers",
+    "waiting_runs",
     "write_private",
 ]
 
 
-class CatalogError(RuntimeError):
+class CatalogError(OcmError):
     """The catalog cannot be used; the message says why and what to do."""
 
 
@@ -32,6 +37,97 @@ def server_answers(settings: Settings) -> bool:
         return httpx.get(f"{base}/healthz", timeout=3.0, trust_env=False).is_success
     except httpx.TransportError:
         return False
+
+
+@contextmanager
+def open_catalog(settings: Settings) -> Iterator[httpx.Client]:
+    """Open the HTTP interface of the catalog for the time of a `with` block.
+
+    Yields
+    ------
+    httpx.Client
+        Its addresses are relative to ``/api/v1``; the key is sent with every request.
+
+    Raises
+    ------
+    CatalogError
+        If the server does not answer, or refuses a request.
+    """
+    headers = {"Authorization": f"Apikey {required_api_key(settings)}"}
+    with (
+        httpx.Client(
+            base_url=settings.tiled_uri, headers=headers, timeout=60.0, trust_env=False
+        ) as client,
+        refusals_of(settings.tiled_uri),
+    ):
+        yield client
+
+
+@contextmanager
+def refusals_of(address: str) -> Iterator[None]:
+    """Raise what the catalog at `address` refuses, and its loss, as a CatalogError.
+
+    Raises
+    ------
+    CatalogError
+        If a request within the `with` block fails.
+    """
+    try:
+        yield
+    except httpx.HTTPError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CatalogError(f"the catalog at {address} fails: {reason}") from error
+
+
+def required_api_key(settings: Settings) -> str:
+    """Return the key of a catalog that answers.
+
+    Raises
+    ------
+    CatalogError
+        If no server answers, or no key is known.
+    """
+    if not server_answers(settings):
+        raise CatalogError(
+            f"no catalog at {settings.tiled_uri}: start it with `ocm up`. Nothing is lost: "
+            f"{len(waiting_runs(settings))} run(s) wait in {settings.journal_dir}."
+        )
+    key = api_key(settings)
+    if key is None:
+        raise CatalogError(
+            f"no API key for {settings.tiled_uri}: set OCM_TILED_API_KEY, "
+            f"or OCM_DATA_DIR to the directory that `ocm serve` uses (now {settings.home})."
+        )
+    return key
+
+
+def waiting_runs(settings: Settings, day: str | None = None) -> list[Path]:
+    """List the journalled runs that are not in the catalog yet, or not completely.
+
+    Parameters
+    ----------
+    settings : Settings
+        Say where the journal is, and the marks of the runs that the catalog holds.
+    day : str, optional
+        Look only at this day, ``YYYY-MM-DD``.
+    """
+    journal, fed = settings.journal_dir, settings.database_dir / "fed"
+    waiting = []
+    for name in [day] if day else _names(journal):
+        done = set(_names(fed / name))
+        waiting += [
+            path
+            for path in (journal / name / file for file in _names(journal / name))
+            if path.suffix == ".jsonl" and path.stem not in done
+        ]
+    return waiting
+
+
+def _names(directory: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))  # noqa: PTH208 - thousands of names, no Path each
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _key_file(settings: Settings) -> Path:
@@ -46,6 +142,9 @@ def api_key(settings: Settings) -> str | None:
         return _key_file(settings).read_text().strip()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        msg = f"the API key in {_key_file(settings)} cannot be read: {error.strerror}"
+        raise CatalogError(msg) from None
 
 
 def make_api_key(settings: Settings) -> str:

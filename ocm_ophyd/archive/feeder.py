@@ -1,7 +1,7 @@
 """Carry the runs of the journal into the catalog, in the background and exactly once.
 
 The journal directory is the only link between acquisition and catalog. What the catalog holds is
-marked by an empty file ``<catalog_dir>/fed/YYYY-MM-DD/<uid>``; a run without its mark, however far
+marked by an empty file ``<database_dir>/fed/YYYY-MM-DD/<uid>``; a run without its mark, however far
 it had come when something failed, is removed from the catalog and written again from the journal.
 """
 
@@ -18,8 +18,8 @@ from typing import Self
 import httpx
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
 
-from ocm_ophyd.archive.catalog import connect, waiting_runs
-from ocm_ophyd.archive.connection import CatalogError, server_answers
+from ocm_ophyd.archive.catalog import connect
+from ocm_ophyd.archive.connection import CatalogError, server_answers, waiting_runs
 from ocm_ophyd.archive.journal import RunReader, writer_alive
 from ocm_ophyd.archive.run_writer import NumberTypeChanged, RunWriter
 from ocm_ophyd.settings import Settings
@@ -89,7 +89,7 @@ class CatalogFeeder:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.refused_dir = settings.catalog_dir / "refused"
-        self._fed_dir = settings.catalog_dir / "fed"
+        self._fed_dir = settings.database_dir / "fed"
         self._catalog: CatalogOfBlueskyRuns | None = None
         self._feeds: dict[Path, _Feed] = {}
         self._settled: dict[Path, int] = {}

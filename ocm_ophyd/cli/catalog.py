@@ -1,12 +1,22 @@
 """``ocm serve``, ``ocm runs``, ``ocm show``: the catalog from the command line."""
 
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
+from ocm_ophyd.cli._times import moment
+from ocm_ophyd.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.table import Table
+
+    from ocm_ophyd.archive.run_list import RunSummary
 
 __all__ = ["runs", "serve", "show"]
 
@@ -41,8 +51,14 @@ def runs(
     sample: Annotated[str | None, typer.Option(help="Name of the sample.")] = None,
     plan: Annotated[str | None, typer.Option(help="Name of the plan.")] = None,
     purpose: Annotated[str | None, typer.Option(help="Purpose in the metadata.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Started at this time or later.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Started before this time.")] = None,
+    series: Annotated[str | None, typer.Option(help="Name of the overnight series.")] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Started then or later: 2d, 3h, yesterday, a date."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Started before; written as for --since.")
+    ] = None,
     fluence: Annotated[
         str | None, typer.Option(metavar="LO:HI", help="With data in this range, mJ/cm².")
     ] = None,
@@ -50,32 +66,41 @@ def runs(
         bool | None,
         typer.Option("--complete/--incomplete", help="Came to the planned end, or did not."),
     ] = None,
-    limit: Annotated[int, typer.Option(help="How many of the latest.")] = 50,
+    derived: Annotated[
+        bool, typer.Option("--derived", help="With the reductions and fits of each run.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the latest.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List and search runs, the latest first.
+    """List and search measurements, the latest first.
 
-    Example: ocm runs --plan delay_scan --since 2026-03-01 --fluence 0.3:0.9 --complete
+    Example: ocm runs --plan delay_scan --since yesterday --fluence 0.3:0.9 --complete
     """
-    from ocm_ophyd.archive.catalog import connect
-    from ocm_ophyd.archive.runs import search
+    from ocm_ophyd.archive.run_list import list_derived_runs, list_runs
     from ocm_ophyd.settings import Settings
 
-    found = search(
-        connect(Settings()),
-        sample=sample,
-        plan=plan,
-        purpose=purpose,
-        since=since,
-        until=until,
-        fluence=_fluence_range(fluence) if fluence else None,
+    between = _fluence_range(fluence) if fluence else None
+    settings = Settings()
+    names = {"sample.name": sample, "plan_name": plan, "purpose": purpose, "series": series}
+    listed = list_runs(
+        settings,
+        exactly={key: value for key, value in names.items() if value is not None},
+        since=None if since is None else moment(since),
+        until=None if until is None else moment(until),
+        fluence=between,
         complete=complete,
         limit=limit,
     )
+    below = list_derived_runs(settings, [run.uid for run in listed]) if derived else {}
     if as_json:
-        typer.echo(to_json(found))
+        more = [asdict(run) | ({"derived": below[run.uid]} if derived else {}) for run in listed]
+        typer.echo(to_json(more))
         return
+    wide_console().print(_table(listed, below))
 
+
+def _table(listed: "Sequence[RunSummary]", below: "Mapping[str, Sequence[RunSummary]]") -> "Table":
+    """Return a table of runs, each above the runs that were derived from it."""
     from rich.table import Table
 
     table = Table(box=None)
@@ -84,19 +109,20 @@ def runs(
     table.add_column("mJ/cm²", justify="right", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    for run in found:
-        table.add_row(
-            run.uid[:8],
-            _text(run.scan_id),
-            f"{datetime.fromtimestamp(run.time):%Y-%m-%d %H:%M}",
-            _text(run.plan),
-            _text(run.purpose),
-            _text(run.sample),
-            _range(run.fluence_min, run.fluence_max),
-            _text(run.points),
-            run.exit_status or "not ended",
-        )
-    wide_console().print(table)
+    for run in listed:
+        for each in (run, *below.get(run.uid, ())):
+            table.add_row(
+                each.uid[:8] if each is run else f"└ {each.uid[:8]}",
+                _text(each.scan_id),
+                f"{datetime.fromtimestamp(each.time):%Y-%m-%d %H:%M}",
+                _text(each.plan),
+                _text(each.purpose),
+                _text(each.sample),
+                _range(each.fluence_min, each.fluence_max),
+                _text(each.points),
+                each.exit_status or "not ended",
+            )
+    return table
 
 
 @one_line_errors
@@ -146,7 +172,10 @@ def _fluence_range(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(":"))
     except ValueError:
-        raise ValueError(f"--fluence {text}: write LO:HI in mJ/cm², such as 0.3:0.9") from None
+        low, high = 1.0, 0.0
+    if not low <= high:
+        msg = f"--fluence {text}: write LO:HI in mJ/cm², the lower one first, such as 0.3:0.9"
+        raise UsageError(msg)
     return low, high
 
 

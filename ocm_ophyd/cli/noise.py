@@ -10,6 +10,7 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._targets import check_out, is_file
+from ocm_ophyd.errors import UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +54,7 @@ def noise(
     out = out or Path(f"ocm-noise-{datetime.now():%Y%m%d-%H%M%S}.png")
     if out.suffix.lower() not in _FIGURES:
         msg = f"{out} is no figure: name it {' or '.join(f'*{suffix}' for suffix in _FIGURES)}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     check_out(out)
     if targets:
         found = {target: _of_target(target) for target in targets}
@@ -61,7 +62,7 @@ def noise(
         found = _measure(sample, seconds)
     else:
         msg = "say what: a raw file or a run, or --sample NAME to measure"
-        raise ValueError(msg)
+        raise UsageError(msg)
     from analysis.noise.figure import noise_figure
 
     noise_figure(found).savefig(out, dpi=150)
@@ -76,19 +77,20 @@ def noise(
 
 
 def _of_target(target: str) -> "Noise":
-    from analysis.noise.spectrum import noise_of
+    from analysis.noise.spectrum import noise_spectrum
 
     with _opened(target) as dataset:
-        return noise_of(dataset)
+        return noise_spectrum(dataset)
 
 
 def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     """Open a raw file, or the frames of a run in the journal."""
-    from analysis.io.raw_file import open_raw
+    from analysis.reduction.missing_metadata import open_raw
 
     if is_file(target):
         return open_raw(target, pumped=False)
-    from analysis.documents.records import recorded_frames
+    from analysis.documents.datasets import frame_record
+    from analysis.documents.run_documents import RunDocuments
     from ocm_ophyd.archive.journal import journaled_runs, read_run
     from ocm_ophyd.settings import Settings
 
@@ -101,15 +103,17 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     ]
     if not runs:
         msg = f"there is no run {target} in the journal {directory}, and no file"
-        raise ValueError(msg)
-    return recorded_frames(read_run(max(runs, key=lambda run: run.start["time"]).path))
+        raise UsageError(msg)
+    latest = max(runs, key=lambda run: run.start["time"])
+    return frame_record(RunDocuments.from_journal(read_run(latest.path)))
 
 
 def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     """Take frames without the pump, with a reference where none is stored, and keep the result."""
+    from analysis.documents.datasets import frame_record
     from analysis.documents.derived_runs import keep_fit
-    from analysis.documents.records import recorded_frames
-    from analysis.noise.spectrum import noise_of
+    from analysis.documents.run_documents import RunDocuments
+    from analysis.noise.spectrum import noise_spectrum
     from ocm_ophyd.archive.journal import Journal, read_run
     from ocm_ophyd.session.session import Session
     from ocm_ophyd.settings import Settings
@@ -130,10 +134,10 @@ def _measure(sample: str, seconds: float) -> "dict[str, Noise]":
     finally:
         session.close()
     (path,) = settings.journal_dir.glob(f"*/{uid}.jsonl")
-    documents = list(read_run(path))
-    with recorded_frames(documents) as dataset:
-        record = noise_of(dataset)
-    keep_fit(documents[0][1], record.found, Journal(settings.journal_dir))
+    documents = RunDocuments.from_journal(read_run(path))
+    with frame_record(documents) as dataset:
+        record = noise_spectrum(dataset)
+    keep_fit(documents.start, record.estimates, Journal(settings.journal_dir))
     return {f"run {uid[:8]}": record}
 
 
@@ -156,6 +160,6 @@ def _print(name: str, record: "Noise") -> None:
             f"{record.drift[i]:.3g}",
         )
     console.print(table)
-    for quantity, estimate in record.found.items():
+    for quantity, estimate in record.estimates.items():
         value = f"{estimate.value:.3g} ± {estimate.sigma:.1g} {estimate.unit}"
         console.print(f"{quantity}: {value}; {estimate.note}")

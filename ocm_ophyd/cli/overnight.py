@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.errors import OcmError
 
 
 @one_line_errors
@@ -16,10 +17,11 @@ def overnight(
     """Take a series of measurements through the night.
 
     The file gives name, alignment_fluence (mJ/cm2), retake_every (s) and measurements, each a
-    plan with its arguments; docs/overnight.yaml is an example. What the journal already holds
-    complete is skipped, so that the same command goes on after an interruption.
+    plan with its arguments; docs/tutorials/overnight.yaml is an example. Measurements that the
+    journal already holds complete are skipped, so that the same command goes on after an
+    interruption.
 
-    Example: ocm overnight docs/overnight.yaml
+    Example: ocm overnight docs/tutorials/overnight.yaml
     """
     from rich.console import Console
     from rich.table import Table
@@ -45,7 +47,7 @@ def overnight(
     session.pause_on_signals()
     failures: list[int] = []
 
-    def report(index: int, error: Exception) -> None:
+    def report(index: int, error: OcmError) -> None:
         failures.append(index)
         console.print(f"[red]measurement {index + 1} failed:[/red] {error}")
 

@@ -9,6 +9,8 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._targets import check_out, is_file, raw_files
+from ocm_ophyd.errors import UsageError
+from ocm_ophyd.frame_schema import SCAN_AXES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -54,14 +56,15 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
         reduced, kept = _reduce_file(Path(target), scheduler), None
     elif scheduler is not None:
         msg = f"{target} is no file: write the run as one with `ocm export {target} -o FILE` first"
-        raise ValueError(msg)
+        raise UsageError(msg)
     else:
         reduced, kept = _reduce_run(target)
     if out is not None:
-        from analysis.reduction.scan import write_reduced
+        from analysis.io.reduced_file import write_reduced
 
         write_reduced(reduced, out)
-    shown = ("delay", "x", "y", "fluence", "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
+    axes = [axis.name for axis in SCAN_AXES if axis.name in reduced]
+    shown = (*axes, "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
     names = (*shown, *_LIMITS, *_LEFT_OUT) if as_json else shown
     columns = {name: reduced[name].values.tolist() for name in names}
     if as_json:
@@ -150,6 +153,7 @@ def _reduce_run(which: str) -> "tuple[xr.Dataset, str]":
     """Reduce a run of the catalog and keep it there; returns it and the kept run's uid."""
     from analysis.documents.datasets import raw_dataset
     from analysis.documents.derived_runs import keep_reduction
+    from analysis.documents.run_documents import RunDocuments
     from analysis.reduction.scan import reduce_scan
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.journal import Journal
@@ -157,10 +161,10 @@ def _reduce_run(which: str) -> "tuple[xr.Dataset, str]":
     from ocm_ophyd.settings import Settings
 
     settings = Settings()
-    run = find_run(connect(settings), which)
+    run = RunDocuments.from_catalog(find_run(connect(settings), which))
     with raw_dataset(run) as dataset:
         reduced = reduce_scan(dataset)
-    return reduced, keep_reduction(run.metadata["start"], reduced, Journal(settings.journal_dir))
+    return reduced, keep_reduction(run.start, reduced, Journal(settings.journal_dir))
 
 
 def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_json: bool) -> None:
@@ -168,14 +172,14 @@ def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_
 
     Raises
     ------
-    ValueError
+    UsageError
         What cannot be written is refused before anything is reduced.
     """
     from rich.console import Console
     from rich.progress import track
 
+    from analysis.io.reduced_file import write_reduced
     from analysis.reduction.batch import reduce_files
-    from analysis.reduction.scan import write_reduced
 
     names = _outputs(files, out)
     lines: dict[Path, dict[str, Any]] = {}
@@ -202,20 +206,20 @@ def _outputs(files: list[Path], out: Path | None) -> dict[Path, Path]:
     """Return what each file's reduction is to be called; makes the directory."""
     if out is None:
         msg = "of several files each is written: say into which directory, with -o"
-        raise ValueError(msg)
+        raise UsageError(msg)
     names = {path: out / f"{path.stem}-reduced.h5" for path in files}
     name, count = Counter(names.values()).most_common(1)[0]
     if count > 1:
         msg = f"{count} of the files would all be written as {name}: reduce them apart"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if there := [name for name in names.values() if name.exists()]:
         msg = f"{there[0]} exists and is not overwritten; choose another directory"
-        raise ValueError(msg)
+        raise UsageError(msg)
     try:
         out.mkdir(exist_ok=True)
     except OSError as error:
         msg = f"{out} cannot be made ({error.strerror}): choose another directory"
-        raise ValueError(msg) from None
+        raise UsageError(msg) from None
     check_out(out / "any")
     return names
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,6 +98,7 @@ def reproduce(
 def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict[str, float]]":
     """Do all of it; returns the results and what took how long, in s."""
     from ocm_ophyd.experiments.acquisition import expected_seconds, measure
+    from ocm_ophyd.experiments.definition import ExperimentError
     from ocm_ophyd.experiments.evidence import (
         calibration,
         gather,
@@ -117,13 +119,13 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
         except Interrupted:
             raise KeyboardInterrupt from None
         measured = time.monotonic()
-        taken = experiment.taken(settings.journal_dir)
-        if not taken:
+        complete = experiment.complete_runs(settings.journal_dir)
+        if not complete:
             msg = f"nothing could be measured: {next(iter(failures.values()))}"
-            raise RuntimeError(msg)
+            raise ExperimentError(msg)
         report(CATALOG, 0, 1)
         catalog.wait()
-        wait_for_runs(settings, [run.uid for run in taken.values()], patience=300)
+        wait_for_runs(settings, [run.uid for run in complete.values()], patience=300)
         from ocm_ophyd.archive.catalog import connect
 
         data, unreduced = gather(experiment, settings, connect(settings))
@@ -136,9 +138,10 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
         from ocm_ophyd.experiments.report import results_json, write_report
 
         results = infer(data)
-        results.notes.extend(f"{step} was not measured: {why}" for step, why in failures.items())
+        missing = (f"{step} was not measured: {why}" for step, why in failures.items())
+        results = replace(results, notes=(*results.notes, *missing))
         (out / "results.json").write_text(to_json(results_json(results)), "utf-8")
-        wait_for_runs(settings, [keep_results(settings, data, results, taken)])
+        wait_for_runs(settings, [keep_results(settings, data, results, complete)])
         timing = {
             "measuring, here": measured - begun,
             "everything, here": time.monotonic() - begun,
@@ -148,7 +151,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
             out,
             data,
             results,
-            versions=versions(taken.values()),
+            versions=versions(complete.values()),
             calibration=calibration(experiment),
             runs=data.runs,
             figures=figures(data, results),

@@ -3,11 +3,14 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import EpicsMotor, EpicsSignal, Kind, PseudoPositioner
+from ophyd import EpicsSignal, Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.constants import speed_of_light
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, finite
+from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.frame_schema import DELAY
 
 __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
 
@@ -15,14 +18,14 @@ __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
 MM_PER_PS = speed_of_light * 1e-12 / 2 * 1e3
 
 
-class DelayMotor(EpicsMotor):
+class DelayMotor(Motor):
     """The stage's motor record, with the fields that one-sided approach needs."""
 
     step = Cpt(EpicsSignal, ".MRES", kind=Kind.config, auto_monitor=True)
     backlash = Cpt(EpicsSignal, ".BDST", kind=Kind.config)
 
 
-class DelayStage(PseudoPositioner):
+class DelayStage(PseudoStage):
     """Pump–probe delay (ps) on the OSMS26-300 stage (mm).
 
     The stage lengthens the pump's path, so the delay falls with the position:
@@ -32,7 +35,7 @@ class DelayStage(PseudoPositioner):
     delays moves, so that lost motion of the screw does not enter.
     """
 
-    tau = Cpt(PseudoAxis, key="delay", egu="ps", kind=Kind.hinted)
+    tau = Cpt(PseudoAxis, key=DELAY.data_key, egu=DELAY.unit, kind=Kind.hinted)
     m1 = Cpt(DelayMotor, "m1", kind=Kind.normal)
     time_zero = Cpt(StoredSignal, value=285.0, units="mm", kind=Kind.config)
     time_zero_sigma = Cpt(StoredSignal, value=0.0, units="mm", kind=Kind.config)
@@ -61,7 +64,7 @@ class DelayStage(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             Names the delay and the range that is reachable.
         """
         tau = pseudo_pos[0] if hasattr(pseudo_pos, "__getitem__") else pseudo_pos
@@ -74,4 +77,4 @@ class DelayStage(PseudoPositioner):
                 f"delay {tau:g} ps is out of reach: with time zero at {zero:.3f} mm "
                 f"the stage covers {reach[0]:.1f} to {reach[1]:.1f} ps"
             )
-            raise ValueError(msg)
+            raise TargetError(msg)

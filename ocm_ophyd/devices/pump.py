@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Kind, PseudoPositioner
+from ophyd import Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.interpolate import PchipInterpolator
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.devices.axes import PseudoAxis, PseudoStage, VoltageAxis, finite
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.frame_schema import FLUENCE
 
 __all__ = ["LiquidCrystalRetarder", "PumpPower"]
 
@@ -17,7 +20,7 @@ class LiquidCrystalRetarder(VoltageAxis):
     """Retarder voltage; with the polarising beam splitter behind it, it sets the pump power."""
 
 
-class PumpPower(PseudoPositioner):
+class PumpPower(PseudoStage):
     """Peak pump fluence on the sample (mJ/cm²) ↔ retarder voltage.
 
     The stored `calibration` is a table of two rows, voltage and fluence, monotonic in both and
@@ -27,9 +30,9 @@ class PumpPower(PseudoPositioner):
     are refused, as is everything while no calibration is stored.
     """
 
-    fluence = Cpt(PseudoAxis, key="fluence", egu="mJ/cm^2", kind=Kind.hinted)
+    fluence = Cpt(PseudoAxis, key=FLUENCE.data_key, egu=FLUENCE.unit, kind=Kind.hinted)
     retarder = Cpt(LiquidCrystalRetarder, "Voltage", kind=Kind.normal)
-    maximum = Cpt(StoredSignal, value=0.0, units="mJ/cm^2", kind=Kind.config)
+    maximum = Cpt(StoredSignal, value=0.0, units=FLUENCE.unit, kind=Kind.config)
     calibration = Cpt(StoredSignal, value=[[0.0], [0.0]], units="V, mJ/cm^2", kind=Kind.config)
     fluence_sigma = Cpt(StoredSignal, value=0.0, units="1", kind=Kind.config)
     waist = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
@@ -67,24 +70,24 @@ class PumpPower(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             Says what is missing or which limit is broken.
         """
         fluence = pseudo_pos[0] if hasattr(pseudo_pos, "__getitem__") else pseudo_pos
         finite(fluence, self.name, "mJ/cm²")
         if not self.calibrated:
             msg = "the pump power is not calibrated: run calibrate_pump_power first"
-            raise ValueError(msg)
+            raise TargetError(msg)
         maximum, table = self.maximum.get(), self.calibration.get()[1]
         if maximum <= 0:
             msg = "no sample is chosen, so no fluence is known to be safe: choose one first"
-            raise ValueError(msg)
+            raise TargetError(msg)
         if fluence > maximum:
             msg = f"fluence {fluence:g} mJ/cm² is above the sample's maximum of {maximum:g} mJ/cm²"
-            raise ValueError(msg)
+            raise TargetError(msg)
         if not table.min() <= fluence <= table.max():
             msg = (
                 f"fluence {fluence:g} mJ/cm² is outside the power calibration, "
                 f"{table.min():.3g} to {table.max():.3g} mJ/cm²"
             )
-            raise ValueError(msg)
+            raise TargetError(msg)

@@ -12,14 +12,14 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import DeviceStatus, Status
 
-from ocm_ophyd.devices._parts import StoredSignal
+from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.errors import OcmError
+from ocm_ophyd.frame_schema import POINT_DATASETS, Dataset
 
 __all__ = ["AcquisitionError", "Spectra", "Spectrometer"]
 
-_GROUP = "/entry/instrument/spectrometer"
 
-
-class AcquisitionError(RuntimeError):
+class AcquisitionError(OcmError):
     """The spectrometer did not deliver; the message is the instrument's own."""
 
 
@@ -63,7 +63,7 @@ class Spectrometer(Device):
     """Interferograms and fluorescence, recorded at once.
 
     One trigger takes `frames_per_point` frames. The instrument writes them to an HDF5 file of
-    its own for every staging, as datasets frames (P, F, K), frame_time and pump_open (P, F);
+    its own for every staging, as the datasets of `ocm_ophyd.frame_schema.POINT_DATASETS`;
     the documents refer to them. In events stand only scalars to look at.
 
     `chirp` says when the probe's colours pass the sample: coefficients, k = 1 to 3, of a power
@@ -139,14 +139,14 @@ class Spectrometer(Device):
             raise AcquisitionError(self._why())
         uri = Path(self.full_file_name.get()).as_uri().replace("file:///", "file://localhost/")
         self._streams, self._documents = {}, []
-        for key, dataset, shape in self._datasets():
+        for entry in POINT_DATASETS:
             bundle = ComposeStreamResource()(
                 "application/x-hdf5",
                 uri,
-                key,
-                {"dataset": f"{_GROUP}/{dataset}", "swmr": True, "chunk_shape": (1, *shape)},
+                entry.data_key,
+                {"dataset": entry.path, "swmr": True, "chunk_shape": (1, *self._shape(entry))},
             )
-            self._streams[key] = bundle.compose_stream_datum
+            self._streams[entry.data_key] = bundle.compose_stream_datum
             self._documents.append(("stream_resource", bundle.stream_resource_doc))
         return staged
 
@@ -206,16 +206,14 @@ class Spectrometer(Device):
         """Scalars, and while staged the keys of the frames in the file."""
         description = super().describe()
         if self._streams:
-            types = {"frames": ("<u4", "counts"), "frame_time": ("<f8", "s")}
-            for key, dataset, shape in self._datasets():
-                dtype, units = types.get(dataset, ("<f8", ""))
-                description[key] = {
-                    "source": f"file:{_GROUP}/{dataset}",
+            for entry in POINT_DATASETS:
+                description[entry.data_key] = {
+                    "source": f"file:{entry.path}",
                     "dtype": "array",
-                    "dtype_numpy": dtype,
-                    "shape": list(shape),
-                    "dims": ["frame", "wavelength"][: len(shape)],
-                    "units": units,
+                    "dtype_numpy": entry.dtype,
+                    "shape": list(self._shape(entry)),
+                    "dims": list(entry.dims),
+                    "units": entry.unit,
                     "external": "STREAM:",
                 }
         return description
@@ -232,13 +230,10 @@ class Spectrometer(Device):
             yield "stream_datum", compose(row)
         self._points += 1
 
-    def _datasets(self) -> list[tuple[str, str, tuple[int, ...]]]:
-        """Return data key, dataset and shape of one point, for every dataset."""
-        return [
-            (f"{self.name}_frames", "frames", (self._frames, self._pixels)),
-            (f"{self.name}_frame_time", "frame_time", (self._frames,)),
-            (f"{self.name}_pump_open", "pump_open", (self._frames,)),
-        ]
+    def _shape(self, entry: Dataset) -> tuple[int, ...]:
+        """Return the shape of a dataset's array of one point."""
+        sizes = {"frame": self._frames, "wavelength": self._pixels}
+        return tuple(sizes[dim] for dim in entry.dims)
 
     def _why(self) -> str:
         return self.message.get(use_monitor=False) or "the spectrometer gave no reason"

@@ -1,4 +1,4 @@
-"""Takes what an `Experiment` lacks: alignments, and measurements that fail alone."""
+"""Acquisition of the missing measurements of an `Experiment`, each sample after its alignment."""
 
 import logging
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 from bluesky.preprocessors import inject_md_wrapper
 
 from ocm_ophyd.archive.journal import journaled_runs
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.experiments.definition import (
     ALIGNMENT,
     ALIGNMENT_FLUENCE,
@@ -28,43 +29,52 @@ from ocm_ophyd.settings import Settings
 __all__ = ["Points", "Report", "expected_seconds", "measure", "measure_sample"]
 
 ALIGNMENTS = {SAMPLE: (380, 40.0), SILICON: (67, 15.0)}
-"""About how many points an alignment takes, and how many seconds: for the progress display."""
+"""Approximate number of points and duration in seconds of an alignment, for the progress
+display."""
 
-#: What is done (sample and step), how many points are taken, and how many it takes.
+SECONDS_PER_POINT = 0.04
+"""Approximate time of the round trips over Channel Access for one point, s."""
+
+SECONDS_PER_PERIOD = 0.005
+"""Approximate time in which the frames of one chopper period are simulated, s."""
+
 Report = Callable[[str, int, int], None]
+"""Function of a step's name, its measured points and their total number."""
 
 log = logging.getLogger(__name__)
 
 
 def expected_seconds(experiment: Experiment, settings: Settings) -> dict[str, float]:
-    """Return what `measure` is going to report on, and about how many seconds each takes."""
+    """Return the steps of the next `measure` with their approximate durations in seconds."""
     expected: dict[str, float] = {}
     aligned = experiment.aligned
     for step in _missing(experiment, settings):
         if step.sample != aligned:
             aligned = step.sample
             expected[_alignment(aligned)] = ALIGNMENTS[aligned][1]
-        # round trips over Channel Access, and frames that are computed
-        expected[step.name] = step.points * (0.04 + 0.005 * step.arguments["periods"])
+        per_point = SECONDS_PER_POINT + SECONDS_PER_PERIOD * step.arguments["periods"]
+        expected[step.name] = step.points * per_point
     return expected
 
 
 def _missing(experiment: Experiment, settings: Settings) -> list[Step]:
-    taken = experiment.taken(settings.journal_dir)
-    return [step for step in STEPS if step.name not in taken]
+    """Return the steps without a complete run, in order."""
+    complete = experiment.complete_runs(settings.journal_dir)
+    return [step for step in STEPS if step.name not in complete]
 
 
 def _alignment(sample: str) -> str:
+    """Return the name under which the alignment of a sample is reported."""
     return f"alignment, {sample}"
 
 
 class Points:
-    """Counts the points of a step over all its runs, as a `PointCounter` asks for.
+    """Counter of the points of a step over all its runs, for `PointCounter`.
 
     Parameters
     ----------
     report : callable
-        Told how far the step has come.
+        Receives the progress of the step.
     """
 
     def __init__(self, report: Report) -> None:
@@ -72,48 +82,48 @@ class Points:
         self._step, self._total, self._before = "", 0, 0
 
     def begin(self, step: str, total: int) -> None:
-        """Begin with a step of so many points."""
+        """Begin a step with a total number of points."""
         self._step, self._total, self._before = step, total, 0
         self._report(step, 0, total)
 
     def __call__(self, _: Any, done: int, ended: bool) -> None:
         """Count the points of one run."""
-        taken = self._before + done
-        self._report(self._step, min(taken, self._total), self._total)
+        count = self._before + done
+        self._report(self._step, min(count, self._total), self._total)
         if ended:
-            self._before = taken
+            self._before = count
 
     def finish(self) -> None:
-        """Report that the step is complete, however many points it took."""
+        """Report that the step is complete, whatever its number of points was."""
         self._report(self._step, self._total, self._total)
 
 
 def measure(experiment: Experiment, settings: Settings, report: Report) -> dict[str, str]:
-    """Take the measurements that are missing, each sample with its own alignment before.
+    """Make the missing measurements, those of each sample after its own alignment.
 
-    A measurement that fails does not stop the others; it is missing, and taken when the
-    experiment is gone on with.
+    A measurement that fails does not stop the others. It remains missing, and the next call makes
+    it again.
 
     Parameters
     ----------
     experiment : Experiment
-        What was asked for.
+        Requested measurements.
     settings : Settings
-        Of its laboratory.
+        Of the private laboratory.
     report : callable
-        Told how far each step has come.
+        Receives the progress of each step.
 
     Returns
     -------
-    dict
-        Why a step failed, by its name.
+    dict of str to str
+        Reasons of the steps that failed, by the name of the step.
 
     Raises
     ------
     Interrupted
-        By the user or the system; the pump is shut.
+        The user or the system interrupted the measurement; the pump is shut.
     ServerError
-        Where the instrument does not start.
+        The instrument does not start.
     """
     missing = _missing(experiment, settings)
     failures: dict[str, str] = {}
@@ -135,13 +145,13 @@ def measure(experiment: Experiment, settings: Settings, report: Report) -> dict[
 
 
 def _begin(settings: Settings, points: Points) -> Session:
-    """Start a session that outlives its instrument: another one takes its place."""
+    """Start a session that continues when another instrument takes the place of its first one."""
     session = Session.start(settings)
     session.pause_on_signals()
     session.RE.subscribe(PointCounter(points))
     from epics import ca  # noqa: PLC0415 - loads libca, which needs Channel Access set up
 
-    ca.disable_ca_messages()  # that one has gone is no news
+    ca.disable_ca_messages()  # the end of the first instrument is no error
     return session
 
 
@@ -152,25 +162,25 @@ def measure_sample(
     steps: list[Step],
     failures: dict[str, str],
 ) -> None:
-    """Align a sample, unless the stored calibration is its own, and take its steps.
+    """Align with a sample, unless the stored calibration belongs to it, and make its measurements.
 
     Parameters
     ----------
     experiment : Experiment
-        What was asked for.
+        Requested measurements.
     session : Session
         Connected to the instrument with this sample.
     points : Points
-        Told which step begins.
+        Reports the progress.
     steps : list of Step
-        Of one sample.
-    failures : dict
-        Gets the reason why a step failed, by its name.
+        Missing steps of this sample.
+    failures : dict of str to str
+        Receives the reasons of the steps that fail, by the name of the step.
 
     Raises
     ------
     Interrupted
-        By the user or the system; the pump is shut.
+        The user or the system interrupted the measurement; the pump is shut.
     """
     sample = steps[0].sample
     if experiment.aligned != sample:
@@ -181,7 +191,7 @@ def measure_sample(
             experiment.keep_alignment(sample, stored_calibration(session))
         except Interrupted:
             raise
-        except Exception as error:
+        except OcmError as error:
             log.exception("the alignment of %s failed", sample)
             failures |= dict.fromkeys((s.name for s in steps), f"not aligned: {_reason(error)}")
             return
@@ -193,38 +203,39 @@ def measure_sample(
             session.run(inject_md_wrapper(plan, experiment.tags(step.name, step)))
         except Interrupted:
             raise
-        except Exception as error:
+        except OcmError as error:
             log.exception("%s failed", step.name)
             failures[step.name] = _reason(error)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OcmError) -> str:
+    """Return the message of an error on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 
 def _align(experiment: Experiment, session: Session, sample: str) -> None:
-    """Align with a sample: everything with the plate, with the waveguide what depends on it."""
+    """Align with a sample: completely with the plate, with silicon what depends on the sample."""
     tags, plans = experiment.tags(ALIGNMENT), session.plans()
 
-    def take(name: str, **arguments: Any) -> None:
+    def run(name: str, **arguments: Any) -> None:
         session.run(inject_md_wrapper(plans[name](sample=sample, **arguments), tags))
 
     if sample == SAMPLE:
-        take("align", fluence=ALIGNMENT_FLUENCE)
-    else:  # the pump, the galvos and where they meet are as the plate has shown them
-        take("record_reference")
-        take("calibrate_reference_mirror")
-        take("find_time_zero", fluence=SILICON_FLUENCE, periods=SILICON_ALIGNMENT_PERIODS)
+        run("align", fluence=ALIGNMENT_FLUENCE)
+    else:  # pump power, galvos and overlap do not depend on the sample
+        run("record_reference")
+        run("calibrate_reference_mirror")
+        run("find_time_zero", fluence=SILICON_FLUENCE, periods=SILICON_ALIGNMENT_PERIODS)
 
 
 def stored_calibration(session: Session) -> list[dict[str, Any]]:
-    """Return what the session has found out and stored.
+    """Return the calibration that the session has stored.
 
     Returns
     -------
     list of dict
-        `name`, `value`, `sigma` (None where there is none), `unit`, the `version` of the
-        calibration that stored it, and the `run` (uid) that it was stored after.
+        `name`, `value`, `sigma` (None where there is none), `unit`, `version` of the calibration,
+        and `run`, the uid of the last raw run before it was stored.
     """
     signals = {signal.name: signal for signal in session.instrument.stored_signals()}
     history = CalibrationStore(session.settings.calibration_dir).history()

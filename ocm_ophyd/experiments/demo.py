@@ -1,4 +1,4 @@
-"""The main job in a minute and a half: align, measure, reduce, fit and compare with the paper."""
+"""Measurements of the demo: alignment, fluence sweep, kinetics and a map."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -8,7 +8,11 @@ import numpy as np
 import xarray as xr
 
 from analysis.documents.datasets import raw_dataset
+from analysis.documents.run_documents import RunDocuments
+from analysis.estimate import Estimate
+from analysis.paper.measurements import ABOVE, BELOW
 from analysis.reduction.scan import reduce_scan
+from ocm_ophyd.samples import load_samples
 from ocm_ophyd.session.progress import PointCounter
 from ocm_ophyd.session.session import Session
 from plans import linear_then_logarithmic
@@ -16,37 +20,70 @@ from plans import linear_then_logarithmic
 __all__ = ["TIME_SCALE", "DemoRuns", "Report", "measure", "with_resolved_rise"]
 
 SAMPLE = "CsPbBr3-microplate"
+"""Sample of all measurements."""
+
 TIME_SCALE = 20.0
+"""Simulated seconds in one second."""
 
-SWEEP_DELAY = 2.5  # ps: by then the 5 ps chirped probe lies behind the pump as a whole
+SWEEP_DELAY = 2.5
+"""Delay of the fluence sweep, ps: all colours of the chirped probe then sample the plasma after the
+pump."""
+
 FLUENCES = np.linspace(0.1, 1.0, 13)
-BELOW, ABOVE = 0.35, 0.8  # mJ/cm², the paper's kinetics
-WINDOW = (4.0, 150.0)  # ps, of the fits: the one for which the published decay times are recovered
-MAP_DELAY = 5.0  # ps
-MAP_SIDE = np.linspace(-2.5, 2.5, 11)  # um, the paper's 5 x 5 um²
+"""Fluences of the sweep, mJ/cm^2."""
 
-#: What is done, and how many points it takes: for the progress display.
+MAP_DELAY = 5.0
+"""Delay of the map, ps."""
+
+MAP_SIDE = np.linspace(-2.5, 2.5, 11)
+"""Positions of the map along x and y, um: the paper's 5 x 5 um²."""
+
 Report = Callable[[str, int, int], None]
+"""Function of a measurement's purpose, its measured points and their total number."""
 
 
 @dataclass(frozen=True)
 class DemoRuns:
-    """Reduced runs of the demo."""
+    """Reduced runs of the demo.
+
+    Attributes
+    ----------
+    sweep : xr.Dataset
+        Fluence sweep.
+    below, above : xr.Dataset
+        Delay scans below and above the lasing threshold.
+    map : xr.Dataset
+        Map below the threshold.
+    time_zero : Estimate
+        Position of the delay stage, mm.
+    power_sigma : float
+        Relative standard deviation of the power calibration, hence of all fluences.
+    material : str
+        Of the sample.
+    uids : list of str
+        Raw runs, in order.
+    """
 
     sweep: xr.Dataset
     below: xr.Dataset
     above: xr.Dataset
     map: xr.Dataset
-    time_zero: tuple[float, float]
-    """Position of the delay stage and its sigma, mm."""
+    time_zero: Estimate
     power_sigma: float
-    """Relative, of the power calibration: what the fluences are uncertain by."""
+    material: str
     uids: list[str]
-    """Raw runs, in order."""
 
 
 def measure(session: Session, report: Report) -> DemoRuns:
-    """Align the instrument and take the demo's measurements."""
+    """Align the instrument and make the demo's measurements.
+
+    Parameters
+    ----------
+    session : Session
+        Connected to the simulated instrument.
+    report : callable
+        Receives the progress of each measurement.
+    """
     RE, plans = session.RE, session.plans()
     RE.subscribe(
         PointCounter(lambda start, done, _: report(start["purpose"], done, start["num_points"]))
@@ -54,37 +91,46 @@ def measure(session: Session, report: Report) -> DemoRuns:
     uids: list[str] = []
     RE.subscribe(lambda _, doc: uids.append(doc["uid"]), "start")
 
-    def take(name: str, *args: Any, **kwargs: Any) -> Any:
+    def run(name: str, *args: Any, **kwargs: Any) -> Any:
         return session.run(plans[name](*args, sample=SAMPLE, **kwargs))
 
     def reduced(name: str, *args: Any, **kwargs: Any) -> xr.Dataset:
-        return session.reduction.reduced[take(name, *args, **kwargs)]
+        return session.reduction.reduced[run(name, *args, **kwargs)]
 
-    take("record_reference")
-    power_sigma = take("calibrate_pump_power")["fluence_scale"].sigma
-    zero = take("find_time_zero", fluence=0.5)["time_zero"]
+    run("record_reference")
+    power_sigma = run("calibrate_pump_power")["fluence_scale"].sigma
+    time_zero = run("find_time_zero", fluence=0.5)["time_zero"]
     sweep = reduced("fluence_sweep", [float(f) for f in FLUENCES], delay=SWEEP_DELAY)
     delays = linear_then_logarithmic(-6, 20, 1.0, 250, 14)
     below = reduced("delay_scan", delays, fluence=BELOW)
     above = reduced("delay_scan", delays, fluence=ABOVE)
     side = [float(x) for x in MAP_SIDE]
     image = reduced("spatiotemporal_grid", [MAP_DELAY], side, side, fluence=BELOW, periods=6)
-    return DemoRuns(sweep, below, above, image, (zero.value, zero.sigma), power_sigma, uids)
+    return DemoRuns(
+        sweep=sweep,
+        below=below,
+        above=above,
+        map=image,
+        time_zero=time_zero,
+        power_sigma=power_sigma,
+        material=load_samples(session.settings.home / "samples.yaml")[SAMPLE].material,
+        uids=uids,
+    )
 
 
 def with_resolved_rise(runs: DemoRuns, catalog: Any) -> DemoRuns:
-    """Reduce the kinetics again, as whole scans: the chirp can only be undone with all points.
+    """Reduce the kinetics again as whole scans: the inversion of the chirp needs all points.
 
     Parameters
     ----------
     runs : DemoRuns
-        As reduced point by point while they were taken.
+        Reduced point by point during the measurement.
     catalog : CatalogOfBlueskyRuns
-        Holds their raw runs.
+        With their raw runs.
     """
 
     def whole(scan: xr.Dataset) -> xr.Dataset:
-        with raw_dataset(catalog[scan.attrs["raw_run"]]) as raw:
+        with raw_dataset(RunDocuments.from_catalog(catalog[scan.attrs["raw_run"]])) as raw:
             return reduce_scan(raw)
 
     return replace(runs, below=whole(runs.below), above=whole(runs.above))

@@ -1,13 +1,16 @@
-"""What the demo's runs say: a table beside the paper's numbers, and figures."""
+"""Fits, table and figures of the demo, beside the paper's numbers."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from analysis.diffusion.gaussian_cloud import Cloud, cloud_waist, fit_cloud
+from analysis.estimate import Estimate, not_determined
 from analysis.figures import (
     COLOURS,
     Kinetics,
@@ -15,255 +18,297 @@ from analysis.figures import (
     fluorescence_figure,
     kinetics_figure,
     map_figure,
+    rise_figure,
 )
-from analysis.kinetics.decay_fit import DecayFit
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
-from analysis.kinetics.rise_time import measure_rise, rise_figure
-from analysis.lasing.fluence_response import (
-    Response,
-    Threshold,
-    fit_response,
-    fit_threshold,
+from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
+from analysis.kinetics.rise_time import measure_rise
+from analysis.lasing.emission import find_emission
+from analysis.lasing.fluence_response import FluenceResponse, fit_fluence_response
+from analysis.lasing.fluorescence_threshold import (
+    LasingThreshold,
+    fit_lasing_threshold,
     fluorescence_intensity,
 )
-from analysis.materials import CSPBBR3
+from analysis.materials import PROBE_WAVELENGTH, Lorentz, Material, find_material
+from analysis.paper.measurements import ABOVE, BELOW, WINDOW
+from analysis.paper.published import TABLE
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.scan_grid import fold
-from ocm_ophyd.experiments.demo import ABOVE, BELOW, MAP_DELAY, SWEEP_DELAY, WINDOW, DemoRuns
+from ocm_ophyd.errors import DataError
+from ocm_ophyd.experiments.demo import MAP_DELAY, SWEEP_DELAY, DemoRuns
 
 __all__ = ["Results", "Row", "evaluate", "write_figures"]
 
-PAPER_THRESHOLD = 0.57  # mJ/cm²
-PAPER_WAVELENGTH = 1050.0  # nm
+Floats = NDArray[np.float64]
+
+PAPER_THRESHOLD = TABLE["fluence_threshold"].value
+"""Threshold fluence of the paper, mJ/cm^2, at which density and Δn are given."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One row of the table.
+
+    Attributes
+    ----------
+    quantity : str
+        Its name.
+    estimate : Estimate
+        Measured value; the note has method and limitations.
+    paper : str
+        Published value, "-" where there is none.
+    """
 
     quantity: str
-    value: float
-    sigma: float
-    unit: str
+    estimate: Estimate
     paper: str
-    note: str = ""
 
 
 @dataclass(frozen=True)
 class Results:
-    """Fits of the demo's runs and the table made of them."""
+    """Fits to the demo's runs, and the table made of them.
 
-    response: Response
-    threshold: Threshold
+    Attributes
+    ----------
+    response : FluenceResponse
+        Δn against the fluence.
+    threshold : LasingThreshold
+        Of the fluorescence.
+    below, above : DecayFit
+        Relaxation below and above the lasing threshold.
+    cloud : Cloud
+        Of the map.
+    rows : list of Row
+        The table.
+    """
+
+    response: FluenceResponse
+    threshold: LasingThreshold
     below: DecayFit
     above: DecayFit
     cloud: Cloud
     rows: list[Row]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the table by quantity."""
-        return {row.quantity: asdict(row) for row in self.rows}
+        """Return the rows by quantity."""
+        return {row.quantity: asdict(row.estimate) | {"paper": row.paper} for row in self.rows}
+
+
+class _Columns(NamedTuple):
+    """Δn against the delay.
+
+    Attributes
+    ----------
+    delay, delta_n, sigma : (P,) arrays
+        ps, RIU and RIU.
+    """
+
+    delay: Floats
+    delta_n: Floats
+    sigma: Floats
 
 
 def evaluate(runs: DemoRuns) -> Results:
-    """Fit everything that the demo measured."""
-    sweep = runs.sweep
+    """Fit everything that the demo measured.
+
+    Parameters
+    ----------
+    runs : DemoRuns
+        Reduced scans.
+
+    Raises
+    ------
+    DataError
+        The data do not determine one of the fits.
+    """
+    sweep, image = runs.sweep, runs.map
     fluence = sweep["fluence"].values
-    response = fit_response(
+    response = fit_fluence_response(
         fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
     )
-    intensity = fluorescence_intensity(sweep["fluorescence"].values, sweep["wavelength"].values)
-    threshold = fit_threshold(fluence, intensity)
-    delay, delta_n, sigma = _columns(runs.above)
-    # What two exponentials miss is more than the noise, and not of its size: points count alike.
-    alike = np.full(len(sigma), np.nanmedian(sigma))
-    above = fit_biexponential(delay, delta_n, alike, window=WINDOW)
+    intensity = fluorescence_intensity(
+        sweep["differential_spectrum"].values, sweep["wavelength"].values, find_emission(sweep)
+    )
+    threshold = fit_lasing_threshold(fluence, intensity)
+    scan = _columns(runs.above)
+    # Two exponentials miss the data by more than the noise: all points have the same weight.
+    equal = np.full(len(scan.sigma), np.nanmedian(scan.sigma))
+    above = fit_decay(scan.delay, scan.delta_n, equal, window=WINDOW, model="biexponential")
     below = fit_decay(*_columns(runs.below), window=WINDOW)
-    image = runs.map
     cloud = fit_cloud(*(image[name].values for name in ("x", "y", "delta_n", "delta_n_sigma")))
-    fits = (response, threshold, below, above, cloud)
-    return Results(*fits, rows=_table(runs, *fits))
+    rows = [
+        Row(
+            "time zero",
+            replace(runs.time_zero, note="position of the delay stage; 1 um is 6.7 fs"),
+            "-",
+        ),
+        *_response_rows(response, find_material(runs.material)),
+        Row("threshold fluence", threshold.fluence, "0.57"),
+        _rise_row(runs.above),
+        *_decay_rows(below, above),
+        *_cloud_rows(cloud),
+        _sensitivity_row(runs.above),
+    ]
+    return Results(
+        response=response,
+        threshold=threshold,
+        below=below,
+        above=above,
+        cloud=cloud,
+        rows=rows,
+    )
 
 
-def _columns(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return scan["delay"].values, scan["delta_n"].values, scan["delta_n_sigma"].values
+def _columns(scan: xr.Dataset) -> _Columns:
+    """Return delay, Δn and sigma of the points."""
+    names = ("delay", "delta_n", "delta_n_sigma")
+    return _Columns(*(scan[name].values for name in names))
 
 
-def _resolved(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Time, Δn and sigma with the chirp undone; from the points alone where that was not possible.
+def _chirp_corrected(scan: xr.Dataset) -> _Columns:
+    """Return delay, Δn and sigma with the chirp corrected; of the points where there are none.
 
-    The points' phases are means over the 5 ps of the probe, which matters near time zero.
+    The phase of a point is a mean over the 5 ps in which the colours of the probe pass, which is
+    wrong near time zero.
     """
     if "chirp_resolved_delta_n" not in scan:
         return _columns(scan)
     names = ("delay", "delta_n", "delta_n_sigma")
-    time, delta_n, sigma = (scan[f"chirp_resolved_{name}"].values for name in names)
-    return time, delta_n, sigma
+    return _Columns(*(scan[f"chirp_resolved_{name}"].values for name in names))
 
 
-def _near_zero_resolved(scan: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns of the points behind the fits' window, before it with the chirp undone."""
-    columns, resolved = _columns(scan), _resolved(scan)
-    later = columns[0] >= WINDOW[0]
-    early = (resolved[0] < WINDOW[0]) & (resolved[0] > columns[0].min())
-    time, delta_n, sigma = (
-        np.concatenate([fine[early], coarse[later]])
-        for fine, coarse in zip(resolved, columns, strict=True)
+def _combined(scan: xr.Dataset) -> _Columns:
+    """Return the points within and after the window of the fits, before it chirp-corrected ones."""
+    points, corrected = _columns(scan), _chirp_corrected(scan)
+    late = points.delay >= WINDOW[0]
+    early = (corrected.delay < WINDOW[0]) & (corrected.delay > points.delay.min())
+    return _Columns(
+        *(
+            np.concatenate([before[early], after[late]])
+            for before, after in zip(corrected, points, strict=True)
+        )
     )
-    return time, delta_n, sigma
 
 
-def _table(
-    runs: DemoRuns,
-    response: Response,
-    threshold: Threshold,
-    below: DecayFit,
-    above: DecayFit,
-    cloud: Cloud,
-) -> list[Row]:
-    delta_n = response.slope * PAPER_THRESHOLD
-    delta_n_sigma = response.slope_sigma * PAPER_THRESHOLD
-    both = np.array([delta_n, delta_n + delta_n_sigma])
-    density, density_up = CSPBBR3.carrier_density(both, CENTRE_WAVELENGTH)
-    # the paper states the index change at the laser's 1050 nm
-    delta_n, above_it = CSPBBR3.delta_n(np.array([density, density_up]), PAPER_WAVELENGTH)
-    delta_n_sigma = above_it - delta_n
-    simple = CSPBBR3.carrier_density_asymptotic(delta_n)
-    waist, waist_sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
-    window = f"{WINDOW[0]:g} to {WINDOW[1]:g} ps"
-    sensitivity = float(np.median(runs.above["delta_n_sigma"].values))
+def _response_rows(response: FluenceResponse, material: Material) -> list[Row]:
+    """Return the rows of Δn and density against the fluence."""
+    slope = f"1025 nm, {SWEEP_DELAY:g} ps, limit of zero fluence"
+    loss = f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF"
+    rows = [
+        Row("slope of delta_n against fluence", _with_note(response.slope, slope), "0.0175"),
+        Row("loss before the probe", _with_note(response.loss, loss), "-"),
+    ]
+    low = response.slope.value * PAPER_THRESHOLD
+    centre = np.array([low, low + response.slope.sigma * PAPER_THRESHOLD])
+    density, density_up = material.carrier_density(centre, CENTRE_WAVELENGTH)
+    # the paper gives Δn at the laser's 1050 nm
+    delta_n, delta_n_up = material.delta_n(np.array([density, density_up]), PROBE_WAVELENGTH)
+    value, sigma = float(delta_n), float(delta_n_up - delta_n)
+    place, note = f"at {PAPER_THRESHOLD:g} mJ/cm^2", "slope times fluence, at 1050 nm by Eq. 1"
+    exact = Estimate(float(density), float(density_up - density), "cm^-3")
+    rows += [
+        Row(f"delta_n {place}", Estimate(value, sigma, "RIU", note=note), "0.010"),
+        Row(f"N {place}, Eq. 1", exact, "1.1e19"),
+    ]
+    if isinstance(material, Lorentz):
+        simple = float(material.carrier_density_asymptotic(delta_n))
+        asymptotic = Estimate(simple, simple * sigma / value, "cm^-3")
+        rows.append(Row(f"N {place}, Eq. 2", asymptotic, "1.5e19"))
+    return rows
+
+
+def _with_note(estimate: Estimate, note: str) -> Estimate:
+    """Return an estimate with a further note before its own."""
+    return replace(estimate, note="; ".join(filter(None, [note, estimate.note])))
+
+
+def _rise_row(scan: xr.Dataset) -> Row:
+    """Return the row of the 10–90 % rise above threshold, chirp-corrected."""
+    try:
+        rise = measure_rise(*_chirp_corrected(scan)).duration
+    except DataError as error:
+        rise = not_determined("ps", str(error))
+    else:
+        note = scan.attrs.get("chirp_resolved_note", "chirp corrected; the pump lasts 0.1 ps")
+        rise = replace(rise, note=note)
+    return Row("rise of delta_n, 10-90 %", rise, "1 (resolution)")
+
+
+def _decay_rows(below: DecayFit, above: DecayFit) -> list[Row]:
+    """Return the rows of the decay times."""
+    time = replace(relaxation_time(below), note=f"to 1/e of its value at {WINDOW[0]:g} ps")
     return [
-        Row("time zero", *runs.time_zero, "mm", "-", "delay stage; 1 um is 6.7 fs"),
-        Row(
-            "slope of delta_n against fluence",
-            response.slope,
-            response.slope_sigma,
-            "RIU cm2/mJ",
-            "0.0175",
-            f"1025 nm, {SWEEP_DELAY:g} ps, towards zero fluence; chi2/dof "
-            f"{response.reduced_chi2:.2f}",
-        ),
-        Row(
-            "loss before the probe",
-            response.loss,
-            response.loss_sigma,
-            "cm2/mJ",
-            "-",
-            f"recombination within {SWEEP_DELAY:g} ps: B t dN/dF",
-        ),
-        Row(
-            "delta_n at 0.57 mJ/cm2",
-            float(delta_n),
-            float(delta_n_sigma),
-            "RIU",
-            "0.010",
-            "slope x fluence, at 1050 nm by Eq. 1",
-        ),
-        Row(
-            "N at 0.57 mJ/cm2, Eq. 1",
-            float(density),
-            float(density_up - density),
-            "cm-3",
-            "1.1e19",
-        ),
-        Row(
-            "N at 0.57 mJ/cm2, Eq. 2",
-            float(simple),
-            float(simple * delta_n_sigma / delta_n),
-            "cm-3",
-            "1.5e19",
-        ),
-        Row(
-            "threshold fluence",
-            threshold.fluence,
-            threshold.fluence_sigma,
-            "mJ/cm2",
-            "0.57",
-            "where two lines through the fluorescence meet",
-        ),
-        _rise_row(runs),
-        _decay_row("tau_lasing", above, f"13.4 +- 1.3 at {ABOVE}", window),
-        _decay_row("tau_fluor", above, f"170 +- 20 at {ABOVE}", window),
-        Row(
-            "relaxation time below threshold",
-            *relaxation_time(below),
-            "ps",
-            f"over 100 at {BELOW}",
-            f"to 1/e of its value at {WINDOW[0]:g} ps",
-        ),
-        Row(
-            "cloud waist",
-            waist,
-            waist_sigma,
-            "um",
-            "2.25 (pump)",
-            f"at {MAP_DELAY:g} ps, probe's blur taken out; recombination flattens it",
-        ),
-        Row("pump-probe offset x", cloud.x, cloud.x_sigma, "um", "-"),
-        Row("pump-probe offset y", cloud.y, cloud.y_sigma, "um", "-"),
-        Row(
-            "sigma of delta_n, 20 periods",
-            sensitivity,
-            sensitivity / np.sqrt(2 * runs.above.sizes["point"]),
-            "RIU",
-            "1e-3 (sensitivity)",
-            "median of a delay scan",
-        ),
+        Row("tau_lasing", above.estimates["tau_lasing"], f"13.4 +- 1.3 at {ABOVE}"),
+        Row("tau_fluor", above.estimates["tau_fluor"], f"170 +- 20 at {ABOVE}"),
+        Row("relaxation time below threshold", time, f"over 100 at {BELOW}"),
     ]
 
 
-def _rise_row(runs: DemoRuns) -> Row:
-    """Row for the 10–90 % rise above threshold, with the chirp undone."""
-    try:
-        rise = measure_rise(*_resolved(runs.above))
-    except ValueError as error:
-        return Row("rise of delta_n, 10-90 %", np.nan, np.nan, "ps", "1 (resolution)", str(error))
-    numbers = (rise.duration, rise.duration_sigma, "ps", "1 (resolution)")
-    note = runs.above.attrs.get("chirp_resolved_note", "chirp undone; the pump takes 0.1 ps")
-    return Row("rise of delta_n, 10-90 %", *numbers, note)
+def _cloud_rows(cloud: Cloud) -> list[Row]:
+    """Return the rows of the carrier cloud in the map."""
+    waist, sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
+    note = f"at {MAP_DELAY:g} ps, corrected for the probe's blur; recombination flattens the cloud"
+    return [
+        Row("cloud waist", Estimate(waist, sigma, "um", note=note), "2.25 (pump)"),
+        Row("pump-probe offset x", Estimate(cloud.x, cloud.x_sigma, "um"), "-"),
+        Row("pump-probe offset y", Estimate(cloud.y, cloud.y_sigma, "um"), "-"),
+    ]
 
 
-def _decay_row(name: str, fit: DecayFit, paper: str, window: str) -> Row:
-    """Row for a decay time, its sigma widened by what the model misses."""
-    widened = fit.sigmas[name] * np.sqrt(max(1.0, fit.reduced_chi2))
-    note = f"window {window}; chi2/dof {fit.reduced_chi2:.1f}"
-    return Row(name, fit.values[name], float(widened), "ps", paper, note)
+def _sensitivity_row(scan: xr.Dataset) -> Row:
+    """Return the row of the noise of one point."""
+    sigma = float(np.median(scan["delta_n_sigma"].values))
+    error = float(sigma / np.sqrt(2 * scan.sizes["point"]))
+    noise = Estimate(sigma, error, "RIU", note="median of a delay scan")
+    return Row("sigma of delta_n, 20 periods", noise, "1e-3 (sensitivity)")
 
 
 def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Path]:
-    """Draw the demo's figures as PNG files; returns their paths."""
+    """Draw the demo's figures as PNG files, and return their paths.
+
+    Parameters
+    ----------
+    runs : DemoRuns
+        Reduced scans.
+    results : Results
+        Fits.
+    directory : Path
+        Where the files are written.
+    """
     sweep, image = runs.sweep, fold(runs.map).isel(delay=0)
+    below, above = f"{BELOW} mJ/cm²", f"{ABOVE} mJ/cm²"
     figures: dict[str, Figure] = {
         "delta_n_vs_fluence": delta_n_figure(
             sweep["fluence"].values,
             sweep["delta_n"].values,
             sweep["delta_n_sigma"].values,
             results.response,
-            CSPBBR3,
-            results.threshold.fluence,
+            find_material(runs.material),
+            results.threshold.fluence.value,
         ),
         "kinetics": kinetics_figure(
             [
-                Kinetics(f"{BELOW} mJ/cm²", *_near_zero_resolved(runs.below), results.below),
-                Kinetics(f"{ABOVE} mJ/cm²", *_near_zero_resolved(runs.above), results.above),
+                Kinetics(below, *_combined(runs.below), results.below),
+                Kinetics(above, *_combined(runs.above), results.above),
             ]
         ),
         "rise": rise_figure(
             {
-                f"{BELOW} mJ/cm², chirp undone": _resolved(runs.below),
-                f"{ABOVE} mJ/cm², chirp undone": _resolved(runs.above),
+                f"{below}, chirp corrected": _chirp_corrected(runs.below),
+                f"{above}, chirp corrected": _chirp_corrected(runs.above),
             },
             {
-                f"{BELOW} mJ/cm², whole band": _columns(runs.below)[:2],
-                f"{ABOVE} mJ/cm², whole band": _columns(runs.above)[:2],
+                f"{below}, whole band": _columns(runs.below)[:2],
+                f"{above}, whole band": _columns(runs.above)[:2],
             },
             COLOURS,
         ),
         "fluorescence": fluorescence_figure(
             sweep["fluence"].values,
             sweep["wavelength"].values,
-            sweep["fluorescence"].values,
-            results.threshold.fluence,
+            sweep["differential_spectrum"].values,
+            find_emission(sweep),
+            results.threshold.fluence.value,
         ),
         "map": map_figure(
             image["x"].values, image["y"].values, image["delta_n"].values, results.cloud

@@ -1,4 +1,4 @@
-"""What an experiment holds: its runs, reduced, and what is known beside them."""
+"""Runs of an experiment: reduced scans with their calibration, versions and durations."""
 
 import platform
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,12 +12,14 @@ from tiled.queries import Key
 from analysis.diffusion.gaussian_cloud import PROBE_WAIST
 from analysis.documents.datasets import raw_dataset, reduced_run
 from analysis.documents.derived_runs import keep_fit
+from analysis.documents.run_documents import RunDocuments
 from analysis.estimate import Estimate
 from analysis.paper.infer import Results
-from analysis.paper.measurements import Known, PaperData
+from analysis.paper.measurements import Calibration, PaperData
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.archive.journal import Journal, JournaledRun, journaled_runs, read_run
 from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.experiments.definition import SAMPLE, SILICON, TIME_SCALE, Experiment
 from ocm_ophyd.samples import Sample, load_samples
 from ocm_ophyd.settings import Settings
@@ -25,54 +27,64 @@ from ocm_ophyd.settings import Settings
 __all__ = ["calibration", "gather", "instrument_time", "keep_results", "reduced", "versions"]
 
 FLUENCE_SCATTER = 7e-4
-"""Relative standard deviation of one fluence by itself: the pump's energy is stable to half a per
-cent from one exposure to the next, and a point has sixty with the pump on."""
+"""Relative standard deviation of the fluence of one point. The pump energy of single exposures
+varies by half a per cent, and a point has sixty with the pump on."""
+
+UNMEASURED_WAIST_SIGMA = 0.1
+"""Relative standard deviation of a pump waist that is on record but was not measured."""
 
 
 def gather(
     experiment: Experiment, settings: Settings, catalog: Any
 ) -> tuple[PaperData, dict[str, str]]:
-    """Return what was measured, reduced, from the catalog.
+    """Read and reduce the measurements of an experiment.
 
     Parameters
     ----------
     experiment : Experiment
-        What was asked for.
+        Requested measurements.
     settings : Settings
-        Of its laboratory.
+        Of the private laboratory.
     catalog : CatalogOfBlueskyRuns
-        From `connect`; holds every run.
+        From `connect`, with all runs.
 
     Returns
     -------
     data : PaperData
-        None for what was not measured or cannot be reduced.
-    failures : dict
-        Why a run cannot be reduced, by its step.
+        None for a scan that was not measured or cannot be reduced.
+    failures : dict of str to str
+        Reasons of the runs that cannot be reduced, by the name of the step.
     """
     samples = load_samples(settings.home / "samples.yaml")
-    runs = {name: run.uid for name, run in experiment.taken(settings.journal_dir).items()}
+    runs = experiment.complete_runs(settings.journal_dir)
     scans: dict[str, xr.Dataset] = {}
     failures: dict[str, str] = {}
-    for name, uid in runs.items():
+    for name, run in runs.items():
         try:
-            scans[name] = reduced(catalog, uid)
-        except ValueError as error:
+            scan = reduced(catalog, run.uid)
+        except OcmError as error:
             failures[name] = str(error)
-    known = _known(samples, experiment.alignments.get(SAMPLE, []))
-    return PaperData(known=known, runs=runs, **scans), failures
+        else:
+            scans[name] = scan
+    data = PaperData(
+        calibration=_calibration(samples, experiment.alignments.get(SAMPLE, [])),
+        runs={name: run.uid for name, run in runs.items()},
+        **scans,
+    )
+    return data, failures
 
 
-def _known(samples: Mapping[str, Sample], calibration: list[dict[str, Any]]) -> Known:
-    """Return what alignment and the samples' records say."""
+def _calibration(samples: Mapping[str, Sample], calibration: list[dict[str, Any]]) -> Calibration:
+    """Combine the stored calibration with the records of the samples."""
     plate = samples[SAMPLE]
     stored = {entry["name"]: entry for entry in calibration}
-    waist = Estimate(plate.pump_waist, 0.1 * plate.pump_waist, "um", note="not measured")
-    if found := stored.get("steering_lens_focal_waist"):
-        waist = Estimate(found["value"], found["sigma"], "um")
+    sigma = UNMEASURED_WAIST_SIGMA * plate.pump_waist
+    waist = Estimate(plate.pump_waist, sigma, "um", note="not measured")
+    if entry := stored.get("steering_lens_focal_waist"):
+        waist = Estimate(entry["value"], entry["sigma"], "um")
     power = stored.get("pump_fluence_sigma", {}).get("value", nan)
     zero = stored.get("delay_time_zero", {}).get("sigma", nan)
-    return Known(
+    return Calibration(
         size=plate.size,
         pump_waist=waist,
         probe_waist=PROBE_WAIST,
@@ -84,7 +96,7 @@ def _known(samples: Mapping[str, Sample], calibration: list[dict[str, Any]]) -> 
 
 
 def reduced(catalog: Any, uid: str) -> xr.Dataset:
-    """Return a raw run's reduction: the one in the catalog, or else reduced again.
+    """Return the reduced scan of a raw run: from the catalog, or reduced now.
 
     Parameters
     ----------
@@ -95,21 +107,23 @@ def reduced(catalog: Any, uid: str) -> xr.Dataset:
 
     Raises
     ------
-    ValueError
-        Where the run cannot be reduced.
+    DataError
+        The run cannot be reduced.
     """
-    kept = catalog.search(Key("start.raw_run") == uid).search(Key("start.plan_name") == "reduce")
-    complete = kept.search(Key("stop.exit_status") == "success")
+    reductions = catalog.search(Key("start.raw_run") == uid).search(
+        Key("start.plan_name") == "reduce"
+    )
+    complete = reductions.search(Key("stop.exit_status") == "success")
     if len(complete):
-        return reduced_run(complete.values().last())
-    with raw_dataset(catalog[uid]) as raw:
+        return reduced_run(RunDocuments.from_catalog(complete.values().last()))
+    with raw_dataset(RunDocuments.from_catalog(catalog[uid])) as raw:
         return reduce_scan(raw)
 
 
 def calibration(experiment: Experiment) -> list[dict[str, Any]]:
-    """Return the stored calibration: all of the first sample, of the other what is its own.
+    """Return the stored calibration: that of the plate, and what differs with silicon.
 
-    Tables are one column after another.
+    The columns of tables follow each other in one list.
     """
     first = experiment.alignments.get(SAMPLE, [])
     other = [entry for entry in experiment.alignments.get(SILICON, []) if entry not in first]
@@ -123,7 +137,7 @@ def calibration(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def versions(runs: Iterable[JournaledRun]) -> dict[str, str]:
-    """Return the versions of what measured (as the runs say) and of Python."""
+    """Return the versions of the measuring programs (start documents) and of Python."""
     recorded = {name: text for run in runs for name, text in run.start["versions"].items()}
     return {"Python": platform.python_version()} | recorded
 
@@ -131,17 +145,17 @@ def versions(runs: Iterable[JournaledRun]) -> dict[str, str]:
 def keep_results(
     settings: Settings, data: PaperData, results: Results, runs: Mapping[str, JournaledRun]
 ) -> str:
-    """Keep the table as a run of its own that names all the runs it comes from.
+    """Write the results as a run of their own, which has the uids of all raw runs.
 
     Parameters
     ----------
     settings : Settings
         Of the laboratory; the run goes into its journal.
     data : PaperData
-        What the table was made of.
+        Reduced scans from which the results were inferred.
     results : Results
-        Its rows.
-    runs : mapping
+        Rows of the table.
+    runs : mapping of str to JournaledRun
         Raw runs by step, at least one.
 
     Returns
@@ -150,24 +164,24 @@ def keep_results(
         uid of the run.
     """
     journal = Journal(settings.journal_dir)
-    found = {name: row.estimate for name, row in results.rows.items()}
+    estimates = {name: row.estimate for name, row in results.rows.items()}
     more = {
         "purpose": "Table 1",
         "raw_runs": dict(data.runs),
-        "upper95": {name: e.upper95 for name, e in found.items() if e.upper95 is not None},
+        "upper95": {name: e.upper95 for name, e in estimates.items() if e.upper95 is not None},
     }
 
     def emit(name: str, doc: dict[str, Any]) -> None:
         journal(name, doc | more if name == "start" else doc)
 
-    return keep_fit(next(iter(runs.values())).start, found, emit)
+    return keep_fit(next(iter(runs.values())).start, estimates, emit)
 
 
 def instrument_time(settings: Settings) -> float:
-    """Seconds that the real instrument would take for the complete runs of an experiment.
+    """Return the seconds that the real instrument would need for the complete runs.
 
-    Exposures and the delay stage's travel take their full time there, and everything that is the
-    computer's own takes what it took here.
+    Exposures and the travel of the delay stage take `TIME_SCALE` times as long there; everything
+    else takes as long as here.
     """
     total = 0.0
     for run in journaled_runs(settings.journal_dir):
@@ -182,22 +196,20 @@ def instrument_time(settings: Settings) -> float:
 
 
 def _exposing(start: dict[str, Any]) -> float:
-    """Seconds in which frames are taken; the power meter's readings need none."""
+    """Return the seconds of exposures in a run; 0 for one without frames."""
     if "periods_per_point" not in start:
         return 0.0
     return start["num_points"] * start["periods_per_point"] / start.get("chopper_frequency", 20.0)
 
 
 def _travels(run: JournaledRun) -> Iterator[float]:
-    """Yield the seconds of each move of the delay stage: trapezoids, as the motor record makes."""
-    positions, velocity, ramp = [], 0.0, 0.0
-    for name, doc in read_run(run.path):
-        if name == "descriptor" and doc["name"] == "primary" and "delay_m1" in doc["data_keys"]:
-            motor = doc["configuration"]["delay"]["data"]
-            velocity, ramp = motor["delay_m1_velocity"], motor["delay_m1_acceleration"]
-        elif name == "event" and velocity and "delay_m1" in doc["data"]:
-            positions.append(doc["data"]["delay_m1"])
-    for distance in np.abs(np.diff(positions)):
+    """Yield the seconds of each move of the delay stage, whose speed is a trapezoid in time."""
+    primary = RunDocuments.from_journal(read_run(run.path)).streams.get("primary")
+    if primary is None or "delay_m1" not in primary.data_keys:
+        return
+    motor = primary.configuration("delay")
+    velocity, ramp = motor["delay_m1_velocity"], motor["delay_m1_acceleration"]
+    for distance in np.abs(np.diff(primary.column("delay_m1"))):
         if distance > 0:
             long = distance > velocity * ramp
             yield distance / velocity + ramp if long else 2 * sqrt(distance * ramp / velocity)

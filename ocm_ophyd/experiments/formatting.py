@@ -1,4 +1,4 @@
-"""Measured numbers in print: with the digits that their uncertainty leaves them, and units."""
+"""Text of measured numbers: as many digits as the uncertainty allows, and units."""
 
 import math
 import re
@@ -32,26 +32,27 @@ QUANTITIES = {
     "relaxation_below": "1/e time below threshold",
     "relaxation_above": "1/e time far above threshold",
 }
-"""How the rows are called in print."""
+"""Printed names of the quantities."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-def measured(found: Estimate) -> str:
-    """Value ± sigma and upper limit with the unit, as far as there are any, or why not."""
-    if not found.determined:
-        return found.note or "not determined"
-    unit = unit_of(found.unit)
+def measured(estimate: Estimate) -> str:
+    """Return value ± sigma and the upper limit with the unit, or the reason why there are none."""
+    if not estimate.determined:
+        return estimate.note or "not determined"
+    unit = unit_of(estimate.unit)
     parts = []
-    if math.isfinite(found.value) and math.isfinite(found.sigma):
-        parts.append(f"{_number(found.value, found.sigma, show_sigma=True)} {unit}".rstrip())
-    if found.upper95 is not None:
-        parts.append(f"≤ {_number(found.upper95, found.upper95)} {unit}".rstrip() + " (95 %)")
+    if math.isfinite(estimate.value) and math.isfinite(estimate.sigma):
+        parts.append(f"{_number(estimate.value, estimate.sigma, show_sigma=True)} {unit}".rstrip())
+    if estimate.upper95 is not None:
+        limit = f"≤ {_number(estimate.upper95, estimate.upper95)} {unit}".rstrip()
+        parts.append(f"{limit} (95 %)")
     return ", ".join(parts)
 
 
 def _number(value: float, sigma: float, *, show_sigma: bool = False) -> str:
-    """Write a number with the digits that its sigma, given to two digits, leaves it."""
+    """Return a number to the second digit of its sigma, with a power of ten if far from 1."""
     size = max(abs(value), sigma)
     power = math.floor(math.log10(size)) if size > 0 else 0
     power = power if abs(power) > 3 else 0
@@ -67,7 +68,7 @@ def _number(value: float, sigma: float, *, show_sigma: bool = False) -> str:
 
 
 def unit_of(unit: str) -> str:
-    """Write a unit as it is printed: cm³/s for cm3/s, µm for um, nothing for 1."""
+    """Return the printed form of a unit: cm³/s for cm^3/s, µm for um, nothing for 1."""
     pretty = re.sub(
         r"(?<=[A-Za-z])\^?-?\d+", lambda m: m[0].strip("^").translate(_SUPERSCRIPTS), unit
     )
@@ -75,7 +76,7 @@ def unit_of(unit: str) -> str:
 
 
 def stored(value: Any) -> str:
-    """Write a stored value; of a long column, its ends."""
+    """Return a stored value as text; of a long column, the first two values and the last."""
     if isinstance(value, str):
         return value
     numbers = np.atleast_1d(value)
@@ -86,7 +87,7 @@ def stored(value: Any) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a time with its two largest units."""
+    """Return a duration in its two largest units."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,7 +1,7 @@
-"""The report of the experiment: Table 1, the figures, and where every number comes from.
+"""Report of the experiment: Table 1, the figures, and the calibration and runs they come from.
 
-The page stands alone: figures are drawn into it, nothing is loaded. Beside it lie the figures as
-PNG and PDF.
+The page contains its figures and loads nothing. The figures are also written beside it as PNG and
+PDF.
 """
 
 import io
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from analysis.paper.figures.all_figures import CAPTIONS
 from analysis.paper.infer import Results
-from analysis.paper.measurements import PaperData
+from analysis.paper.measurements import Calibration, PaperData
 from analysis.paper.published import TABLE, Row
 from ocm_ophyd.experiments.formatting import QUANTITIES, duration, measured, stored, unit_of
 
@@ -35,45 +35,49 @@ TABLE_1 = (
     "delta_n_threshold",
     "fluence_threshold",
 )
-"""Rows of the paper's Table 1 and the threshold fluence of its text; the others follow apart."""
+"""Rows of the paper's Table 1, and the threshold fluence of its text; the others have a table of
+their own."""
 
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+"""Metadata that are not written into the figures, so that equal figures are equal files."""
 
 
 def results_json(results: Results) -> dict[str, Any]:
-    """Return the results as JSON can hold them: NaN becomes null.
+    """Return the results in a form that JSON can represent: NaN becomes null.
 
     Returns
     -------
     dict
-        Every quantity of Table 1 by its name: `value`, `sigma`, `unit`, `paper` (number), and
-        `paper_text`, `agrees`, `note`; `upper95` and `interval` where there are any. The further
+        Each quantity of Table 1 by its name: `value`, `sigma`, `unit`, `paper` (number),
+        `paper_text`, `agrees` and `note`; `upper95` and `interval` where there are any. The further
         rows are under `more`, remarks under `notes`.
     """
     rows = {name: _row_json(name, row) for name, row in results.rows.items()}
-    answer: dict[str, Any] = {name: rows.pop(name) for name in TABLE_1 if name in rows}
-    return answer | {"more": rows, "notes": list(results.notes)}
+    table: dict[str, Any] = {name: rows.pop(name) for name in TABLE_1 if name in rows}
+    return table | {"more": rows, "notes": list(results.notes)}
 
 
 def _row_json(name: str, row: Row) -> dict[str, Any]:
-    found = row.estimate
+    """Return one row in a form that JSON can represent."""
+    estimate = row.estimate
     entry: dict[str, Any] = {
-        "value": _finite(found.value),
-        "sigma": _finite(found.sigma),
-        "unit": found.unit,
+        "value": _finite(estimate.value),
+        "sigma": _finite(estimate.sigma),
+        "unit": estimate.unit,
         "paper": TABLE[name].value if name in TABLE else None,
         "paper_text": row.paper or None,
         "agrees": row.agrees,
-        "note": found.note,
+        "note": estimate.note,
     }
-    if found.upper95 is not None:
-        entry["upper95"] = _finite(found.upper95)
-    if found.interval is not None:
-        entry["interval"] = [_finite(end) for end in found.interval]
+    if estimate.upper95 is not None:
+        entry["upper95"] = _finite(estimate.upper95)
+    if estimate.interval is not None:
+        entry["interval"] = [_finite(end) for end in estimate.interval]
     return entry
 
 
 def _finite(value: float) -> float | None:
+    """Return a finite number, and None in place of any other."""
     return float(value) if math.isfinite(value) else None
 
 
@@ -93,21 +97,21 @@ def write_report(
     Parameters
     ----------
     directory : Path
-        Made when it does not exist.
+        Created where it does not exist.
     data : PaperData
-        What was known beforehand is listed.
+        Its calibration is listed.
     results : Results
-        The rows and the notes.
-    versions : mapping
+        Rows and notes.
+    versions : mapping of str to str
         Version by program.
     calibration : sequence of mapping
-        `name`, `value`, `sigma`, `unit`, `version` and `run` (uid) of each stored value.
-    runs : mapping
-        uid by name.
-    figures : mapping
-        By the name of its file.
-    timing : mapping
-        Seconds by what took, or would take, so long.
+        Stored values (`stored_calibration`): `name`, `value`, `sigma`, `unit`, `version` and `run`.
+    runs : mapping of str to str
+        uid by the name of the scan.
+    figures : mapping of str to Figure
+        By the name of the file.
+    timing : mapping of str to float
+        Durations in seconds by their names.
 
     Returns
     -------
@@ -125,13 +129,13 @@ def write_report(
         figures="\n".join(_figure(name, figure) for name, figure in figures.items()),
         further=_results_table(rest),
         notes=_list(results.notes),
-        known=_table(("Quantity", "Value"), _known(data)),
+        known=_table(("Quantity", "Value"), _known(data.calibration)),
         calibration=_table(
             ("Name", "Value", "σ", "Unit", "Version", "Run"),
             [_calibration_row(entry) for entry in calibration],
         ),
         runs=_table(("Run", "To open it"), [(name, _command(uid)) for name, uid in runs.items()]),
-        timing=_table(("What", "Time"), [(name, duration(s)) for name, s in timing.items()]),
+        timing=_table(("Part", "Time"), [(name, duration(s)) for name, s in timing.items()]),
         versions=_table(("Program", "Version"), versions.items()),
     )
     path = directory / "report.html"
@@ -140,17 +144,18 @@ def write_report(
 
 
 class _Html(str):
-    """Text that is markup already."""
+    """Text that is already markup and is not escaped."""
 
     __slots__ = ()
 
 
 def _cell(value: object) -> str:
+    """Return the markup of a cell."""
     return value if isinstance(value, _Html) else escape(str(value))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """Table whose first column names the rows."""
+    """Return the markup of a table whose first column has the names of the rows."""
     top = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
     lines = []
     for name, *others in rows:
@@ -163,38 +168,41 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _list(items: Sequence[str]) -> str:
+    """Return the markup of a list."""
     if not items:
         return "<p>None.</p>"
     return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
 
 
 def _results_table(rows: Mapping[str, Row]) -> str:
-    head = ("Quantity", "Measured", "Paper", "Agrees", "How")
+    """Return the markup of a table of results."""
+    head = ("Quantity", "Measured", "Paper", "Agrees", "Method")
     lines = []
     for name, row in rows.items():
-        found = row.estimate
-        paper = f"{row.paper} {unit_of(found.unit)}".rstrip() if row.paper else "–"
+        estimate = row.estimate
+        paper = f"{row.paper} {unit_of(estimate.unit)}".rstrip() if row.paper else "–"
         agrees = "–" if row.agrees is None else "yes" if row.agrees else "no"
-        note = found.note if found.determined else ""
-        lines.append((QUANTITIES.get(name, name), measured(found), paper, agrees, note))
+        note = estimate.note if estimate.determined else ""
+        lines.append((QUANTITIES.get(name, name), measured(estimate), paper, agrees, note))
     return _table(head, lines)
 
 
-def _known(data: PaperData) -> list[tuple[str, str]]:
-    known = data.known
-    waveguide = "{:g} × {:g} µm²".format(*known.waveguide) if known.waveguide else "not known"
+def _known(calibration: Calibration) -> list[tuple[str, str]]:
+    """Return names and values of the calibration that the analysis uses."""
+    guide = calibration.waveguide
     return [
-        ("Plate", f"{known.size[0]:g} × {known.size[1]:g} µm²"),
-        ("Silicon waveguide", waveguide),
-        ("Pump, 1/e² radius", measured(known.pump_waist)),
-        ("Probe, 1/e² radius", f"{known.probe_waist:g} µm"),
-        ("Scale of all fluences", f"± {known.fluence_scale:.1%}"),
-        ("Scatter of single fluences", f"± {known.fluence_scatter:.1%}"),
-        ("Time zero", f"± {known.time_zero_sigma:.2g} ps"),
+        ("Plate", f"{calibration.size[0]:g} × {calibration.size[1]:g} µm²"),
+        ("Silicon waveguide", f"{guide[0]:g} × {guide[1]:g} µm²" if guide else "not known"),
+        ("Pump, 1/e² radius", measured(calibration.pump_waist)),
+        ("Probe, 1/e² radius", f"{calibration.probe_waist:g} µm"),
+        ("Common relative error of all fluences", f"± {calibration.fluence_scale:.1%}"),
+        ("Independent relative error of each fluence", f"± {calibration.fluence_scatter:.1%}"),
+        ("Time zero", f"± {calibration.time_zero_sigma:.2g} ps"),
     ]
 
 
 def _calibration_row(entry: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return the cells of one stored value."""
     run = _command(entry["run"]) if entry.get("run") else "–"
     sigma = "–" if entry.get("sigma") is None else stored(entry["sigma"])
     return (
@@ -208,11 +216,12 @@ def _calibration_row(entry: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _command(uid: str) -> _Html:
+    """Return the markup of the command that shows a run."""
     return _Html(f"<code>ocm show {escape(uid)}</code>")
 
 
 def _figure(name: str, figure: Figure) -> str:
-    """Figure as SVG with ids of its own, so that several can stand in one page."""
+    """Return the markup of a figure, an SVG whose ids are unique in the page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", dpi=200, metadata=_NO_METADATA)
     svg = buffer.getvalue()
@@ -249,46 +258,16 @@ figcaption { font-size: 0.9rem; }
 </head>
 <body>
 <h1>Carrier imaging in a perovskite microlaser, reproduced</h1>
-<p>The experiment of “Direct ultrafast carrier imaging in a perovskite microlaser with optical
-coherence microscopy”, <a href="https://doi.org/10.1364/OPTICA.498746">10.1364/OPTICA.498746</a>,
-measured blind on a simulated microscope: the analysis knows calibration and data, never the
-simulation’s parameters. Uncertainties are one standard deviation, limits one-sided. A value agrees
-that lies within the paper’s own uncertainty, or rounding, and two standard deviations.</p>
-<section id="table-1">
-<h2>Table 1</h2>
-$table_1
-</section>
-<section id="figures">
-<h2>Figures</h2>
-$figures
-</section>
-<section id="further">
-<h2>Further results</h2>
-$further
-</section>
-<section id="notes">
-<h2>Notes</h2>
-$notes
-</section>
-<section id="calibration">
-<h2>Calibration</h2>
-<h3>Known before the measurements</h3>
-$known
-<h3>Stored values</h3>
-$calibration
-</section>
-<section id="runs">
-<h2>Runs in the catalog</h2>
-$runs
-</section>
-<section id="timing">
-<h2>Time</h2>
-$timing
-</section>
-<section id="versions">
-<h2>Versions</h2>
-$versions
-</section>
-</body>
-</html>
-""")
+<p>This is the experiment of “Direct ultrafast carrier imaging in a perovskite microlaser with
+optical coherence microscopy”, <a
+href="https://doi.org/10.1364/OPTICA.498746">10.1364/OPTICA.498746</a>, on a simulated microscope.
+The analysis uses the calibration and the data, and has no access to the parameters of the
+simulation. Uncertainties are one standard deviation; limits are one-sided. A value agrees with the
+paper if they differ by at most the uncertainty, or rounding, of the paper plus two standard
+deviations.</p> <section id="table-1"> <h2>Table 1</h2> $table_1 </section> <section id="figures">
+<h2>Figures</h2> $figures </section> <section id="further"> <h2>Further results</h2> $further
+</section> <section id="notes"> <h2>Notes</h2> $notes </section> <section id="calibration">
+<h2>Calibration</h2> <h3>Used by the analysis</h3> $known <h3>Stored values</h3> $calibration
+</section> <section id="runs"> <h2>Runs in the catalog</h2> $runs </section> <section id="timing">
+<h2>Time</h2> $timing </section> <section id="versions"> <h2>Versions</h2> $versions </section>
+</body> </html> """)

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ import hdf5plugin
 import numpy as np
 from numpy.typing import NDArray
 
+from ocm_ophyd.frame_schema import CONSTANTS, POINT_DATASETS, SPECTRA, SPECTROMETER_GROUP, Dataset
+
 __all__ = ["FrameFile", "explain"]
 
 _MARGIN = 2**22  # bytes kept free, so that the file can always be closed in order
 
 
 class FrameFile:
-    """A new HDF5 file for points of `frames` frames, in the layout of ``raw_format.md``.
+    """A new HDF5 file for points of `frames` frames: the datasets of `ocm_ophyd.frame_schema`.
 
     SWMR from the start: readers open it with ``swmr=True`` while it grows. Each point is one
     compressed chunk (bitshuffle and LZ4).
@@ -34,7 +37,7 @@ class FrameFile:
     wavelength : ndarray
         Pixel wavelengths (K), nm.
     constants : dict
-        Scalars of the spectrometer: name to (value, unit).
+        Some of `frame_schema.CONSTANTS`: name to value, in the unit of the table.
 
     Raises
     ------
@@ -49,31 +52,38 @@ class FrameFile:
         path: Path,
         frames: int,
         wavelength: NDArray[np.float64],
-        constants: dict[str, tuple[float, str]],
+        constants: dict[str, float],
     ) -> None:
         self.path = path
         self.frames = frames
-        self._point_bytes = frames * (wavelength.size * 4 + 16)
+        shapes = [
+            tuple({"frame": frames, "wavelength": wavelength.size}[dim] for dim in entry.dims)
+            for entry in POINT_DATASETS
+        ]
+        self._point_bytes = sum(
+            prod(shape) * np.dtype(entry.dtype).itemsize
+            for entry, shape in zip(POINT_DATASETS, shapes, strict=True)
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         self._require_space()
         self._file = h5py.File(path, "x", libver="latest")
-        entry = _group(self._file, "entry", "NXentry")
         self._file.attrs["default"] = "entry"
-        instrument = _group(entry, "instrument", "NXinstrument")
-        spectrometer = _group(instrument, "spectrometer", "NXdetector")
-        compression = dict(hdf5plugin.Bitshuffle(cname="lz4"))
+        spectrometer = self._file
+        classes = "NXentry", "NXinstrument", "NXdetector"
+        for name, nexus_class in zip(SPECTROMETER_GROUP.split("/")[1:], classes, strict=True):
+            spectrometer = spectrometer.create_group(name)
+            spectrometer.attrs["NX_class"] = nexus_class
+        fixed = {"wavelength": wavelength, **constants}
         self._datasets = {
-            "frames": _table(
-                spectrometer, "frames", "u4", (frames, wavelength.size), "counts", **compression
-            ),
-            "frame_time": _table(spectrometer, "frame_time", "f8", (frames,), "s"),
-            "pump_open": _table(spectrometer, "pump_open", "f8", (frames,), ""),
+            entry.name: _table(spectrometer, entry, shape)
+            for entry, shape in zip(POINT_DATASETS, shapes, strict=True)
         }
-        spectrometer.create_dataset("wavelength", data=wavelength).attrs["units"] = "nm"
-        for name, (value, units) in constants.items():
-            spectrometer.create_dataset(name, data=float(value)).attrs["units"] = units
+        for entry in (*SPECTRA, *CONSTANTS):
+            if entry.name in fixed:
+                dataset = spectrometer.create_dataset(entry.name, data=fixed[entry.name])
+                dataset.attrs["units"] = entry.unit
         self._file.swmr_mode = True
 
     @property
@@ -82,7 +92,7 @@ class FrameFile:
         return int(self._datasets["frames"].shape[0])
 
     def write(self, index: int, **arrays: NDArray[Any]) -> None:
-        """Write the point `index`: ``frames`` (F, K), ``frame_time`` (F) and ``pump_open`` (F).
+        """Write the arrays of the point `index`, one for each of `frame_schema.POINT_DATASETS`.
 
         Raises
         ------
@@ -124,20 +134,18 @@ def _os_errors() -> Iterator[None]:
         raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
 
 
-def _group(parent: h5py.Group, name: str, nx_class: str) -> h5py.Group:
-    group = parent.create_group(name)
-    group.attrs["NX_class"] = nx_class
-    return group
-
-
-def _table(
-    parent: h5py.Group, name: str, dtype: str, shape: tuple[int, ...], units: str, **kwargs: Any
-) -> h5py.Dataset:
-    """Make a dataset that grows by one point at a time."""
+def _table(parent: h5py.Group, entry: Dataset, shape: tuple[int, ...]) -> h5py.Dataset:
+    """Make a dataset that grows by one point (of `shape`) at a time; spectra are compressed."""
+    spectra = "wavelength" in entry.dims
     dataset = parent.create_dataset(
-        name, shape=(0, *shape), maxshape=(None, *shape), chunks=(1, *shape), dtype=dtype, **kwargs
+        entry.name,
+        shape=(0, *shape),
+        maxshape=(None, *shape),
+        chunks=(1, *shape),
+        dtype=entry.dtype,
+        **(dict(hdf5plugin.Bitshuffle(cname="lz4")) if spectra else {}),
     )
-    dataset.attrs["units"] = units
+    dataset.attrs["units"] = entry.unit
     return dataset
 
 

@@ -1,4 +1,4 @@
-"""Where the spectrometer's frames go: one new file a run, one row a point."""
+"""Spectrometer, its files: one new file a run, one row a point."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ class Recorder(Group):
         path = self._below_raw(self.directory.value) / f"{self.file_name.value}.h5"
         microscope = self.bench.microscope
         constants = {
-            "exposure": (microscope.exposure, "s"),
-            "gain": (microscope.gain, "electrons/count"),
-            "read_noise": (microscope.read_noise, "electrons"),
+            "exposure": microscope.exposure,
+            "gain": microscope.gain,
+            "read_noise": microscope.read_noise,
         }
         frames = self.parent.num_frames.value
         try:

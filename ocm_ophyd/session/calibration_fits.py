@@ -1,16 +1,17 @@
-"""What the calibration plans go on with: fits of the run that has just ended."""
+"""Fits of the runs of calibration plans, from the live reduction and the journal."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from analysis.documents.live_reduction import LiveReduction
+from analysis.documents.run_documents import RunDocuments, Stream
 from analysis.estimate import Estimate
 from ocm_ophyd.archive.journal import Journal, read_run
-from plans.calibration.fits import Found, PumpTable, Quantity
+from ocm_ophyd.errors import DataError
+from ocm_ophyd.frame_schema import DETECTOR, SPECTRA
+from plans.calibration.fits import Estimates, PumpTable
 
 __all__ = ["SessionAnalyst"]
 
@@ -18,32 +19,17 @@ _PLATE_PATHS = (2.0, 22.0)  # um, of plates of 0.5 to 5 um (paper)
 _MIRROR_PATHS = (6.0, 24.0)  # um, of a mirror at 10 to 20 um (paper), 4 um off at most
 
 
-@dataclass(frozen=True)
-class _Run:
-    """The documents of a run without pump–probe points."""
-
-    start: dict[str, Any]
-    configuration: dict[str, Any]
-    baseline: dict[str, Any]
-    rows: list[dict[str, Any]]
-    times: np.ndarray
-
-    def column(self, key: str) -> np.ndarray:
-        """Return one data key of all events."""
-        return np.array([row[key] for row in self.rows], float)
-
-
 class SessionAnalyst:
-    """Fits runs of this session, from the live reduction and the journal.
+    """Fits runs of this session.
 
-    What a fit finds becomes a run of its own in the journal, beside the reduced runs.
+    The estimates of a fit become a run of their own in the journal, beside the reduced runs.
 
     Parameters
     ----------
     reduction : LiveReduction
         Keeps the reduced runs.
     journal : Journal
-        Holds the documents of runs without interferograms, and gets what is found.
+        Holds the documents of runs without interferograms, and gets the estimates.
     """
 
     # Fits are imported where they are used: scipy.optimize and lmfit are slow to import.
@@ -52,18 +38,18 @@ class SessionAnalyst:
         self._reduction = reduction
         self._journal = journal
 
-    def arrival(self, run: str) -> Found:
+    def arrival(self, run: str) -> Estimates:
         """Return time zero and chirp of a delay scan: see `analysis.chirp.time_zero`.
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no rise.
         """
         from analysis.chirp.time_zero import fit_arrival  # noqa: PLC0415
 
         scan = self._reduced(run)
-        names = ("delay", "wavelength", "fluorescence", "phase", "path")
+        names = ("delay", "wavelength", "differential_spectrum", "phase", "path")
         fit = fit_arrival(*(scan[name].values for name in names))
         chirp = zip(fit.chirp, fit.chirp_sigma, strict=True)
         terms = {
@@ -73,15 +59,16 @@ class SessionAnalyst:
         zero = Estimate(fit.time_zero, fit.time_zero_sigma, "ps", note="on the scan's own scale")
         return self._keep(run, {"time_zero": zero, **terms})
 
-    def pump_spot(self, run: str) -> Found:
-        """Return position and waist of the pump in a map: see `analysis.diffusion.gaussian_cloud`.
+    def pump_spot(self, run: str) -> Estimates:
+        """Return position and waist of the pump in a map: see `analysis.calibration.pump_spot`.
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no cloud.
         """
-        from analysis.diffusion.gaussian_cloud import PROBE_WAIST, fit_pump_spot  # noqa: PLC0415
+        from analysis.calibration.pump_spot import fit_pump_spot  # noqa: PLC0415
+        from analysis.diffusion.gaussian_cloud import PROBE_WAIST  # noqa: PLC0415
 
         scan = self._reduced(run)
         names = ("x", "y", "delta_n", "delta_n_sigma")
@@ -102,7 +89,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the measured curve cannot be inverted.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -115,19 +102,19 @@ class SessionAnalyst:
         scale = Estimate(1.0, curve.relative_sigma, "1", note=curve.note)
         start = documents.start
         fluence = peak_fluence(curve.power, start["repetition_rate"], start["pump_waist"])
-        found = {"fluence_scale": scale, "drift": drift}
+        estimates = {"fluence_scale": scale, "drift": drift}
         if np.isfinite(curve.retardance):
-            found["retardance"] = Estimate(
+            estimates["retardance"] = Estimate(
                 curve.retardance, curve.retardance_sigma, "waves", note="without voltage"
             )
-        return PumpTable(curve.voltage, fluence, self._keep(run, found))
+        return PumpTable(curve.voltage, fluence, self._keep(run, estimates))
 
-    def pump_check(self, run: str, table: PumpTable) -> Found:
+    def pump_check(self, run: str, table: PumpTable) -> Estimates:
         """Return the mean relative deviation of powers that were read from a table.
 
         Raises
         ------
-        ValueError
+        DataError
             Where the meter's readings are not finite.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -140,22 +127,23 @@ class SessionAnalyst:
         deviation = Estimate(*check_curve(table.voltage, table.fluence, voltage, *read), "1")
         return self._keep(run, {"deviation": deviation})
 
-    def plate_edges(self, run: str) -> Found:
+    def plate_edges(self, run: str) -> Estimates:
         """Return what the galvos do, from light across a plate's edges.
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no edges.
         """
         from analysis.calibration.galvo_edges import fit_edges  # noqa: PLC0415
         from analysis.calibration.path_length import plate_path  # noqa: PLC0415
 
         documents = self._documents(run)
-        volts = np.stack([documents.column(f"galvos_{axis}") for axis in "xy"], axis=1)
+        primary = documents.streams["primary"]
+        volts = np.stack([_numbers(primary, f"galvos_{axis}") for axis in "xy"], axis=1)
         path = plate_path(documents.start["sample"])
         level = [float(fringe.parameters[0]) for fringe in _fringes(documents, path)]
-        stored = (documents.configuration[f"galvos_scale_{axis}"] for axis in "xy")
+        stored = (primary.configuration("galvos")[f"galvos_scale_{axis}"] for axis in "xy")
         start = documents.start
         fit = fit_edges(volts, level, start["crossings"], start["sample"]["size"], tuple(stored))
         values = {
@@ -166,18 +154,18 @@ class SessionAnalyst:
             "offset_y": (fit.offset[1], fit.offset_sigma[1], "um"),
             "probe_waist": (fit.probe_waist, fit.probe_waist_sigma, "um"),
         }
-        found = {
+        estimates = {
             name: Estimate(float(value), float(sigma), unit)
             for name, (value, sigma, unit) in values.items()
         }
-        return self._keep(run, found)
+        return self._keep(run, estimates)
 
-    def thickness(self, run: str) -> Found:
+    def thickness(self, run: str) -> Estimates:
         """Return a plate's thickness from the fringes between its faces.
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes.
         """
         from analysis.calibration.path_length import group_index, plate_thickness  # noqa: PLC0415
@@ -189,18 +177,18 @@ class SessionAnalyst:
             run, {"thickness": plate_thickness(_fringes(documents, _PLATE_PATHS), index)}
         )
 
-    def mirror_offset(self, run: str) -> Found:
+    def mirror_offset(self, run: str) -> Estimates:
         """Return the path difference at the reference mirror's zero.
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes, or they do not follow the mirror.
         """
         from analysis.calibration.path_length import mirror_offset  # noqa: PLC0415
 
         documents = self._documents(run)
-        position = documents.column("reference_mirror_m1")
+        position = _numbers(documents.streams["primary"], "reference_mirror_m1")
         fringes = _fringes(documents, _MIRROR_PATHS)
         return self._keep(run, {"offset": mirror_offset(position, fringes)})
 
@@ -208,65 +196,56 @@ class SessionAnalyst:
         scan = self._reduction.reduced.get(run)
         if scan is None or "delta_n" not in scan:
             msg = f"run {run[:8]} was not reduced: the log says why"
-            raise ValueError(msg)
+            raise DataError(msg)
         return scan
 
-    def _keep(self, run: str, found: Mapping[str, Estimate]) -> Found:
-        """Emit what was found as a run, and hand it to the plan."""
+    def _keep(self, run: str, estimates: Estimates) -> Estimates:
+        """Store estimates as a run of their own, and return them."""
         from analysis.documents.derived_runs import keep_fit  # noqa: PLC0415
 
         _, start = next(iter(read_run(self._path(run))))
-        keep_fit(start, found, self._journal)
-        return {name: Quantity(e.value, e.sigma, e.unit, e.note) for name, e in found.items()}
+        keep_fit(start, estimates, self._journal)
+        return estimates
 
     def _path(self, run: str) -> Any:
         return next(self._journal.directory.glob(f"*/{run}.jsonl"))
 
-    def _documents(self, run: str) -> _Run:
-        documents = list(read_run(self._path(run)))
-        streams = {doc["uid"]: doc for name, doc in documents if name == "descriptor"}
-        events: dict[str, list[dict[str, Any]]] = {"primary": [], "baseline": []}
-        for name, doc in documents:
-            if name == "event":
-                events[streams[doc["descriptor"]]["name"]].append(doc)
-        (primary,) = (doc for doc in streams.values() if doc["name"] == "primary")
-        configuration = {
-            key: value
-            for device in primary["configuration"].values()
-            for key, value in device["data"].items()
-        }
-        first = events["baseline"][0]["data"] if events["baseline"] else {}
-        rows = [doc["data"] for doc in events["primary"]]
-        times = np.array([doc["time"] for doc in events["primary"]])
-        return _Run(documents[0][1], configuration, first, rows, times)
+    def _documents(self, run: str) -> RunDocuments:
+        return RunDocuments.from_journal(read_run(self._path(run)))
 
 
-def _powers(run: _Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _numbers(stream: Stream, key: str) -> np.ndarray:
+    """Return a quantity of all events of a stream as real numbers (P, ...)."""
+    return np.asarray(stream.column(key), float)
+
+
+def _powers(run: RunDocuments) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return voltages (V), powers and sigmas (W) of a power run, without the meter's zero."""
     from analysis.calibration.retarder_curve import corrected_power  # noqa: PLC0415
 
-    closed = run.column("pump_shutter") < 0.5
-    power, sigma = corrected_power(
-        run.times, run.column("power"), run.column("power_sigma"), closed
-    )
-    return run.column("pump_retarder_setpoint")[~closed], power, sigma
+    primary = run.streams["primary"]
+    closed = _numbers(primary, "pump_shutter") < 0.5
+    time, power, sigma = (_numbers(primary, key) for key in ("time", "power", "power_sigma"))
+    power, sigma = corrected_power(time, power, sigma, closed)
+    return _numbers(primary, "pump_retarder_setpoint")[~closed], power, sigma
 
 
-def _fringes(run: _Run, path: tuple[float, float]) -> list[Any]:
+def _fringes(run: RunDocuments, path: tuple[float, float]) -> list[Any]:
     """Return the fitted fringes of a run of mean spectra, of paths (um) in a range."""
     from analysis.calibration.path_length import fit_fringes  # noqa: PLC0415
 
+    primary, baseline = run.streams["primary"], run.streams["baseline"]
     wavelength, dark, reference = (
-        np.asarray(run.baseline[f"spectrometer_spectra_{name}"], float)
-        for name in ("wavelength", "dark", "reference")
+        _numbers(baseline, f"{DETECTOR}_spectra_{each.name}")[0] for each in SPECTRA
     )
+    configuration = primary.configuration(DETECTOR)
     return fit_fringes(
         wavelength,
         dark,
         reference,
-        run.column("spectrometer_mean_spectrum"),
-        gain=run.configuration["spectrometer_gain"],
-        read_noise=run.configuration["spectrometer_read_noise"],
-        frames=int(run.configuration["spectrometer_frames_per_point"]),
+        _numbers(primary, f"{DETECTOR}_mean_spectrum"),
+        gain=configuration[f"{DETECTOR}_gain"],
+        read_noise=configuration[f"{DETECTOR}_read_noise"],
+        frames=int(configuration[f"{DETECTOR}_frames_per_point"]),
         path=path,
     )

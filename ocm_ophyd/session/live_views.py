@@ -11,7 +11,8 @@ from bluesky.callbacks.core import make_callback_safe
 from event_model import RunRouter
 from tqdm import tqdm
 
-from analysis.documents.live_reduction import LiveReduction, ReductionTable
+from analysis.documents.live_reduction import LiveReduction
+from analysis.documents.live_table import ReductionTable
 from ocm_ophyd.session.progress import PointCounter
 
 __all__ = ["ProgressBar", "show_live"]

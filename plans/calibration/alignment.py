@@ -7,17 +7,18 @@ import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
+from analysis.estimate import Estimate
 from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
-from plans.calibration.fits import Analyst, Found, Quantity, found_by
+from plans.calibration.fits import Analyst, Estimates, fit_or_fail
 from plans.calibration.galvos import calibrate_galvos
 from plans.calibration.path_length import calibrate_reference_mirror, measure_thickness
 from plans.calibration.pump_power import calibrate_pump_power
 from plans.calibration.reference import record_reference
 from plans.scans import delay_scan, spatiotemporal_grid
+from plans.stubs.arguments import Plan, checked
 from plans.stubs.points import PlanError, check_fluence, find_sample
-from plans.stubs.pump_probe import Plan
 
 __all__ = ["align", "find_time_zero", "overlap_pump"]
 
@@ -31,6 +32,7 @@ WITH_MIRROR = 40
 HALF_MAP = 2.5
 
 
+@checked
 def find_time_zero(
     instrument: Instrument,
     analyst: Analyst,
@@ -74,7 +76,7 @@ def find_time_zero(
     PlanError
         Where there is no rise within the span.
     """
-    delay, found = 0.0, {}
+    delay, estimates = 0.0, {}
     for half, step in ((span / 2, 2.0), (4.5, 0.25)):
         count = round(2 * half / step) + 1
         delays = [float(value) for value in np.linspace(delay - half, delay + half, count)]
@@ -88,14 +90,13 @@ def find_time_zero(
             md=md,
         )
         failing = f"time zero was not found within {half:g} ps of {delay:.3g} ps"
-        found = found_by(analyst.arrival, run, failing=failing)
-        delay = found["time_zero"].value
+        estimates = fit_or_fail(analyst.arrival, run, failing=failing)
+        delay = estimates["time_zero"].value
     stage, detector = instrument.delay, instrument.spectrometer
     stored = yield from bps.rd(stage.time_zero)
-    zero = Quantity(
-        stored - delay * MM_PER_PS, found["time_zero"].sigma * MM_PER_PS, "mm", "1 um is 6.7 fs"
-    )
-    chirp = [found[f"chirp_{k}"] for k in (1, 2, 3)]
+    sigma = estimates["time_zero"].sigma * MM_PER_PS
+    zero = Estimate(stored - delay * MM_PER_PS, sigma, "mm", note="1 um is 6.7 fs")
+    chirp = [estimates[f"chirp_{k}"] for k in (1, 2, 3)]
     yield from bps.mv(
         stage.time_zero,
         zero.value,
@@ -106,9 +107,10 @@ def find_time_zero(
         detector.chirp_sigma,
         [term.sigma for term in chirp],
     )
-    return found | {"time_zero": zero}
+    return estimates | {"time_zero": zero}
 
 
+@checked
 def overlap_pump(
     instrument: Instrument,
     analyst: Analyst,
@@ -181,9 +183,7 @@ def overlap_pump(
                 purpose="overlap",
                 md=md,
             )
-            spot: Found = found_by(
-                analyst.pump_spot, run, failing="pump and probe were not overlapped"
-            )
+            spot = fit_or_fail(analyst.pump_spot, run, failing="pump and probe were not overlapped")
             known = max(spot["x"].sigma, spot["y"].sigma)
             if known > TOLERANCE:
                 msg = (
@@ -248,6 +248,7 @@ def _side(sample: Sample, axis: int) -> list[float]:
     return [float(value) for value in np.linspace(-half, half, 9)]
 
 
+@checked
 def align(
     instrument: Instrument,
     analyst: Analyst,
@@ -278,7 +279,7 @@ def align(
     Returns
     -------
     dict
-        What every step found: a `Quantity` (value, sigma, unit, note) by name.
+        `Estimate` (value, sigma, unit, note) of every step by name.
 
     Raises
     ------
@@ -290,18 +291,18 @@ def align(
     whole: dict[str, Any] = {"sample": sample, "md": md}
     with_fit: tuple[Instrument, Analyst] = (instrument, analyst)
     yield from record_reference(instrument, **whole)
-    found: Found = {}
+    estimates: Estimates = {}
     if chosen.geometry == "reference-mirror":
         mirror = yield from calibrate_reference_mirror(*with_fit, **whole)
-        found["path_offset"] = mirror["offset"]
+        estimates["path_offset"] = mirror["offset"]
     elif chosen.thickness is None:
-        found |= yield from measure_thickness(*with_fit, **whole)
-    found |= yield from calibrate_pump_power(*with_fit, **whole)
+        estimates |= yield from measure_thickness(*with_fit, **whole)
+    estimates |= yield from calibrate_pump_power(*with_fit, **whole)
     pumped = whole | {"fluence": fluence}
     if chosen.geometry == "reference-mirror":
         pumped |= {"periods": WITH_MIRROR}
-    found |= yield from find_time_zero(*with_fit, **pumped)
+    estimates |= yield from find_time_zero(*with_fit, **pumped)
     if chosen.geometry == "common-path":
-        found |= yield from calibrate_galvos(*with_fit, **whole)
-    found |= yield from overlap_pump(*with_fit, **pumped)
-    return found
+        estimates |= yield from calibrate_galvos(*with_fit, **whole)
+    estimates |= yield from overlap_pump(*with_fit, **pumped)
+    return estimates

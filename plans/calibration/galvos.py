@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
-from plans.calibration.fits import Analyst, Found, found_by
+from plans.calibration.fits import Analyst, fit_or_fail
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample
 from plans.stubs.pump_off import take_spectra
-from plans.stubs.pump_probe import Plan, recorded
 
 __all__ = ["calibrate_galvos"]
 
@@ -79,27 +80,27 @@ def calibrate_galvos(
         periods=periods,
         md={"crossings": numbers, **(md or {})},
     )
-    found: Found = found_by(analyst.plate_edges, uid, failing="the galvos were not calibrated")
+    estimates = fit_or_fail(analyst.plate_edges, uid, failing="the galvos were not calibrated")
     for axis in ("scale_x", "scale_y"):
         stored = yield from bps.rd(getattr(galvos, axis))
-        if not abs(found[axis].value / stored - 1) < LARGEST_CHANGE:
+        if not abs(estimates[axis].value / stored - 1) < LARGEST_CHANGE:
             msg = (
                 f"the galvos were not calibrated: {axis} would go from {stored:.3g} to "
-                f"{found[axis].value:.3g} um/V; is the size of {sample} in samples.yaml right?"
+                f"{estimates[axis].value:.3g} um/V; is the size of {sample} in samples.yaml right?"
             )
             raise PlanError(msg)
-        if not found[axis].sigma < LARGEST_SIGMA * found[axis].value:
+        if not estimates[axis].sigma < LARGEST_SIGMA * estimates[axis].value:
             msg = (
-                f"the galvos were not calibrated: {axis} is {found[axis].value:.3g} ± "
-                f"{found[axis].sigma:.2g} um/V only; take a larger plate or more periods"
+                f"the galvos were not calibrated: {axis} is {estimates[axis].value:.3g} ± "
+                f"{estimates[axis].sigma:.2g} um/V only; take a larger plate or more periods"
             )
             raise PlanError(msg)
     names = ("scale_x", "scale_y", "rotation", "offset_x", "offset_y")
-    values = [(getattr(galvos, name), found[name].value) for name in names]
-    sigmas = [(getattr(galvos, f"{name}_sigma"), found[name].sigma) for name in names]
+    values = [(getattr(galvos, name), estimates[name].value) for name in names]
+    sigmas = [(getattr(galvos, f"{name}_sigma"), estimates[name].sigma) for name in names]
     yield from bps.mv(*[part for pair in values + sigmas for part in pair])
     yield from bps.mv(galvos, (0.0, 0.0))
-    return found
+    return estimates
 
 
 def _crossings(instrument: Instrument, sample: Sample) -> list[list[tuple[float, float]]]:
@@ -119,7 +120,7 @@ def _crossings(instrument: Instrument, sample: Sample) -> list[list[tuple[float,
             position[axis] = side * (sample.size[axis] / 2 + float(step))
             try:
                 instrument.galvos.check_value(tuple(position))
-            except ValueError as error:
+            except TargetError as error:
                 if step <= 0:
                     msg = f"the edges of {sample.name} cannot be scanned: {error}"
                     raise PlanError(msg) from None

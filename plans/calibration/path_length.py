@@ -5,11 +5,12 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices import Instrument
-from plans.calibration.fits import Analyst, Found, found_by
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
+from plans.calibration.fits import Analyst, fit_or_fail
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample
 from plans.stubs.pump_off import take_spectra
-from plans.stubs.pump_probe import Plan, recorded
 
 __all__ = ["calibrate_reference_mirror", "measure_thickness"]
 
@@ -74,8 +75,8 @@ def measure_thickness(
         periods=periods,
         md=md,
     )
-    found: Found = found_by(analyst.thickness, uid, failing="the thickness was not measured")
-    stage, thickness = instrument.sample_stage, found["thickness"]
+    estimates = fit_or_fail(analyst.thickness, uid, failing="the thickness was not measured")
+    stage, thickness = instrument.sample_stage, estimates["thickness"]
     yield from bps.mv(
         stage.thickness,
         thickness.value,
@@ -84,7 +85,7 @@ def measure_thickness(
         stage.thickness_of,
         chosen.name,
     )
-    return found
+    return estimates
 
 
 @recorded
@@ -139,7 +140,7 @@ def calibrate_reference_mirror(
     try:
         for path in paths:
             mirror.check_value((path,))
-    except ValueError as error:
+    except TargetError as error:
         raise PlanError(str(error)) from None
     x, y = chosen.substrate
     first = (stage.x, x, stage.y, y, mirror, (float(paths[0]),))
@@ -152,10 +153,10 @@ def calibrate_reference_mirror(
         periods=periods,
         md=md,
     )
-    found: Found = found_by(
+    estimates = fit_or_fail(
         analyst.mirror_offset, uid, failing="the reference mirror was not calibrated"
     )
-    offset = found["offset"]
+    offset = estimates["offset"]
     yield from bps.mv(mirror.offset, offset.value, mirror.offset_sigma, offset.sigma)
     yield from bps.mv(mirror, (chosen.path_difference,))
-    return found
+    return estimates

@@ -8,11 +8,14 @@ import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
+from analysis.estimate import Estimate
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
-from plans.calibration.fits import Analyst, Found, PumpTable, Quantity, found_by
+from plans.calibration.fits import Analyst, Estimates, fit_or_fail
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, find_sample
-from plans.stubs.pump_probe import Plan, close_pump, recorded
+from plans.stubs.pump_probe import close_pump
 
 __all__ = ["calibrate_pump_power"]
 
@@ -75,18 +78,20 @@ def calibrate_pump_power(
     try:
         for voltage in volts:
             instrument.pump.retarder.check_value(voltage)
-    except ValueError as error:
+    except TargetError as error:
         raise PlanError(str(error)) from None
     uid = yield from _readings(instrument, chosen, [*volts, volts[0]], "pump power", md)
     failing = "the pump power was not calibrated"
-    table: PumpTable = found_by(analyst.pump_power, uid, failing=failing)
+    table = fit_or_fail(analyst.pump_power, uid, failing=failing)
     targets = np.array(CHECKED) * min(table.fluence.max(), chosen.maximum_fluence)
     nearest = [int(np.argmin(np.abs(table.fluence - target))) for target in targets]
     uid = yield from _readings(
         instrument, chosen, table.voltage[nearest].tolist(), "pump power check", md
     )
-    found: Found = table.found | found_by(analyst.pump_check, uid, table, failing=failing)
-    deviation, drift, scale = (found[name] for name in ("deviation", "drift", "fluence_scale"))
+    estimates: Estimates = table.estimates | fit_or_fail(
+        analyst.pump_check, uid, table, failing=failing
+    )
+    deviation, drift, scale = (estimates[name] for name in ("deviation", "drift", "fluence_scale"))
     if not abs(deviation.value) < max(LARGEST_DEVIATION, 5 * deviation.sigma):
         msg = (
             f"{failing}: the power that the curve promises is off by {deviation.value:.1%} "
@@ -111,7 +116,7 @@ def calibrate_pump_power(
         pump.calibration_note,
         note,
     )
-    return found | {"fluence_scale": Quantity(1.0, sigma, "1", note)}
+    return estimates | {"fluence_scale": Estimate(1.0, sigma, "1", note=note)}
 
 
 def _readings(

@@ -1,16 +1,20 @@
-"""What is checked before the first move."""
+"""The points of a scan, the devices that go there, and the checks before the first move."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import Sample
 
 __all__ = [
+    "POSITIONERS",
     "PlanError",
     "Point",
+    "Positioner",
     "check_fluence",
     "check_points",
     "check_reference",
@@ -19,12 +23,12 @@ __all__ = [
 ]
 
 
-class PlanError(ValueError):
+class PlanError(OcmError):
     """A measurement that cannot be made, or did not give what the next step needs."""
 
 
 class Point(NamedTuple):
-    """Where one point is measured."""
+    """The coordinates of one point; their names are data keys of `ocm_ophyd.frame_schema`."""
 
     delay: float
     """ps"""
@@ -34,6 +38,33 @@ class Point(NamedTuple):
     """um"""
     probe_y: float
     """um"""
+
+
+class Positioner(NamedTuple):
+    """A device that is moved to the points of a scan.
+
+    Attributes
+    ----------
+    device : str
+        Name of the device in `Instrument`.
+    coordinates : tuple of str
+        Fields of `Point` that are its axes, in the order of its pseudo axes.
+    """
+
+    device: str
+    coordinates: tuple[str, ...]
+
+    def target(self, point: Point) -> tuple[float, ...]:
+        """Return the position of the device at a point, in the units of `Point`."""
+        return tuple(getattr(point, name) for name in self.coordinates)
+
+
+POSITIONERS = (
+    Positioner("delay", ("delay",)),
+    Positioner("pump", ("fluence",)),
+    Positioner("galvos", ("probe_x", "probe_y")),
+)
+"""All devices that are moved to points, and read at every point."""
 
 
 def find_sample(samples: Mapping[str, Sample], name: str) -> Sample:
@@ -138,14 +169,13 @@ def check_points(instrument: Instrument, sample: Sample, points: Sequence[Point]
             where = int(np.flatnonzero(~np.isfinite(column))[0])
             msg = f"{name} of point {where + 1} of {len(points)} is {column[where]}: not a number"
             raise PlanError(msg)
-    check_fluence(sample, float(values[:, 1].max()))
-    check_fluence(sample, float(values[:, 1].min()))
+    fluences = [point.fluence for point in points]
+    check_fluence(sample, max(fluences))
+    check_fluence(sample, min(fluences))
     try:
-        for delay in np.unique(values[:, 0]):
-            instrument.delay.check_value((delay,))
-        for fluence in np.unique(values[:, 1]):
-            instrument.pump.check_value((fluence,))
-        for position in np.unique(values[:, 2:], axis=0):
-            instrument.galvos.check_value(tuple(position))
-    except ValueError as error:
+        for positioner in POSITIONERS:
+            device = getattr(instrument, positioner.device)
+            for target in sorted({positioner.target(point) for point in points}):
+                device.check_value(target)
+    except TargetError as error:
         raise PlanError(str(error)) from None

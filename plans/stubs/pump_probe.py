@@ -1,8 +1,6 @@
 """The one way in which pump–probe points are taken."""
 
-import inspect
-from collections.abc import Callable, Generator, Sequence
-from functools import wraps
+from collections.abc import Generator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,9 +9,11 @@ from bluesky import Msg
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
+from plans.stubs.arguments import Plan
 from plans.stubs.points import (
+    POSITIONERS,
     PlanError,
     Point,
     check_points,
@@ -22,34 +22,7 @@ from plans.stubs.points import (
     with_thickness,
 )
 
-__all__ = ["Plan", "close_pump", "frames_for", "measure", "prepare", "recorded"]
-
-#: A plan: yields messages, returns the uid of its run (or what it found).
-Plan = Generator[Msg, Any, Any]
-
-
-def recorded(plan: Callable[..., Plan]) -> Callable[..., Plan]:
-    """Make `plan` write its name and arguments into the metadata of its runs."""
-    signature = inspect.signature(plan)
-
-    @wraps(plan)
-    def with_arguments(*args: Any, md: dict[str, Any] | None = None, **kwargs: Any) -> Plan:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        hidden = {"instrument", "analyst", "md"}
-        arguments = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in bound.arguments.items()
-            if name not in hidden
-        }
-        bound.arguments["md"] = {
-            "plan_name": plan.__name__,
-            "plan_args": arguments,
-            **(md or {}),
-        }
-        return (yield from plan(*bound.args, **bound.kwargs))
-
-    return with_arguments
+__all__ = ["close_pump", "frames_for", "measure", "prepare"]
 
 
 def close_pump(instrument: Instrument) -> Plan:
@@ -95,18 +68,23 @@ def prepare(instrument: Instrument, sample: Sample) -> Plan:
 
 
 def _moves(instrument: Instrument, before: Point | None, point: Point) -> list[Any]:
-    """Return devices and targets, in turn, of what differs between two points: moves take time."""
-    axes = (
-        (instrument.delay, lambda at: at.delay),
-        (instrument.pump, lambda at: at.fluence),
-        (instrument.galvos, lambda at: (at.probe_x, at.probe_y)),
-    )
-    changed = [
-        (device, target(point))
-        for device, target in axes
-        if before is None or target(before) != target(point)
-    ]
-    return [item for pair in changed for item in pair]
+    """Return devices and targets, in turn, of those devices whose target differs: moves take time.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    before : Point or None
+        The point where the devices are; None at the beginning of a scan.
+    point : Point
+        The point where they go.
+    """
+    moves: list[Any] = []
+    for positioner in POSITIONERS:
+        target = positioner.target(point)
+        if before is None or positioner.target(before) != target:
+            moves += [getattr(instrument, positioner.device), target]
+    return moves
 
 
 def measure(
@@ -176,7 +154,8 @@ def measure(
         "hints": {"dimensions": [([axis], "primary") for axis in axes]},
         **(md or {}),
     }
-    read = [instrument.delay, instrument.pump, instrument.galvos, instrument.spectrometer]
+    read = [getattr(instrument, positioner.device) for positioner in POSITIONERS]
+    read.append(instrument.spectrometer)
 
     @bpp.stage_decorator([instrument.delay, instrument.spectrometer])
     @bpp.run_decorator(md=start)

@@ -19,14 +19,14 @@ def test_a_map_folds_with_the_slowest_axis_first():
     delay, y, x = np.meshgrid([0.0, 10.0], [1.0, 2.0, 3.0], [-1.0, 0.0, 1.0, 2.0], indexing="ij")
     value = 100 * delay + 10 * y + x
     points = scan(delay=delay.ravel(), y=y.ravel(), x=x.ravel(), delta_n=value.ravel())
-    points["fluorescence"] = ("point", "wavelength"), np.outer(value.ravel(), [1.0, 2.0])
+    points["differential_spectrum"] = ("point", "wavelength"), np.outer(value.ravel(), [1.0, 2.0])
     points = points.assign_coords(wavelength=[530.0, 540.0])
     points = points.assign_attrs(shape=np.array([2, 3, 4]), axes="delay y x")
     folded = fold(points)
     assert folded["delta_n"].dims == ("delay", "y", "x")
     assert float(folded["delta_n"].sel(delay=10, y=3, x=-1)) == 1029
-    assert folded["fluorescence"].dims == ("delay", "y", "x", "wavelength")
-    assert float(folded["fluorescence"].sel(delay=10, y=3, x=-1)[1]) == 2058
+    assert folded["differential_spectrum"].dims == ("delay", "y", "x", "wavelength")
+    assert float(folded["differential_spectrum"].sel(delay=10, y=3, x=-1)[1]) == 2058
     np.testing.assert_array_equal(folded.coords["wavelength"], [530, 540])
     assert folded["fluence"].dims == ("delay", "y", "x"), "no axis, so a value at every point"
 

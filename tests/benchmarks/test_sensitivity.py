@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from handmade import reduce_complete
 from scipy.special import erf
 
-from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.formula_plate import (
     GAIN,
     HALF,
@@ -131,6 +131,7 @@ def test_the_bound_and_its_part_are_the_errors_of_a_linear_estimate_with_priors(
     assert whole > 2 * own.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delta_n", [1e-3, 1e-2, 3e-2])
 def test_sigma_is_right_for_plates_of_half_a_fringe_that_are_not_alike(delta_n):
     """Their spectra are hardly curved: the fit has a narrow bent valley to go down."""
@@ -171,11 +172,11 @@ def test_sigma_holds_where_the_light_of_a_thin_plate_sways(fringes, phase):
     light = still["frames"] - still["dark"]
     slope = (WAVELENGTH - 1025) / 100
     swayed = light * (1 + tilt[:, :, np.newaxis] * slope) + still["dark"]
-    point = reduce_scan(still.assign(frames=np.rint(swayed).astype(np.uint32)))
+    point = reduce_complete(still.assign(frames=np.rint(swayed).astype(np.uint32)))
     pull = (point["delta_n"] - delta_n) / point["delta_n_sigma"]
     assert 0.7 < np.sqrt((pull**2).mean()) < 1.15
     # and the table says that it is the light
-    assert point["source_share"].mean() > reduce_scan(still)["source_share"].mean()
+    assert point["source_share"].mean() > reduce_complete(still)["source_share"].mean()
 
 
 def test_page_and_figure_show_every_row(tmp_path):

@@ -2,10 +2,8 @@
 
 import numpy as np
 from handmade import Plate as IdealPlate
-from handmade import phase_of
+from handmade import phase_of, reduce_complete
 from scipy.ndimage import gaussian_filter1d
-
-from analysis.reduction.scan import reduce_scan
 
 RESOLUTION = 1.5 / np.sqrt(8 * np.log(2)) / 0.72  # pixels: 1.5 nm FWHM, 0.72 nm apart
 PULSES = {"shot_noise": True, "energy_noise": 3e-3, "tilt_noise": 1e-3}
@@ -35,6 +33,6 @@ def damaged(change, seed=4, **more):
     scan = Plate(np.array([5e-3]), **noise).dataset(seed)
     frames = scan["frames"].values[0].copy()
     change(frames)
-    result = reduce_scan(scan.assign(frames=(scan["frames"].dims, frames[np.newaxis])))
+    result = reduce_complete(scan.assign(frames=(scan["frames"].dims, frames[np.newaxis])))
     result = result.isel(point=0)
     return result, float((result["delta_n"] - 5e-3) / result["delta_n_sigma"])

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from event_model import compose_run
 
-from ocm_ophyd.archive.catalog import connect, waiting_runs
-from ocm_ophyd.archive.connection import server_answers
+from ocm_ophyd.archive.catalog import connect
+from ocm_ophyd.archive.connection import server_answers, waiting_runs
 from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.settings import Settings
 

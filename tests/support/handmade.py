@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
+from analysis.reduction.missing_metadata import complete_metadata
+from analysis.reduction.scan import reduce_scan
+
 # nm: the QE Pro's pitch where there is light; the dark rest is left out to be quick
 WAVELENGTH = np.concatenate([np.arange(500, 565, 0.72), np.arange(890, 1150, 0.72)])
 GAIN, READ_NOISE = 4.0, 10.0  # electrons/count, electrons
@@ -141,3 +144,8 @@ class Plate:
 def phase_of(delta_n, thickness: float) -> np.ndarray:
     """Δφ in rad at 1025 nm: 4πLΔn/λ."""
     return 4 * np.pi * thickness * np.asarray(delta_n) / 1.025
+
+
+def reduce_complete(raw: xr.Dataset) -> xr.Dataset:
+    """Complete a raw dataset that was never in a file, and reduce it."""
+    return reduce_scan(complete_metadata(raw))

@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.estimate import Estimate
 from analysis.rate_equations import solver as rate_solver
-from analysis.rate_equations.fit import Curve, LightCurve, Plate
+from analysis.rate_equations.data import Curve, LightCurve, Plate
 from ocm_ophyd.twin import carriers
 from ocm_ophyd.twin.sample import Sample
 
@@ -20,12 +20,13 @@ SIGMA = 4e16 * np.sqrt(2)  # cm⁻³, of a point of ten chopper periods
 DIFFUSION = Estimate(0.8, 0.1, "cm2/s")
 
 
-def follow(rates, initial=DENSE, horizon=500.0, plate=PLATE, profile=None, disc=None, **options):
+def follow(rates, initial=DENSE, horizon=500.0, plate=PLATE, profile=None, nodes=None, **options):
     """Times and everything else of one cloud."""
-    disc = disc or plate.disc
+    nodes = nodes or plate.nodes
     profile = plate.profile if profile is None else profile
     scale, end = np.array([initial]), np.array([horizon])
-    times, density, photons, light = rate_solver.solve(scale, end, rates, profile, disc, **options)
+    rates = rate_solver.Rates(*map(float, rates))
+    times, density, photons, light = rate_solver.solve(scale, end, rates, profile, nodes, **options)
     return times, density[0], photons[0], light[0]
 
 

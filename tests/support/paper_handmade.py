@@ -11,11 +11,11 @@ import xarray as xr
 from scipy.integrate import solve_ivp
 
 from analysis.estimate import Estimate, not_determined
-from analysis.kinetics.models import fit_biexponential, fit_decay, relaxation_time
-from analysis.lasing.fluence_response import fit_response
-from analysis.materials import CSPBBR3, MATERIALS
+from analysis.kinetics.decay_fit import fit_decay, relaxation_time
+from analysis.lasing.fluence_response import fit_fluence_response
+from analysis.materials import find_material
 from analysis.paper.infer import Results
-from analysis.paper.measurements import ABOVE, WINDOW, Known, PaperData
+from analysis.paper.measurements import ABOVE, WINDOW, Calibration, PaperData
 from analysis.paper.published import compare
 
 PUMP, PROBE, SIDE = 2.25, 0.5, 8.0
@@ -58,8 +58,9 @@ def light_of(initial: float) -> tuple[float, float]:
     return float(spontaneous), float(mode)
 
 
-def scan(generator, material, density, noise, **coordinates) -> xr.Dataset:
-    """Reduced points with noise; `coordinates` are arrays over the points."""
+def scan(generator, name, density, noise, **coordinates) -> xr.Dataset:
+    """Reduced points of a material with noise; `coordinates` are arrays over the points."""
+    material = find_material(name)
     density = np.asarray(density, float)
     delta_n = material.delta_n(density, 1025.0) + generator.normal(0, noise, density.shape)
     up, down = (material.carrier_density(delta_n + s * noise, 1025.0) for s in (1, -1))
@@ -70,14 +71,15 @@ def scan(generator, material, density, noise, **coordinates) -> xr.Dataset:
         "carrier_density_sigma": np.abs(up - down) / 2,
         **{name: np.broadcast_to(values, density.shape) for name, values in coordinates.items()},
     }
-    return xr.Dataset({name: ("point", np.array(values)) for name, values in columns.items()})
+    variables = {name: ("point", np.array(values)) for name, values in columns.items()}
+    return xr.Dataset(variables, attrs={"material": name})
 
 
 def sweep(generator) -> xr.Dataset:
     """19 fluences at 2.5 ps with spectra: a broad band, stray pump light, two lines."""
     fluence = np.linspace(0.1, 1.0, 19)
     density = [float(at(f * DENSITY, 2.5)[0]) for f in fluence]
-    data = scan(generator, CSPBBR3, density, NOISE, fluence=fluence, delay=2.5, x=0.0, y=0.0)
+    data = scan(generator, "CsPbBr3", density, NOISE, fluence=fluence, delay=2.5, x=0.0, y=0.0)
     wavelength = np.linspace(400, 1150, 1044)
 
     def peak(centre, width):
@@ -90,7 +92,7 @@ def sweep(generator) -> xr.Dataset:
         counts = 2e3 * spontaneous / 1e18 * peak(530, 18) + 2e3 * f * peak(525, 2.2)
         counts += 6e4 * lasing * (0.7 * peak(538.5, 1.6) + 0.3 * peak(541.5, 1.6))
         spectra.append(counts + generator.normal(0, 4 + np.sqrt(counts / 4)))
-    data["fluorescence"] = ("point", "wavelength"), np.array(spectra)
+    data["differential_spectrum"] = ("point", "wavelength"), np.array(spectra)
     return data.assign_coords(wavelength=wavelength)
 
 
@@ -99,7 +101,7 @@ def kinetics(generator, fluences=FLUENCES) -> xr.Dataset:
     pieces = []
     for f in fluences:
         seen = (at(f * DENSITY, DELAYS - 0.6)[:, ...] + at(f * DENSITY, DELAYS + 1.8)) / 2
-        piece = scan(generator, CSPBBR3, seen.ravel(), 1.4 * NOISE, fluence=f, delay=DELAYS)
+        piece = scan(generator, "CsPbBr3", seen.ravel(), 1.4 * NOISE, fluence=f, delay=DELAYS)
         pieces.append(piece.assign(x=piece["delay"] * 0, y=piece["delay"] * 0))
     whole = xr.concat(pieces, "point")
     return whole.assign(probe_delay=whole["delay"] * 0 + 0.6, probe_spread=whole["delay"] * 0 + 1.2)
@@ -110,7 +112,7 @@ def movie(generator, frames=FRAMES) -> xr.Dataset:
     side = np.linspace(-2.5, 2.5, 11)
     time, y, x = (grid.ravel() for grid in np.meshgrid(frames, side, side, indexing="ij"))
     density = cloud(frames, side, side).ravel()
-    return scan(generator, CSPBBR3, density, 2.2 * NOISE, fluence=ABOVE, delay=time, x=x, y=y)
+    return scan(generator, "CsPbBr3", density, 2.2 * NOISE, fluence=ABOVE, delay=time, x=x, y=y)
 
 
 def cloud(time, x, y):
@@ -132,7 +134,7 @@ def silicon(generator) -> xr.Dataset:
     frames, x = np.array([-10, 5, 20, 50, 100, 150, 220, 300, 400], float), np.linspace(-6, 6, 25)
     time, place = (grid.ravel() for grid in np.meshgrid(frames, x, indexing="ij"))
     density = line(frames, x).ravel()
-    return scan(generator, MATERIALS["Si"], density, NOISE, delay=time, x=place, y=0.0, fluence=0.4)
+    return scan(generator, "Si", density, NOISE, delay=time, x=place, y=0.0, fluence=0.4)
 
 
 def parabola(diffusion, value, sigma) -> xr.DataArray:
@@ -146,10 +148,12 @@ def parabola(diffusion, value, sigma) -> xr.DataArray:
 def paper_data(seed: int = 1) -> PaperData:
     """Everything that the experiment takes."""
     generator = np.random.default_rng(seed)
-    known = Known((SIDE, SIDE), Estimate(PUMP, 0.02, "um"), PROBE, 0.01, 0.004, 0.03, (20.0, 2.0))
+    calibration = Calibration(
+        (SIDE, SIDE), Estimate(PUMP, 0.02, "um"), PROBE, 0.01, 0.004, 0.03, (20.0, 2.0)
+    )
     runs = {name: f"{name}-uid" for name in ("sweep", "kinetics", "movie", "silicon")}
     return PaperData(
-        known,
+        calibration,
         sweep(generator),
         kinetics(generator),
         movie(generator),
@@ -168,8 +172,9 @@ def paper_results(data: PaperData) -> Results:
     for f in FLUENCES:
         one = data.kinetics.isel(point=data.kinetics["fluence"].values == f)
         arrays = [one[name].values for name in ("delay", "delta_n", "delta_n_sigma")]
-        decays[float(f)] = fit_biexponential(*arrays, window=WINDOW)
-        times.append(relaxation_time(fit_decay(*arrays, window=(4.0, 500.0))))
+        decays[float(f)] = fit_decay(*arrays, window=WINDOW, model="biexponential")
+        relaxation = relaxation_time(fit_decay(*arrays, window=(4.0, 500.0)))
+        times.append((relaxation.value, relaxation.sigma))
     windows = [(s, e) for s in (3.0, 4.0, 6.0) for e in (100.0, 150.0, 250.0, 500.0)]
     grid = np.linspace(0.45, 1.11, 13)
     silicon_grid = np.linspace(14.2, 16, 13)
@@ -190,7 +195,7 @@ def paper_results(data: PaperData) -> Results:
     }
     return Results(
         rows={name: compare(name, estimate) for name, estimate in estimates.items()},
-        response=fit_response(fluence, *columns),
+        response=fit_fluence_response(fluence, *columns),
         line=SimpleNamespace(
             line=mode,
             line_sigma=0.01 * mode + 20,
@@ -235,5 +240,5 @@ def paper_results(data: PaperData) -> Results:
             profile=parabola(silicon_grid, 15.1, 0.3),
             evaluate=line,
         ),
-        notes=["Γ is not identified: it scales the photons, which Δn does not see"],
+        notes=("Γ is not identified: it scales the photons, which Δn does not see",),
     )

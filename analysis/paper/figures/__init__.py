@@ -1,1 +1,1 @@
-"""The paper's figures."""
+"""Figures of the paper, drawn from data and results."""

@@ -1,4 +1,4 @@
-"""All figures of the experiment: the paper's, and those behind D and the decay times.
+"""All figures of the experiment: the paper's, and those of diffusion and decay times.
 
 Each function takes the data, the results, or both, and returns a figure of its own; where data or
 results are missing the panel says why.
@@ -28,11 +28,6 @@ from analysis.paper.measurements import WINDOW, PaperData
 
 __all__ = [
     "CAPTIONS",
-    "figure_2",
-    "figure_3",
-    "figure_4",
-    "figure_diffusion",
-    "figure_silicon",
     "figure_windows",
     "figures",
 ]
@@ -53,7 +48,7 @@ CAPTIONS = {
     "scaled to one height.",
     "windows": "Decay times of the biexponential in other windows than that of Table 1.",
 }
-"""Of the figures, by the names of their files."""
+"""Captions of the figures by the names of their files."""
 
 _COLOURS = (LIGHT_COLOUR, ABOVE_COLOUR, PHOTON_COLOUR, BELOW_COLOUR)
 
@@ -72,7 +67,7 @@ def figures(data: PaperData, results: Results) -> dict[str, Figure]:
 
 @in_style
 def figure_windows(results: Results) -> Figure:
-    """Decay times of the biexponential against the window that it was fitted in.
+    """Draw the decay times of the biexponential against the window of its fit.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The carrier cloud's spreading: likelihood of D and widening, in CsPbBr3 and in silicon."""
+"""Figures of diffusion in plate and waveguide: profile likelihood of D, widening, line scans."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from scipy.interpolate import CubicSpline
 
 from analysis.diffusion.movie_fit import DiffusionFit
-from analysis.diffusion.search import UPPER95
-from analysis.materials import MATERIALS
-from analysis.paper.curves import FIRST
+from analysis.diffusion.search import EARLIEST_TIME, UPPER95
+from analysis.paper.curves import material_of, measured_scan
 from analysis.paper.figures.spots import fit_spot
 from analysis.paper.figures.style import (
     ABOVE_COLOUR,
@@ -26,7 +25,6 @@ from analysis.paper.figures.style import (
     in_style,
     panel,
     reason,
-    taken,
 )
 from analysis.paper.infer import Results
 from analysis.paper.measurements import PaperData
@@ -34,7 +32,7 @@ from analysis.paper.measurements import PaperData
 
 @in_style
 def figure_diffusion(data: PaperData, results: Results) -> Figure:
-    """Profile likelihood of D, and the cloud's widening, for both samples.
+    """Draw the profile likelihood of D and the widening of the cloud, for both samples.
 
     Parameters
     ----------
@@ -72,20 +70,34 @@ def _profile(axes: Axes, fit: DiffusionFit | None, material: str, why: str) -> N
             fontsize=6,
             color="0.35",
         )
-    found = fit.diffusion
-    title = f"{material}: D = {found.value:.2f} ± {found.sigma:.2f}"
-    if found.upper95 is not None:
-        title += f", ≤ {found.upper95:.2f}"
+    estimate = fit.diffusion
+    title = f"{material}: D = {estimate.value:.2f} ± {estimate.sigma:.2f}"
+    if estimate.upper95 is not None:
+        title += f", ≤ {estimate.upper95:.2f}"
     axes.set(xlabel="D (cm²/s)", ylabel="Δχ²", ylim=(0, 2 * limit), title=f"{title} cm²/s")
 
 
 def _widening(
-    axes: Axes, scan: xr.Dataset | None, what: str, places: Sequence[str], fit: DiffusionFit | None
+    axes: Axes, scan: xr.Dataset | None, name: str, places: Sequence[str], fit: DiffusionFit | None
 ) -> None:
-    """w²(t) of Gaussians fitted to the carriers of each frame, measured and of the model."""
-    grid = gridded(taken(scan, what), "delay", *places)
+    """Draw w²(t) of Gaussians fitted to the density of each frame, measured and of the model.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the panel.
+    scan : xr.Dataset, optional
+        Reduced, over `point`.
+    name : str
+        Of the scan, for messages.
+    places : sequence of str
+        Its axes of position, slowest first.
+    fit : DiffusionFit, optional
+        Eq. 4, fitted to the scan.
+    """
+    grid = gridded(measured_scan(scan, name), "delay", *places)
     measured, modelled = [], []
-    for delay in grid["delay"].values[grid["delay"].values >= FIRST]:
+    for delay in grid["delay"].values[grid["delay"].values >= EARLIEST_TIME]:
         frame = grid.sel(delay=delay)
         time = float(frame["time"].mean())
         try:
@@ -97,19 +109,20 @@ def _widening(
             model = fit_spot(_model(frame, time, fit), frame["density_sigma"])
             modelled.append((time, model.waist))
     if not measured:
-        msg = f"{what}: no frame holds a cloud"
-        raise MissingError(msg)
-    at, waist, sigma = np.array(measured).T
-    axes.errorbar(at, waist**2, 2 * waist * sigma, fmt="o", color=ABOVE_COLOUR, label="measured")
+        raise MissingError(f"{name}: no frame shows a cloud")
+    time_axis, waist, sigma = np.array(measured).T
+    axes.errorbar(
+        time_axis, waist**2, 2 * waist * sigma, fmt="o", color=ABOVE_COLOUR, label="measured"
+    )
     if modelled:
-        at, waist = np.array(modelled).T
-        axes.plot(at, waist**2, color="black", linewidth=0.9, label="fitted model, seen likewise")
+        time_axis, waist = np.array(modelled).T
+        axes.plot(time_axis, waist**2, color="black", linewidth=0.9, label="fitted model")
     axes.set(xlabel=DELAY_LABEL, ylabel="w² (µm²)")
     axes.legend(loc="upper left")
 
 
 def _model(frame: xr.Dataset, time: float, fit: DiffusionFit) -> xr.DataArray:
-    """Carriers (10¹⁹ cm⁻³) that the fit has at the places of a frame."""
+    """Return the density (10¹⁹ cm⁻³) of the fit at the positions of a frame and a time, ps."""
     y = frame["y"].values if "y" in frame.dims else np.zeros(1)
     density = fit.evaluate(np.array([time]), frame["x"].values, y) * 1e-19
     return frame["density"].copy(data=density.reshape(frame["density"].shape))
@@ -117,7 +130,7 @@ def _model(frame: xr.Dataset, time: float, fit: DiffusionFit) -> xr.DataArray:
 
 @in_style
 def figure_silicon(data: PaperData, results: Results) -> Figure:
-    """Line scans along the waveguide at several delays, as measured and scaled to one height.
+    """Draw line scans along the waveguide at several delays, as measured and scaled to one height.
 
     Parameters
     ----------
@@ -134,13 +147,13 @@ def figure_silicon(data: PaperData, results: Results) -> Figure:
 
 
 def _lines(axes: Axes, data: PaperData, results: Results, scaled: bool) -> None:
-    scan = gridded(taken(data.silicon, "silicon scan"), "delay", "x")
-    scan = scan.isel(delay=scan["delay"].values >= FIRST)
+    scan = gridded(measured_scan(data.silicon, "silicon scan"), "delay", "x")
+    scan = scan.isel(delay=scan["delay"].values >= EARLIEST_TIME)
     if not scan.sizes["delay"]:
-        raise MissingError("silicon scan: no frame after the pump")
+        raise MissingError("the silicon scan has no frame after the pump")
     chosen = np.unique(np.linspace(0, scan.sizes["delay"] - 1, 5).astype(int))
     x = np.linspace(float(scan["x"].min()), float(scan["x"].max()), 121)
-    silicon = MATERIALS["Si"]
+    silicon = material_of(scan)
     for index, shade in zip(chosen, np.linspace(0.0, 0.88, len(chosen)), strict=True):
         colour, frame = colormaps["viridis"](shade), scan.isel(delay=index)
         time = np.array([float(frame["time"].mean())])

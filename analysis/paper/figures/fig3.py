@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 from scipy.optimize import nnls
 
-from analysis.lasing.fluence_response import Response
-from analysis.paper.curves import kinetics_curves
+from analysis.lasing.fluence_response import FluenceResponse
+from analysis.paper.curves import kinetics_curves, material_of, measured_scan
 from analysis.paper.figures.style import (
     DELAY_LABEL,
     DELTA_N_LABEL,
@@ -28,18 +28,18 @@ from analysis.paper.figures.style import (
     panel,
     reason,
     same_fluence,
-    taken,
     value_of,
 )
 from analysis.paper.infer import Results
 from analysis.paper.measurements import ABOVE, BELOW, PaperData
 from analysis.rate_equations.fit import RateFit
+from ocm_ophyd.errors import DataError
 
 EARLY = 100.0
-"""ps: what panel (c) shows."""
+"""Last delay of panel (c), ps."""
 
 PHOTON_SCALE = 20.0
-"""Factor on the photon density below threshold (paper, Fig. 3c)."""
+"""Factor by which the photon density below threshold is multiplied (paper, Fig. 3c)."""
 
 
 @in_style
@@ -65,10 +65,10 @@ def _s_curve(axes: Axes, data: PaperData, results: Results) -> None:
     """Draw fluorescence on the left and relaxation times on the right; one may be missing."""
     try:
         _light(axes, data, results)
-    except MissingError as why:
+    except DataError as error:
         if results.relaxation is None:
             raise
-        note(axes, str(why))
+        note(axes, str(error))
     mark_fluences(axes, results, "x")
     axes.set(xlabel=FLUENCE_LABEL, ylabel="Fluorescence (counts)")
     if axes.get_legend_handles_labels()[0]:
@@ -99,12 +99,12 @@ def _light(axes: Axes, data: PaperData, results: Results) -> None:
     if results.s_curve is not None:
         fine = np.geomspace(fluence.min(), fluence.max(), 300)
         axes.plot(fine, results.s_curve.evaluate(fine), color=LIGHT_COLOUR, linewidth=0.8)
-    axes.set(yscale="log", ylim=(3e-5 * top, 20 * top))  # noise around 0 is left out
+    axes.set(yscale="log", ylim=(3e-5 * top, 20 * top))  # noise around 0 is not shown
 
 
 def _emission(data: PaperData, results: Results) -> tuple[Floats, Floats, Floats, Floats]:
-    """Fluence, the laser lines' intensity with its sigma, and the broad band's, in counts."""
-    sweep = taken(data.sweep, "fluence sweep")
+    """Return fluence, laser lines with their sigma, and fluorescence band (counts)."""
+    sweep = measured_scan(data.sweep, "fluence sweep")
     if results.line is None:
         raise MissingError(reason(results, "fluence_threshold", "no fluorescence"))
     fluence = np.asarray(sweep["fluence"].values, np.float64)
@@ -121,7 +121,7 @@ def _kinetics(axes: Axes, data: PaperData, results: Results) -> None:
     latest, largest = float(grid["time"].max()), _largest(grid)
     axes.set(xlabel=DELAY_LABEL, ylabel=DELTA_N_LABEL, xlim=(-0.04 * latest, 1.02 * latest))
     axes.set_ylim(-0.04 * largest, 1.15 * largest)
-    density_axis(axes, "right")
+    density_axis(axes, "right", material_of(grid))
     inset.set(yscale="log", ylim=(largest / 50, 1.4 * largest), xlim=(0, latest))
     inset.tick_params(labelsize=6)
     if results.rates is None:
@@ -144,12 +144,12 @@ def _early(axes: Axes, data: PaperData, results: Results) -> None:
 
 
 def _largest(grid: xr.Dataset) -> float:
-    """Largest Δn of the two curves, in 10⁻³."""
+    """Return the largest Δn of the two curves, in 10⁻³."""
     return max(float(row["delta_n"].max()) for *_, row in marked_rows(grid))
 
 
 def _curves(axes: Axes, grid: xr.Dataset, data: PaperData, results: Results) -> None:
-    """Δn at the two fluences of the paper, and what the rate equations make of it."""
+    """Draw Δn at the two fluences of the paper, measured and of the fitted rate equations."""
     for fluence, colour, marker, row in marked_rows(grid):
         time, delta_n, sigma = (row[name].values for name in ("time", "delta_n", "sigma"))
         axes.errorbar(
@@ -170,12 +170,12 @@ def _curves(axes: Axes, grid: xr.Dataset, data: PaperData, results: Results) -> 
             last = max(float(time.max()), EARLY)
             fine = np.union1d(np.linspace(0.0, EARLY, 400), np.linspace(EARLY, last, 200))
             density = results.rates.density(initial, fine)
-            axes.plot(fine, as_delta_n(density), color=colour)
+            axes.plot(fine, as_delta_n(density, material_of(grid)), color=colour)
 
 
 def _initial(data: PaperData, rates: RateFit, fluence: float) -> float:
-    """Probed density right after the pump, cm⁻³, that the fit found; NaN where it has none."""
-    curves = kinetics_curves(taken(data.kinetics, "kinetics"))
+    """Return the fitted density right after the pump, cm⁻³; NaN where the fit has none."""
+    curves = kinetics_curves(measured_scan(data.kinetics, "kinetics"))
     for curve, initial in zip(curves, rates.initial, strict=True):
         if same_fluence(curve.fluence, fluence):
             return float(initial)
@@ -183,7 +183,7 @@ def _initial(data: PaperData, rates: RateFit, fluence: float) -> float:
 
 
 def _photons(axes: Axes, data: PaperData, results: Results) -> None:
-    """Density of photons over Γ: Δn cannot tell the two apart."""
+    """Draw the density of photons over Γ; Δn determines only this ratio."""
     axes.set_ylabel("Photon density / Γ (10¹⁶ cm⁻³)")
     axes.yaxis.label.set_color(PHOTON_COLOUR)
     axes.tick_params(axis="y", colors=PHOTON_COLOUR)
@@ -203,7 +203,7 @@ def _photons(axes: Axes, data: PaperData, results: Results) -> None:
 
 
 def _light_light(axes: Axes, data: PaperData, results: Results) -> None:
-    """All light against the fluence, with Eq. 3 and its β."""
+    """Draw all light against the fluence, with Eq. 3 and its β."""
     fluence, line, _, broad = _emission(data, results)
     light = line + broad
     axes.plot(fluence, light, "o", color=LIGHT_COLOUR, markersize=2.2)
@@ -214,9 +214,9 @@ def _light_light(axes: Axes, data: PaperData, results: Results) -> None:
         note(axes, "β " + reason(results, "beta", "not determined"), fontsize=6)
         return
     fine = np.geomspace(fluence.min(), fluence.max(), 60)
-    seen = np.isfinite(light)
-    emitted = _emitted(rates, response, fluence[seen]) / light[seen, np.newaxis]
-    # The spectrometer's share of the two kinds of light is not known beforehand.
+    valid = np.isfinite(light)
+    emitted = _emitted(rates, response, fluence[valid]) / light[valid, np.newaxis]
+    # The sensitivity of the spectrometer to the two kinds of light is not known.
     collected, _ = nnls(emitted, np.ones(len(emitted)))
     axes.plot(fine, _emitted(rates, response, fine) @ collected, color="0.4")
     note(axes, f"β = {beta:.3f}", x=0.06, y=0.85, fontsize=7)
@@ -225,6 +225,6 @@ def _light_light(axes: Axes, data: PaperData, results: Results) -> None:
     axes.set_xticks([t for t in (0.1, 0.2, 0.5, 1.0, 2.0) if fluence.min() <= t <= fluence.max()])
 
 
-def _emitted(rates: RateFit, response: Response, fluence: Floats) -> Floats:
-    """Spontaneous light and the mode's (cm⁻³) by fluence, shape (P, 2)."""
-    return np.column_stack(rates.light(response.slope * fluence))
+def _emitted(rates: RateFit, response: FluenceResponse, fluence: Floats) -> Floats:
+    """Return spontaneous light and that of the mode, (P, 2) in cm⁻³, at fluences (P,) in mJ/cm²."""
+    return np.column_stack(rates.light(response.slope.value * fluence))

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import withStroke
 
+from analysis.paper.curves import material_of, measured_scan
 from analysis.paper.figures.spots import fit_spot
 from analysis.paper.figures.style import (
     DELTA_N_LABEL,
@@ -24,20 +25,26 @@ from analysis.paper.figures.style import (
     in_style,
     panel,
     reason,
-    say,
-    taken,
+    write_reason,
 )
 from analysis.paper.infer import Results
 from analysis.paper.measurements import PaperData
+from ocm_ophyd.errors import DataError
 
 LONG = (0.0, 50.0, 100.0, 200.0, 300.0, 500.0)
-"""ps: maps of panel (b)."""
+"""Delays of the maps of panel (b), ps."""
 
 SHORT = tuple(float(delay) for delay in range(-10, 91, 10))
-"""ps: maps of panel (c)."""
+"""Delays of the maps of panel (c), ps."""
 
 SECTIONS = (10.0, 50.0, 100.0, 200.0, 300.0, 500.0)
-"""ps: cross sections; at 0 the chirped probe still crosses the arrival of the pump."""
+"""Delays of the cross sections, ps; at 0 the chirped probe samples the creation of the cloud."""
+
+DELAY_TOLERANCE = 3.0
+"""Largest difference between the delay of a frame and the one that it stands for, ps."""
+
+LATE_TOLERANCE = 0.15
+"""The same for late frames, as a fraction of the delay."""
 
 _COLOURS = "inferno"
 
@@ -65,14 +72,16 @@ def figure_4(data: PaperData, results: Results) -> Figure:
 
 
 def _movie(data: PaperData) -> xr.Dataset:
-    return gridded(taken(data.movie, "movie"), "delay", "y", "x")
+    return gridded(measured_scan(data.movie, "movie"), "delay", "y", "x")
 
 
 def _plate(axes: Axes, data: PaperData) -> None:
-    """Plate, scanned area and pump, seen from above."""
-    width, height = data.known.size
+    """Draw plate, scanned area and pump from above."""
+    width, height = data.calibration.size
     axes.add_patch(Rectangle((-width / 2, -height / 2), width, height, color="0.82"))
-    spot = Circle((0, 0), data.known.pump_waist.value, color=PUMP_COLOUR, alpha=0.45, linewidth=0)
+    spot = Circle(
+        (0, 0), data.calibration.pump_waist.value, color=PUMP_COLOUR, alpha=0.45, linewidth=0
+    )
     axes.add_patch(spot)
     axes.annotate("pump, 1/e²", (0, 0), ha="center", va="center", fontsize=6.5)
     if data.movie is not None and data.movie.sizes.get("point"):
@@ -89,14 +98,14 @@ def _maps(place: SubFigure, data: PaperData) -> None:
     """Draw panels (b), one row, and (c), two."""
     try:
         movie = _movie(data)
-    except MissingError as why:
+    except DataError as error:
         for letter, axes in zip("bc", place.subplots(2, 1, height_ratios=(1, 2)), strict=True):
-            panel(axes, letter, say, str(why))
+            panel(axes, letter, write_reason, str(error))
         return
     rows = place.subplots(3, 6)
     norm = Normalize(0.0, float(movie["delta_n"].max()))
     for delay, axes in zip(LONG, rows[0], strict=True):
-        _map(axes, movie, delay, norm, 0.15 * delay)
+        _map(axes, movie, delay, norm, LATE_TOLERANCE * delay)
     for delay, axes in zip(SHORT, rows[1:].flat, strict=False):
         _map(axes, movie, delay, norm)
     rows[2, 5].set_axis_off()
@@ -107,29 +116,31 @@ def _maps(place: SubFigure, data: PaperData) -> None:
     place.colorbar(colours, ax=rows, label=DELTA_N_LABEL, aspect=35, pad=0.01)
 
 
-def _map(axes: Axes, movie: xr.Dataset, delay: float, norm: Normalize, off: float = 0.0) -> None:
-    """Map of the frame that was taken at a delay, or up to `off` from it, if one was."""
+def _map(
+    axes: Axes, movie: xr.Dataset, delay: float, norm: Normalize, tolerance: float = DELAY_TOLERANCE
+) -> None:
+    """Draw the frame at a delay (see `_frame`), or write that there is none."""
     axes.set(xticks=[], yticks=[], aspect="equal", facecolor="0.92")
-    frame = _frame(movie, delay, off)
+    frame = _frame(movie, delay, tolerance)
     if frame is None:
         axes.text(0.5, 0.5, f"no frame\nat {delay:g} ps", ha="center", va="center", fontsize=6)
         return
     x, y = frame["x"].values, frame["y"].values
     values = frame["delta_n"].values
     axes.pcolormesh(x, y, values, norm=norm, cmap=_COLOURS, shading="nearest", rasterized=True)
-    words = f"{float(frame['delay']):.0f} ps".replace("-", "−")
+    text = f"{float(frame['delay']):.0f} ps".replace("-", "−")
     edge = [withStroke(linewidth=1.5, foreground="black")]
-    axes.text(0.05, 0.83, words, transform=axes.transAxes, color="white", path_effects=edge)
+    axes.text(0.05, 0.83, text, transform=axes.transAxes, color="white", path_effects=edge)
 
 
-def _frame(movie: xr.Dataset, delay: float, off: float) -> xr.Dataset | None:
-    """Take the frame nearest to a delay, if it is no more than `off`, or 3 ps, away."""
+def _frame(movie: xr.Dataset, delay: float, tolerance: float) -> xr.Dataset | None:
+    """Return the frame nearest to a delay; None where it is further than both tolerances, ps."""
     frame = movie.sel(delay=delay, method="nearest")
-    return frame if abs(float(frame["delay"]) - delay) <= max(3.0, off) else None
+    return frame if abs(float(frame["delay"]) - delay) <= max(DELAY_TOLERANCE, tolerance) else None
 
 
 def _scale_bar(axes: Axes, movie: xr.Dataset) -> None:
-    """Draw 2 µm into the lower left of a map."""
+    """Draw a scale bar of 2 µm into the lower left of a map."""
     x, y = float(movie["x"].min()), float(movie["y"].min())
     axes.plot([x, x + 2], [y, y], color="white", linewidth=2, solid_capstyle="butt")
     axes.annotate(
@@ -138,12 +149,12 @@ def _scale_bar(axes: Axes, movie: xr.Dataset) -> None:
 
 
 def _sections(data: PaperData) -> list[tuple[Any, xr.Dataset]]:
-    """Colours and cross sections, early first: the rows through the centre of the first cloud."""
+    """Return colours and cross sections through the centre of the first cloud, early ones first."""
     movie = _movie(data)
-    nearest = (_frame(movie, delay, 0.15 * delay) for delay in SECTIONS)
+    nearest = (_frame(movie, delay, LATE_TOLERANCE * delay) for delay in SECTIONS)
     frames = [frame for frame in nearest if frame is not None]
     if not frames:
-        raise MissingError("movie: no frame after the pump")
+        raise MissingError("the movie has no frame after the pump")
     first = fit_spot(frames[0]["delta_n"], frames[0]["sigma"])
     rows = {float(f["delay"]): f.sel(y=first.y, method="nearest").dropna("x") for f in frames}
     shades = colormaps["viridis"](np.linspace(0.0, 0.88, len(rows)))
@@ -151,13 +162,13 @@ def _sections(data: PaperData) -> list[tuple[Any, xr.Dataset]]:
 
 
 def _measured(axes: Axes, data: PaperData) -> None:
-    """Draw the rows through the cloud's centre, with Gaussians."""
+    """Draw the measured cross sections, with Gaussians."""
     for colour, row in _sections(data):
         axes.plot(row["x"].values, row["delta_n"].values, "o", color=colour)
         try:
             spot = fit_spot(row["delta_n"], row["sigma"])
         except MissingError:
-            continue  # a row with gaps is shown without
+            continue  # a row with gaps is shown without a Gaussian
         x = np.linspace(float(row["x"].min()), float(row["x"].max()), 121)
         axes.plot(x, spot.evaluate(x, spot.y), color=colour)
     axes.set(xlabel="x (µm)", ylabel=DELTA_N_LABEL)
@@ -165,15 +176,16 @@ def _measured(axes: Axes, data: PaperData) -> None:
 
 
 def _simulated(axes: Axes, data: PaperData, results: Results) -> None:
-    """Draw the same rows of the fitted Eq. 4, to the same scale."""
+    """Draw the same cross sections of the fitted Eq. 4, to the same scale."""
     if results.movie is None:
         raise MissingError("Eq. 4: " + reason(results, "D", "not fitted"))
+    material = material_of(measured_scan(data.movie, "movie"))
     for colour, row in _sections(data):
         x = np.linspace(float(row["x"].min()), float(row["x"].max()), 61)
         time = np.array([float(row["time"].mean())])
         density = results.movie.evaluate(time, x, np.array([float(row["y"])]))
         label = f"{float(row['delay']):.0f} ps"
-        axes.plot(x, as_delta_n(density).ravel(), color=colour, label=label)
+        axes.plot(x, as_delta_n(density, material).ravel(), color=colour, label=label)
     axes.set(xlabel="x (µm)")
     axes.legend(loc="upper right", ncols=2)
-    density_axis(axes, "right")
+    density_axis(axes, "right", material)

@@ -1,4 +1,4 @@
-"""What the paper's figures share: style, colours, axes of carriers, panels that explain a gap."""
+"""Style, colours, axes and grids of the figures, and panels with a reason instead of data."""
 
 import textwrap
 from collections.abc import Callable
@@ -13,31 +13,31 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.materials import CSPBBR3, Material
-from analysis.paper.curves import probe_time
+from analysis.materials import Material
+from analysis.paper.curves import SETTING_TOLERANCE, measured_scan, probe_time
 from analysis.paper.infer import Results
 from analysis.paper.measurements import ABOVE, BELOW, PaperData
+from analysis.paper.relaxation import FLUENCE_TOLERANCE
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.scan_grid import levels
+from ocm_ophyd.errors import DataError
 
 Floats = NDArray[np.float64]
 Arguments = ParamSpec("Arguments")
 
 WIDTH = 7.2
-"""Inches: a page of two columns."""
+"""Width of a figure, inches: a page of two columns."""
 
 ABOVE_COLOUR, BELOW_COLOUR = "#c8102e", "#7b3fa0"
 PUMP_COLOUR, PROBE_COLOUR = "#009e73", "#d7301f"
 LIGHT_COLOUR, PHOTON_COLOUR = "#0072b2", "#e69f00"
-"""The paper's colours, in shades that colour-blind readers can tell apart; markers and dashes
-differ as well."""
+"""The paper's colours, in shades that colour-blind readers can distinguish; markers and dashes also
+differ."""
 
 MARKED = ((BELOW, BELOW_COLOUR, "s"), (ABOVE, ABOVE_COLOUR, "o"))
 """Fluence (mJ/cm²), colour and marker of the kinetics below and above threshold."""
 
 _THRESHOLD: dict[str, Any] = {"color": PUMP_COLOUR, "linestyle": "--", "linewidth": 1.2}
-_APART = {"fluence": 0.01, "delay": 0.5, "x": 0.1, "y": 0.1}
-"""mJ/cm², ps, um, um: settings that differ by more are two."""
 
 DELTA_N_LABEL = f"Δn at {CENTRE_WAVELENGTH:g} nm (10⁻³)"
 DENSITY_LABEL = "N (10¹⁹ cm⁻³)"
@@ -66,12 +66,12 @@ _STYLE: Any = {
 }
 
 
-class MissingError(ValueError):
-    """Why a panel has nothing to show, in words for the reader of the figure."""
+class MissingError(DataError):
+    """Missing data or results of a panel; the message is for the reader of the figure."""
 
 
 def in_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
-    """Let a function draw its figure in the style of all."""
+    """Return a function that draws its figure in the common style."""
 
     @wraps(draw)
     def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Figure:
@@ -87,23 +87,35 @@ def in_style(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
 def panel(
     axes: Axes, letter: str, draw: Callable[..., None], *args: Any, height: float | None = None
 ) -> None:
-    """Draw a panel, or write in it why there is none; `height` is the letter's, of the axes."""
+    """Draw a panel, or write the reason why it has no content.
+
+    Parameters
+    ----------
+    axes : Axes
+        Of the panel.
+    letter : str
+        Of the panel; an empty one for an inset.
+    draw : callable
+        Takes the axes and `args`; raises `DataError` where there is nothing to draw.
+    height : float, optional
+        Height of the letter in units of the axes.
+    """
     if letter:
         axes.set_title(f"({letter})", loc="left", fontweight="bold", y=height)
     try:
         draw(axes, *args)
-    except ValueError as reason:  # a panel that cannot be drawn does not take the others with it
-        say(axes, str(reason))
+    except DataError as error:  # the other panels are drawn all the same
+        write_reason(axes, str(error))
 
 
-def say(axes: Axes, words: str) -> None:
-    """Write words where the data would be."""
+def write_reason(axes: Axes, text: str) -> None:
+    """Write why there are no data in the middle of a panel."""
     hidden: Any = dict.fromkeys(("bottom", "left", "labelbottom", "labelleft"), False)
     axes.tick_params(which="both", **hidden)  # the ticks themselves may be shared
     axes.text(
         0.5,
         0.5,
-        textwrap.fill(words, 26),
+        textwrap.fill(text, 26),
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -111,40 +123,26 @@ def say(axes: Axes, words: str) -> None:
     )
 
 
-def note(axes: Axes, words: str, x: float = 0.04, y: float = 0.04, **style: Any) -> None:
-    """Write a remark into a panel, its lower left at a place in fractions of the axes."""
+def note(axes: Axes, text: str, x: float = 0.04, y: float = 0.04, **style: Any) -> None:
+    """Write a remark into a panel, its lower left corner at `x`, `y` in units of the axes."""
     shown: dict[str, Any] = {"fontsize": 6.5, "color": "0.25"} | style
-    axes.text(x, y, textwrap.fill(words, 40), transform=axes.transAxes, **shown)
+    axes.text(x, y, textwrap.fill(text, 40), transform=axes.transAxes, **shown)
 
 
 def reason(results: Results, row: str, otherwise: str) -> str:
-    """Why the quantity of a row is not there, as its estimate tells it."""
+    """Return the note of a row, which gives the reason where it has no value, or another text."""
     entry = results.rows.get(row)
     return entry.estimate.note if entry and entry.estimate.note else otherwise
 
 
 def value_of(results: Results, row: str) -> float | None:
-    """Value of a row; None where it is not determined."""
+    """Return the value of a row; None where it is not determined."""
     entry = results.rows.get(row)
     return entry.estimate.value if entry and np.isfinite(entry.estimate.value) else None
 
 
-def taken(scan: xr.Dataset | None, what: str) -> xr.Dataset:
-    """Return a scan that was taken.
-
-    Raises
-    ------
-    MissingError
-        It was not.
-    """
-    if scan is None or not scan.sizes.get("point"):
-        msg = f"{what}: not measured"
-        raise MissingError(msg)
-    return scan
-
-
 def gridded(scan: xr.Dataset, *axes: str) -> xr.Dataset:
-    """Put the points of a scan into a grid, NaN where it was broken off.
+    """Arrange the points of a scan in a grid, NaN where it was broken off.
 
     Parameters
     ----------
@@ -156,11 +154,11 @@ def gridded(scan: xr.Dataset, *axes: str) -> xr.Dataset:
     Returns
     -------
     Dataset
-        `delta_n` and `sigma` in 10⁻³, `density` and `density_sigma` in 10¹⁹ cm⁻³, and the `time`
-        at which the probe saw the sample, ps.
+        `delta_n` and `sigma` in 10⁻³, `density` and `density_sigma` in 10¹⁹ cm⁻³, and the mean
+        sampling `time` of the probe, ps. The attributes are those of the scan.
     """
-    found = [levels(scan[axis].values, _APART[axis]) for axis in axes]
-    index = tuple(place for _, place in found)
+    settings = [levels(scan[axis].values, SETTING_TOLERANCE[axis]) for axis in axes]
+    index = tuple(place for _, place in settings)
     columns = {
         "delta_n": scan["delta_n"].values * 1e3,
         "sigma": scan["delta_n_sigma"].values * 1e3,
@@ -168,21 +166,22 @@ def gridded(scan: xr.Dataset, *axes: str) -> xr.Dataset:
         "density_sigma": scan["carrier_density_sigma"].values * 1e-19,
         "time": probe_time(scan)[0],
     }
-    grid = xr.Dataset(coords={a: level for a, (level, _) in zip(axes, found, strict=True)})
+    coordinates = {a: values for a, (values, _) in zip(axes, settings, strict=True)}
+    grid = xr.Dataset(coords=coordinates, attrs=scan.attrs)
     for name, column in columns.items():
-        values = np.full([len(level) for level, _ in found], np.nan)
+        values = np.full([len(place) for place, _ in settings], np.nan)
         values[index] = column
         grid[name] = axes, values
     return grid
 
 
 def kinetics_grid(data: PaperData) -> xr.Dataset:
-    """Kinetics by `fluence` and `delay`, as `gridded` returns them."""
-    return gridded(taken(data.kinetics, "kinetics"), "fluence", "delay")
+    """Return the kinetics over `fluence` and `delay`, as `gridded` returns them."""
+    return gridded(measured_scan(data.kinetics, "kinetics"), "fluence", "delay")
 
 
 def marked_rows(grid: xr.Dataset) -> list[tuple[float, str, str, xr.Dataset]]:
-    """Take the kinetics below and above threshold out of a grid, as far as they were measured.
+    """Return the kinetics below and above threshold, as far as they were measured.
 
     Returns
     -------
@@ -194,32 +193,31 @@ def marked_rows(grid: xr.Dataset) -> list[tuple[float, str, str, xr.Dataset]]:
     MissingError
         Neither was measured.
     """
-    found = []
+    rows = []
     for fluence, colour, marker in MARKED:
         row = grid.sel(fluence=fluence, method="nearest").dropna("delay")
         if same_fluence(float(row["fluence"]), fluence) and row.sizes["delay"]:
-            found.append((fluence, colour, marker, row))
-    if not found:
-        msg = f"kinetics at {BELOW:g} and {ABOVE:g} mJ/cm²: not measured"
-        raise MissingError(msg)
-    return found
+            rows.append((fluence, colour, marker, row))
+    if not rows:
+        raise MissingError(f"no kinetics at {BELOW:g} and {ABOVE:g} mJ/cm² was measured")
+    return rows
 
 
 def same_fluence(measured: float, asked: float) -> bool:
-    """Whether a measured fluence counts as the one that was asked for: to 3 %."""
-    return abs(measured / asked - 1) < 0.03
+    """Return whether a measured fluence stands for one of the paper's (`FLUENCE_TOLERANCE`)."""
+    return abs(measured / asked - 1) < FLUENCE_TOLERANCE
 
 
-def as_delta_n(density: ArrayLike, material: Material = CSPBBR3) -> Floats:
-    """Δn in 10⁻³ at the band's centre, where it is measured, of densities in cm⁻³."""
+def as_delta_n(density: ArrayLike, material: Material) -> Floats:
+    """Return Δn in 10⁻³ at the centre of the probe band of densities in cm⁻³, in their shape."""
     return 1e3 * material.delta_n(density, CENTRE_WAVELENGTH)
 
 
-def density_axis(axes: Axes, side: Literal["right", "top"]) -> None:
-    """Add an axis of carrier density (10¹⁹ cm⁻³, Eq. 1) to one of Δn (10⁻³)."""
+def density_axis(axes: Axes, side: Literal["right", "top"], material: Material) -> None:
+    """Add an axis of carrier density (10¹⁹ cm⁻³) to one of Δn (10⁻³)."""
     functions = (
-        lambda value: 1e-19 * CSPBBR3.carrier_density(1e-3 * np.asarray(value), CENTRE_WAVELENGTH),
-        lambda value: as_delta_n(1e19 * np.asarray(value)),
+        lambda value: 1e-19 * material.carrier_density(1e-3 * np.asarray(value), CENTRE_WAVELENGTH),
+        lambda value: as_delta_n(1e19 * np.asarray(value), material),
     )
     if side == "right":
         axes.secondary_yaxis(side, functions=functions).set_ylabel(DENSITY_LABEL)
@@ -228,7 +226,7 @@ def density_axis(axes: Axes, side: Literal["right", "top"]) -> None:
 
 
 def mark_fluences(axes: Axes, results: Results, along: Literal["x", "y"]) -> None:
-    """Mark threshold and the fluences of the kinetics on an axis of fluence."""
+    """Mark the threshold and the fluences of the kinetics on an axis of fluence."""
     line = axes.axhline if along == "y" else axes.axvline
     # On a map the dashes need an edge.
     edged: dict[str, Any] = {"path_effects": [withStroke(linewidth=2.0, foreground="white")]}

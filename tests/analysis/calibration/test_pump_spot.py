@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.diffusion.gaussian_cloud import fit_pump_spot
+from analysis.calibration.pump_spot import fit_pump_spot
 
 SIDE = np.linspace(-2.5, 2.5, 9)
 X, Y = np.meshgrid(SIDE, SIDE)

@@ -6,11 +6,11 @@ The chirp is the twin's own; a measured one adds its own error.
 import numpy as np
 import pytest
 import xarray as xr
-from handmade import WAVELENGTH, Plate
+from handmade import WAVELENGTH, Plate, reduce_complete
 from scipy.optimize import brentq
 
+from analysis.io.reduced_file import read_reduced, write_reduced
 from analysis.point.reducer import Reducer
-from analysis.reduction.scan import read_reduced, reduce_scan, write_reduced
 from ocm_ophyd.twin import Microscope, load_scenario
 from ocm_ophyd.twin.interferometer import Arms
 from ocm_ophyd.twin.microscope import Knobs
@@ -126,7 +126,7 @@ def nodes(scan):
 def constant(laboratory, changes):
     """Δn (changes, drifts) measured of one that lasts."""
     flat = [np.full(laboratory.optics.probe.time.shape, change) for change in changes]
-    return reduce_scan(laboratory.drifted(flat))["delta_n"].values.reshape(len(flat), -1)
+    return reduce_complete(laboratory.drifted(flat))["delta_n"].values.reshape(len(flat), -1)
 
 
 def assert_unbiased(laboratory, changes):
@@ -155,7 +155,7 @@ def test_silicon_before_the_mirror_is_unbiased_to_a_thousandth(path):
 def test_while_lasing_decays_the_signal_is_the_mean_of_the_two_nodes(laboratory):
     """At every drift phase at 0.8 mJ/cm², where the scan delay itself is wrong by 1 %."""
     delays = [3.5, 6.0, 10.0, 13.0, 17.0, 25.0, 60.0]
-    scan = reduce_scan(laboratory.drifted([laboratory.pumped(at, 0.8) for at in delays]))
+    scan = reduce_complete(laboratory.drifted([laboratory.pumped(at, 0.8) for at in delays]))
     measured = scan["delta_n"].values
     at = np.repeat(delays, len(DRIFT))
     expected = sum(laboratory.truth(at + node, 0.8) for node in nodes(scan)) / 2
@@ -172,7 +172,7 @@ def test_just_after_the_strongest_pump_the_mean_over_drift_is_right(laboratory):
     At single phases the third moment of the times shows, which two nodes do not carry.
     """
     delays = [3.5, 5.0, 8.0, 10.0, 13.0, 17.0, 30.0]
-    scan = reduce_scan(laboratory.drifted([laboratory.pumped(at, 1.0) for at in delays]))
+    scan = reduce_complete(laboratory.drifted([laboratory.pumped(at, 1.0) for at in delays]))
     at = np.repeat(delays, len(DRIFT))
     expected = sum(laboratory.truth(at + node, 1.0) for node in nodes(scan)) / 2
     error = (scan["delta_n"].values / expected - 1).reshape(len(delays), -1)
@@ -198,7 +198,7 @@ def test_the_whole_microscope_agrees(laboratory):
         pump = {"pump_shutter_open": True, "retarder_voltage": volts, "delay_position": position}
         frames, start, opened = laboratory.exposed(FRAMES, **place, **pump)
         scan = laboratory.dataset(frames[np.newaxis], start, opened, delay)
-        results.append(reduce_scan(scan))
+        results.append(reduce_complete(scan))
     reduced = xr.concat(results, "point", data_vars="minimal", coords="minimal", compat="override")
     expected = sum(laboratory.truth(np.array(delays) + node, 0.8) for node in nodes(reduced)) / 2
     np.testing.assert_allclose(reduced["delta_n"], expected, rtol=1e-3)
@@ -217,7 +217,7 @@ def test_lines_and_parabolas_in_time_are_met(phase):
     still = Plate(
         lambda t: 5e-3 + 0 * t, delay=np.array([0.0]), chirp=chirp, phase=phase, attrs=GLASS
     )
-    scan, static = reduce_scan(plate.dataset()), reduce_scan(still.dataset())
+    scan, static = reduce_complete(plate.dataset()), reduce_complete(still.dataset())
     expected = sum(signal(node) for node in nodes(scan)) / 2
     ratio = scan["delta_n"].values / static["delta_n"].values
     assert ratio == pytest.approx(expected / 5e-3, rel=1e-3)
@@ -225,7 +225,7 @@ def test_lines_and_parabolas_in_time_are_met(phase):
 
 def test_live_offline_and_file_agree_and_no_chirp_is_no_column(laboratory, tmp_path):
     scan = laboratory.drifted([laboratory.pumped(10.0, 0.8)])
-    offline, reducer = reduce_scan(scan), Reducer.from_dataset(scan)
+    offline, reducer = reduce_complete(scan), Reducer.from_dataset(scan)
     for i in range(len(DRIFT)):
         row = scan.isel(point=i)
         live = reducer.point(*(row[name].values for name in ("frames", "frame_time", "pump_open")))
@@ -237,4 +237,4 @@ def test_live_offline_and_file_agree_and_no_chirp_is_no_column(laboratory, tmp_p
     unknown = scan.drop_attrs(deep=False).assign_attrs(
         {key: value for key, value in scan.attrs.items() if not key.startswith("chirp_")}
     )
-    assert not {"probe_delay", "probe_spread"} & set(reduce_scan(unknown))
+    assert not {"probe_delay", "probe_spread"} & set(reduce_complete(unknown))

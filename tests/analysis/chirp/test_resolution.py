@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from handmade import reduce_complete
 
 from analysis.kinetics.rise_time import measure_rise
-from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.resolution import DELAY, HEIGHT, ZERO, measure
 
 pytestmark = pytest.mark.usefixtures("without_installation")
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("without_installation")
 @pytest.mark.parametrize(("known", "longest"), [(True, 0.30), (False, 0.40)])
 @pytest.mark.parametrize("quiet", [True, False])
 def test_a_step_from_raw_frames(quiet, known, longest):
-    reduced = reduce_scan(measure(quiet, chirp_known=known, seed=1))
+    reduced = reduce_complete(measure(quiet, chirp_known=known, seed=1))
     time, delta_n, sigma = (
         reduced[f"chirp_resolved_{name}"].values for name in ("delay", "delta_n", "delta_n_sigma")
     )

@@ -5,7 +5,11 @@ import pytest
 from scipy.special import erf
 
 from analysis.chirp.group_delay import chirp_delay
-from analysis.chirp.time_zero import fit_arrival
+from analysis.chirp.linear_model import DelayScan
+from analysis.chirp.time_zero import estimate_chirp, fit_arrival
+from analysis.fringe.model import Fringe, FringeModel
+from analysis.point.results import PointSpectra
+from ocm_ophyd.errors import DataError
 
 WAVELENGTH = np.linspace(400, 1150, 1044)  # nm
 CENTRE = 1025.0  # nm
@@ -77,9 +81,41 @@ def test_no_rise_is_refused():
     rng = np.random.default_rng(3)
     delay, wavelength, counts, phase, path = scan(1.0, rng)
     empty = rng.normal(0, NOISE, counts.shape)
-    with pytest.raises(ValueError, match="wider range"):
+    with pytest.raises(DataError, match="wider range"):
         fit_arrival(delay, wavelength, empty, phase, path)
-    with pytest.raises(ValueError, match="wider range"):
+    with pytest.raises(DataError, match="wider range"):
         fit_arrival(*scan(1.0, rng, DELAY + 50))
-    with pytest.raises(ValueError, match="8 or more"):
+    with pytest.raises(DataError, match="8 or more"):
         fit_arrival(delay[:5], wavelength, counts[:5], phase[:5], path[:5])
+
+
+def binned(delay, wavelength, counts, phase, path):
+    """The scan as the reduction gives it to the inversion: bins of the band, fitted fringes."""
+    band = np.flatnonzero((wavelength > 925) & (wavelength < 1125))
+    bins = band[: len(band) // 3 * 3].reshape(-1, 3)
+    colours = wavelength[bins].mean(axis=1)
+    spectra = []
+    for row, turn, z in zip(counts, phase, path, strict=True):
+        fringe = Fringe(np.array([1, 0, 0, np.cos(turn), np.sin(turn), z, 0.02]), np.eye(7))
+        change = row[bins].mean(axis=1)
+        one = np.ones(len(colours))
+        spectra.append(PointSpectra(fringe, one, change, one, one, drift_sigma=0.01))
+    return DelayScan(
+        model=FringeModel(colours, CENTRE, PATH, 1.0),
+        wavelength=colours,
+        light=one,
+        spectra=spectra,
+        delay=delay,
+        drift_sigma=np.full(len(delay), 0.01),
+        resolution=1.5,
+    )
+
+
+def test_a_scan_without_calibration_gives_a_start_for_its_chirp():
+    rng = np.random.default_rng(4)
+    found = estimate_chirp(binned(*scan(1.0, rng)))
+    colours = np.linspace(935, 1115, 19)
+    late = chirp_delay(colours, found) - chirp_delay(colours, CHIRP)
+    assert np.ptp(late) < 0.1, "of 5 ps"
+    with pytest.raises(DataError, match=r"not calibrated.*8 or more delays.*find_time_zero"):
+        estimate_chirp(binned(*scan(1.0, rng, DELAY[::6])))

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from analysis.diffusion.cloud_model import ScanGeometry
 from analysis.diffusion.movie_fit import fit_movie
 from analysis.diffusion.solver import solve_diffusion
 from analysis.estimate import Estimate, not_determined
@@ -43,21 +44,17 @@ def fit(sample, density, rng=None, **given):
 
     if rng:
         density = density + rng.normal(0, SIGMA, density.shape)
+    geometry = {"time": FRAMES, "x": PLACES, "y": PLACES, "size": SIZE, "probe_waist": PROBE}
+    geometry |= {name: given.pop(name) for name in ("x", "y", "spread") if name in given}
     arguments = {
-        "time": FRAMES,
-        "x": PLACES,
-        "y": PLACES,
-        "density": density,
-        "sigma": np.full(density.shape, SIGMA),
-        "size": SIZE,
-        "probe_waist": PROBE,
         "pump_waist": known(PUMP, 0.01),
         "rates": RateConstants.independent(
             known(sample.trapping, 0.1), known(sample.radiative, 0.01), known(sample.auger, 0.3)
         ),
         **given,
     }
-    return fit_movie(**arguments)
+    sigma = np.full(density.shape, SIGMA)
+    return fit_movie(ScanGeometry(**geometry), density, sigma, **arguments)
 
 
 @pytest.mark.parametrize("threshold", [0.45, 0.561, 0.7])

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from analysis.diffusion.cloud_model import ScanGeometry
 from analysis.diffusion.waveguide_fit import fit_line, fit_waveguide
 from analysis.estimate import Estimate
 from analysis.materials import MATERIALS
@@ -12,6 +13,7 @@ from ocm_ophyd.twin.scenario import load_scenario
 
 SIGMA = 9e16  # cm⁻³
 PUMP, PROBE = 2.25, 0.5  # um (paper)
+SIZE = (20.0, 2.0)  # um: length and width
 
 
 def silicon_scan(fluence, pump_y=0.05):
@@ -25,13 +27,9 @@ def silicon_scan(fluence, pump_y=0.05):
 
 def fit_silicon(times, x, density):
     return fit_line(
-        times,
-        x,
+        ScanGeometry(times, x, SIZE, PROBE),
         density,
         np.full(density.shape, SIGMA),
-        length=20.0,
-        width=2.0,
-        probe_waist=PROBE,
         pump_waist=Estimate(PUMP, 0.01 * PUMP, "um"),
     )
 
@@ -53,6 +51,7 @@ def test_silicon_widens():
     assert np.std(pulls) == pytest.approx(1, abs=0.6)
 
 
+@pytest.mark.slow
 def test_silicon_is_unbiased_in_strong_noise():
     """Noise of Δn a thirtieth of its peak, as the reference mirror's drift makes it."""
     times, x, density = silicon_scan(1.0)
@@ -62,14 +61,10 @@ def test_silicon_is_unbiased_in_strong_noise():
     pulls = []
     for _ in range(24):
         found = fit_waveguide(
-            times,
-            x,
+            ScanGeometry(times, x, SIZE, PROBE),
             clean + rng.normal(0, noise, clean.shape),
             np.full(clean.shape, noise),
             material=silicon,
-            length=20.0,
-            width=2.0,
-            probe_waist=PROBE,
             pump_waist=Estimate(PUMP, 0.01 * PUMP, "um"),
         ).diffusion
         pulls.append((found.value - 15) / found.sigma)

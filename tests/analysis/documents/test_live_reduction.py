@@ -14,11 +14,11 @@ import pytest
 from bluesky import RunEngine
 from bluesky import plans as bp
 from event_model import DocumentNames, StreamRange, compose_run, schema_validators
-from handmade import CHOPPER, EXPOSURE, GAIN, READ_NOISE, Plate
+from handmade import CHOPPER, EXPOSURE, GAIN, READ_NOISE, Plate, reduce_complete
 from ophyd.sim import SynSignal
 
-from analysis.documents.live_reduction import LiveReduction, ReductionTable, against_limit
-from analysis.reduction.scan import reduce_scan
+from analysis.documents.live_reduction import LiveReduction
+from analysis.documents.live_table import ReductionTable, compare_with_limit
 from analysis.scan_grid import fold
 
 NOISE = {"shot_noise": True, "drift": 0.03, "energy_noise": 3e-3, "tilt_noise": 1e-3}
@@ -200,7 +200,7 @@ def plate(points=4, **changed):
 def test_every_point_is_reduced_at_once_and_as_offline(tmp_path, reduction):
     listener = Listener(reduction)
     scan = Scan(plate(), tmp_path)
-    offline = reduce_scan(scan.raw.assign_attrs(saturation=SATURATION))
+    offline = reduce_complete(scan.raw.assign_attrs(saturation=SATURATION))
     feed(reduction, scan.opening)
     for i in range(4):
         feed(reduction, scan.point(i))
@@ -208,7 +208,7 @@ def test_every_point_is_reduced_at_once_and_as_offline(tmp_path, reduction):
         assert len(listener.all("event")) == i + 1
         for name in ("delta_n", "delta_n_sigma", "delta_phi", "carrier_density", "delay"):
             assert told[name] == offline[name].values[i], name
-        assert told["fluorescence"] == offline["fluorescence"].values[i].tolist()
+        assert told["differential_spectrum"] == offline["differential_spectrum"].values[i].tolist()
     feed(reduction, scan.end())
     live = reduction.reduced[scan.uid]
     assert set(live.variables) == set(offline.variables)
@@ -252,8 +252,8 @@ def test_what_is_not_known_of_a_thin_plates_fringe_is_not_called_shot_noise():
     """0.4 fringes, a large effect: most of sigma is the reference's tilt."""
     glass = {"material": "glass"}
     thin = Plate(np.full(1, 3e-2), thickness=0.5, phase=2.2, shot_noise=True, attrs=glass)
-    reduced = reduce_scan(thin.dataset(1)).isel(point=0)
-    told = against_limit(
+    reduced = reduce_complete(thin.dataset(1)).isel(point=0)
+    told = compare_with_limit(
         {name: float(reduced[name]) for name in reduced if reduced[name].ndim == 0}
     )
     assert told["sigma_over_limit"] > 2
@@ -285,7 +285,7 @@ def test_a_run_broken_off_keeps_its_points_and_says_so(tmp_path, reduction):
     scan = Scan(plate(), tmp_path)
     feed(reduction, scan.opening, scan.point(0), scan.point(1), scan.end("abort", "Ctrl-C"))
     live = reduction.reduced[scan.uid]
-    expected = reduce_scan(scan.raw.isel(point=[0, 1]))
+    expected = reduce_complete(scan.raw.isel(point=[0, 1]))
     np.testing.assert_array_equal(live["delta_n"], expected["delta_n"])
     assert "shape" not in live.attrs, "two points are not the grid of four"
     (stop,) = listener.all("stop")
@@ -306,7 +306,7 @@ def test_a_point_taken_again_is_read_from_its_new_frames(tmp_path, reduction):
     feed(reduction, scan.opening, scan.point(0))
     scan.point(3, row=1)  # the try that was broken off: no document tells of it
     feed(reduction, scan.point(1), scan.point(2), scan.point(3), scan.end())
-    expected = reduce_scan(scan.raw)
+    expected = reduce_complete(scan.raw)
     np.testing.assert_array_equal(reduction.reduced[scan.uid]["delta_n"], expected["delta_n"])
 
 
@@ -321,7 +321,7 @@ def test_a_point_that_cannot_be_read_costs_that_point_alone(tmp_path, reduction,
         feed(reduction, scan.point(i, row, write=i != lost))
     feed(reduction, scan.end())
     kept = [i for i in range(3) if i != lost]
-    expected = reduce_scan(scan.raw.isel(point=kept))
+    expected = reduce_complete(scan.raw.isel(point=kept))
     live = reduction.reduced[scan.uid]
     np.testing.assert_array_equal(live["delta_n"], expected["delta_n"])
     assert "shape" not in live.attrs
@@ -346,7 +346,7 @@ def test_a_point_saturated_throughout_has_no_numbers_but_all_columns(
     np.testing.assert_array_equal(
         np.isnan(live["carrier_density"]), [i == dark_point for i in range(3)]
     )
-    offline = reduce_scan(scan.raw)
+    offline = reduce_complete(scan.raw)
     np.testing.assert_array_equal(live["carrier_density"], offline["carrier_density"])
 
 

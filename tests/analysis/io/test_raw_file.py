@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from handmade import Plate
 
-from analysis.io.raw_file import RawFileError, open_raw, validate, write_raw
+from analysis.io.raw_file import read_raw, write_raw
+from analysis.io.schema import RawFileError
+from analysis.io.validation import validate
 
 SPECTROMETER = "/entry/instrument/spectrometer"
 
@@ -31,7 +33,7 @@ def raw_file(scan, tmp_path):
 
 
 def test_what_was_written_comes_back(scan, raw_file):
-    with open_raw(raw_file) as back:
+    with read_raw(raw_file) as back:
         for name in scan.variables:
             np.testing.assert_array_equal(back[name].values, scan[name].values, err_msg=name)
         for name, value in scan.attrs.items():
@@ -40,7 +42,7 @@ def test_what_was_written_comes_back(scan, raw_file):
 
 
 def test_a_point_is_read_when_it_is_asked_for(raw_file):
-    with open_raw(raw_file) as back:
+    with read_raw(raw_file) as back:
         lazy = back["frames"]
     with pytest.raises(RawFileError, match="closed"):  # so they had not been read before
         lazy[0].load()
@@ -84,7 +86,7 @@ def test_a_missing_dataset_is_named(raw_file, path):
     with h5py.File(raw_file, "a") as file:
         del file[path]
     with pytest.raises(RawFileError, match=f"{path}: missing"):
-        open_raw(raw_file)
+        read_raw(raw_file)
 
 
 def _replace(path, change):
@@ -157,7 +159,7 @@ def test_bad_contents_are_refused_in_one_line_that_names_them(raw_file, path, da
     with h5py.File(raw_file, "a") as file:
         damage(file)
     with pytest.raises(RawFileError, match=reason) as caught:
-        open_raw(raw_file)
+        read_raw(raw_file)
     message = str(caught.value)
     assert path.rsplit("/", 1)[0] in message or "along" in message
     assert "\n" not in message
@@ -167,13 +169,13 @@ def test_foreign_and_truncated_files_are_refused(raw_file, tmp_path):
     text = tmp_path / "text.h5"
     text.write_text("delay, delta_n\n")
     with pytest.raises(RawFileError, match="not an HDF5 file"):
-        open_raw(text)
+        read_raw(text)
     with pytest.raises(RawFileError, match="no such file"):
-        open_raw(tmp_path / "absent.h5")
+        read_raw(tmp_path / "absent.h5")
     cut = tmp_path / "cut.h5"
     cut.write_bytes(raw_file.read_bytes()[: raw_file.stat().st_size // 2])
     with pytest.raises(RawFileError, match="truncated"):
-        open_raw(cut)
+        read_raw(cut)
 
 
 def test_frames_that_cannot_be_decompressed_are_named(raw_file):
@@ -182,7 +184,7 @@ def test_frames_that_cannot_be_decompressed_are_named(raw_file):
     with raw_file.open("r+b") as file:
         file.seek(chunk.byte_offset)
         file.write(b"\0" * min(chunk.size, 4096))
-    with open_raw(raw_file) as back, pytest.raises(RawFileError, match=r"frames.*damaged"):
+    with read_raw(raw_file) as back, pytest.raises(RawFileError, match=r"frames.*damaged"):
         back["frames"][1].load()
 
 
@@ -214,4 +216,4 @@ def test_large_arrays_have_a_checksum(tmp_path):
         file.seek(chunk.byte_offset + 11)
         file.write(bytes([byte ^ 1]))
     with pytest.raises(RawFileError, match=r"pump_open: cannot be read"):
-        open_raw(path)
+        read_raw(path)

@@ -29,7 +29,8 @@ from raw_files import (
 )
 from typer.testing import CliRunner
 
-from analysis.io.raw_file import RawFileError, open_raw
+from analysis.io.raw_file import read_raw
+from analysis.io.schema import RawFileError
 from ocm_ophyd.cli import app
 
 
@@ -157,7 +158,7 @@ def test_bad_contents_are_named(tmp_path, name, value, reason):
         (DEFINITION, "version", "2", "version is 2"),
         (DEFINITION, "version", None, "version is missing"),
         (DEFINITION, "version", h5py.Empty("S1"), "version is"),
-        (SHAPE, "axes", "wavelength", "must name 1 of delay, y, x, fluence"),
+        (SHAPE, "axes", "wavelength", "must name 1 of delay, x, y, fluence"),
         (SHAPE, "axes", "delay x", "must name 1 of"),
         (SHAPE, "axes", None, "must name 1 of"),
         (PATHS["delay"], "units", "fs", "is in fs, must be in ps"),
@@ -212,14 +213,14 @@ def test_what_is_no_file_is_refused_at_once(tmp_path):
     link.symlink_to(pipe)
     for path in (pipe, link, tmp_path, "/dev/zero"):
         with pytest.raises(RawFileError, match="directory, pipe or device"):
-            open_raw(path)
+            read_raw(path)
     for path in (tmp_path / "absent.h5", tmp_path / "a" / "b.h5"):
         with pytest.raises(RawFileError, match="no such file"):
-            open_raw(path)
+            read_raw(path)
     (tmp_path / "empty.h5").touch()
     for path in (tmp_path / "empty.h5", "nul\0", "x" * 5000):
         with pytest.raises(RawFileError, match=r"no such file|not an HDF5 file"):
-            open_raw(path)
+            read_raw(path)
 
 
 @contextmanager
@@ -239,7 +240,7 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path):
     path = write(tmp_path / "secret.h5", contents())
     path.chmod(0)
     with as_nobody(), pytest.raises(RawFileError, match="no permission"):
-        open_raw(path)
+        read_raw(path)
 
 
 # The command

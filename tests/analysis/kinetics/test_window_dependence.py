@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.kinetics.models import fit_biexponential
+from analysis.kinetics.decay_fit import fit_decay
 from analysis.kinetics.window_dependence import window_influence
 from ocm_ophyd.twin import load_scenario
 from ocm_ophyd.twin.sample import Sample
@@ -45,7 +45,7 @@ def test_a_lasing_plate_has_other_times_in_every_window(plate):
 def test_sigma_is_the_scatter_that_the_noise_makes(plate):
     """About the noise-free curve's own biexponential, though the model misses more than noise."""
     window = (4.0, 150.0)
-    truth = fit_biexponential(DELAY, plate, None, window)
+    truth = fit_decay(DELAY, plate, None, window, model="biexponential")
     rng = np.random.default_rng(11)
     pulls = []
     for _ in range(50):
@@ -67,7 +67,7 @@ def test_points_with_uneven_sigma_weigh_the_same(plate):
     even = window_influence(DELAY, plate, SIGMA, WINDOWS[:2])
     found = window_influence(DELAY, plate, uneven, WINDOWS[:2])
     np.testing.assert_allclose(found.tau_fluor, even.tau_fluor, rtol=1e-4)
-    weighted = fit_biexponential(DELAY, plate, uneven, WINDOWS[1])
+    weighted = fit_decay(DELAY, plate, uneven, WINDOWS[1], model="biexponential")
     assert weighted.values["tau_fluor"] - float(even.tau_fluor[1]) > 20
 
 

@@ -1,15 +1,12 @@
 """Lines, thresholds and clouds from known ones."""
 
-from contextlib import suppress
-
 import numpy as np
 import pytest
 
 from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
-from analysis.lasing.fluence_response import fit_response, fit_threshold, fluorescence_intensity
+from analysis.lasing.fluence_response import fit_fluence_response
 
 FLUENCE = np.linspace(0.1, 1.1, 15)
-THRESHOLD = 0.57  # mJ/cm², stated in the paper
 
 
 @pytest.mark.parametrize("fluence_sigma", [0.0, 0.01])
@@ -21,10 +18,10 @@ def test_response_comes_back_with_its_scatter(fluence_sigma):
     for _ in range(300):
         real = FLUENCE * (1 + rng.normal(0, fluence_sigma, FLUENCE.size))
         delta_n = 1.75e-2 * real / (1 + 0.09 * real) + rng.normal(0, sigma)
-        fits.append(fit_response(FLUENCE, delta_n, sigma, fluence_sigma))
+        fits.append(fit_fluence_response(FLUENCE, delta_n, sigma, fluence_sigma))
     for name, value in (("slope", 1.75e-2), ("loss", 0.09)):
         pulls = np.array(
-            [(getattr(fit, name) - value) / getattr(fit, f"{name}_sigma") for fit in fits]
+            [(getattr(fit, name).value - value) / getattr(fit, name).sigma for fit in fits]
         )
         assert np.std(pulls) == pytest.approx(1, abs=0.13), name
         assert abs(np.mean(pulls)) < 0.25, name
@@ -38,10 +35,12 @@ def test_recombination_before_the_probe_leaves_the_slope_alone():
     b, tau = 1.8e-21, 2.5  # cm³/ps (Table 1), ps
     fluence = np.linspace(0.1, 1.2, 12)
     density = per_fluence * fluence
-    fit = fit_response(fluence, per_density * density / (1 + b * tau * density), 0 * fluence + 1e-7)
+    fit = fit_fluence_response(
+        fluence, per_density * density / (1 + b * tau * density), 0 * fluence + 1e-7
+    )
     slope = per_density * per_fluence
-    assert fit.slope == pytest.approx(slope, rel=1e-4)
-    assert fit.loss == pytest.approx(b * tau * per_fluence, rel=1e-3)
+    assert fit.slope.value == pytest.approx(slope, rel=1e-4)
+    assert fit.loss.value == pytest.approx(b * tau * per_fluence, rel=1e-3)
     np.testing.assert_allclose(
         fit.evaluate(0.5), per_density * per_fluence / (2 + b * tau * per_fluence), rtol=1e-4
     )
@@ -49,48 +48,11 @@ def test_recombination_before_the_probe_leaves_the_slope_alone():
 
 def test_a_response_leaves_out_what_is_not_finite_and_needs_four_fluences():
     delta_n = np.where(np.arange(15) == 3, np.nan, 1.75e-2 * FLUENCE)
-    assert fit_response(FLUENCE, delta_n, 0 * FLUENCE + 1e-4).slope == pytest.approx(1.75e-2)
-    with pytest.raises(ValueError, match="four fluences, not 3"):
-        fit_response([0.1, 0.2, 0.3, 0.3], [1, 2, 3, 3], [1, 1, 1, 1])
-
-
-def test_fluorescence_is_summed_without_the_pump_line():
-    wavelength = np.linspace(400, 1150, 1044)
-    glow = np.exp(-(((wavelength - 540) / 6) ** 2))
-    pump = 1e4 * np.exp(-(((wavelength - 525) / 1.2) ** 2))
-    ripple = 50 * np.sin(wavelength) * (wavelength > 900)
-    alone = fluorescence_intensity(glow, wavelength)
-    assert fluorescence_intensity(glow + pump + ripple, wavelength) == pytest.approx(
-        alone, rel=0.02
+    assert fit_fluence_response(FLUENCE, delta_n, 0 * FLUENCE + 1e-4).slope.value == pytest.approx(
+        1.75e-2
     )
-    step = wavelength[1] - wavelength[0]
-    assert alone * step == pytest.approx(6 * np.sqrt(np.pi), rel=0.01)
-
-
-def test_threshold_comes_back_with_its_scatter():
-    rng = np.random.default_rng(2)
-    below = 2e4 * FLUENCE
-    truth = below + 3e5 * np.maximum(FLUENCE - THRESHOLD, 0)
-    sigma = 0.02 * truth + 100
-    fits = [fit_threshold(FLUENCE, truth + rng.normal(0, sigma), sigma) for _ in range(60)]
-    pulls = np.array([(fit.fluence - THRESHOLD) / fit.fluence_sigma for fit in fits])
-    assert 0.7 < np.std(pulls) < 1.35
-    assert fits[0].slope_above > 5 * fits[0].slope_below
-
-
-def test_no_threshold_is_refused():
-    with pytest.raises(ValueError, match="does not bend up"):
-        fit_threshold(FLUENCE, np.sqrt(FLUENCE), np.full(FLUENCE.size, 0.01))
-    rng = np.random.default_rng(9)
-    straight = FLUENCE * (1 + rng.normal(0, 0.01, (100, FLUENCE.size)))
-    bent = 0
-    for intensity in straight:
-        with suppress(ValueError):
-            fit_threshold(FLUENCE, intensity)
-            bent += 1
-    assert bent <= 8, "noise about a straight line is no threshold"  # 1 % by the F-test
-    with pytest.raises(ValueError, match="six fluences"):
-        fit_threshold(FLUENCE[:5], FLUENCE[:5])
+    with pytest.raises(ValueError, match="four fluences, not 3"):
+        fit_fluence_response([0.1, 0.2, 0.3, 0.3], [1, 2, 3, 3], [1, 1, 1, 1])
 
 
 def blurred_cloud(waist, amplitude=9e-3):

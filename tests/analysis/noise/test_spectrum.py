@@ -12,16 +12,20 @@ from handmade import (
     GAIN,
     READ_NOISE,
     SLOT,
-    WAVELENGTH,
     Plate,
     open_fraction,
+    reduce_complete,
 )
 from typer.testing import CliRunner
 
 from analysis.io.raw_file import write_raw
-from analysis.noise.phase_record import frame_phases, virtual_chopper
-from analysis.noise.spectrum import allan_deviation, noise_of, period_differences, walk_rate
-from analysis.reduction.scan import reduce_scan
+from analysis.noise.phase_record import virtual_chopper
+from analysis.noise.spectrum import (
+    allan_deviation,
+    noise_spectrum,
+    period_differences,
+    random_walk_rate,
+)
 from ocm_ophyd.cli import app
 
 MINUTE = 7200  # frames
@@ -44,7 +48,7 @@ def with_shot_noise(dataset, seed=1):
 @pytest.fixture(scope="module")
 def quiet():
     """A minute of shot and read noise alone."""
-    return noise_of(with_shot_noise(pump_off(Plate(delta_n=0.0, frames=MINUTE))))
+    return noise_spectrum(with_shot_noise(pump_off(Plate(delta_n=0.0, frames=MINUTE))))
 
 
 def test_a_figure_of_no_kind_is_refused_before_anything_is_measured(tmp_path):
@@ -61,7 +65,7 @@ def test_the_command_takes_a_file_without_any_pump(tmp_path):
         file["/entry/instrument/spectrometer/pump_open"][:] = 0.0
     answer = CliRunner().invoke(app, ["noise", str(path), "-o", str(tmp_path / "n.png"), "--json"])
     assert answer.exit_code == 0, answer.output
-    drift = next(iter(json.loads(answer.stdout).values()))["found"]["drift"]
+    drift = next(iter(json.loads(answer.stdout).values()))["estimates"]["drift"]
     assert drift["value"] == pytest.approx(0.05, abs=4 * drift["sigma"])
 
 
@@ -114,20 +118,9 @@ def test_a_drift_in_a_straight_line_leaves_the_differences_alone():
     np.testing.assert_allclose(shut[:6], shut[6:12], atol=1e-9)
 
 
-def test_phase_of_every_frame_follows_a_drift_through_turns():
-    plate = Plate(delta_n=0.0, frames=3600, slow_drift=0.4, energy_noise=3e-3, tilt_noise=1e-3)
-    dataset = pump_off(plate)
-    times = dataset["frame_time"].values[0]
-    fit = frame_phases(dataset, dataset["frames"].values[0], times)
-    slope, _ = np.polyfit(times, fit.phase, 1)
-    assert slope == pytest.approx(0.4, rel=0.01)
-    assert np.ptp(fit.phase) > 3 * np.pi
-    assert fit.energy.std() == pytest.approx(3e-3, rel=0.1)  # of 3600: 1 %
-
-
 def test_energy_and_tilt_of_the_light_are_told_from_its_phase():
     plate = Plate(delta_n=0.0, frames=3600, energy_noise=3e-3, tilt_noise=1e-3)
-    found = noise_of(pump_off(plate)).found
+    found = noise_spectrum(pump_off(plate)).estimates
     for name, rms in (("pulse_energy", 3e-3), ("pulse_tilt", 1e-3)):
         assert found[name].value == pytest.approx(rms, abs=4 * found[name].sigma)
         assert found[name].sigma < 0.03 * rms
@@ -142,24 +135,10 @@ def test_shot_noise_alone_reaches_the_limit(quiet):
     assert quiet.delta_n_sigma[0] == pytest.approx(quiet.limit[0], rel=0.06)
 
 
-def test_the_limit_is_the_cramer_rao_bound_of_the_spectrum():
-    """From the plate's two beams, differentiated numerically, with energy and tilt to be found."""
-    plate = Plate(delta_n=0.0, frames=360, shot_noise=True)
-    here, there = (plate._spectrum(0.0, np.array([[d]]))[0] for d in (-1e-4, 1e-4))
-    mean, slope = (here + there) / 2, (there - here) / 2e-4
-    band = (WAVELENGTH >= 925) & (WAVELENGTH <= 1125)
-    table = np.stack([slope, mean, mean * (WAVELENGTH - 1025) / 100])[:, band]
-    variance = (mean / GAIN + (READ_NOISE / GAIN) ** 2)[band]
-    bound = np.sqrt(np.linalg.inv(table / variance @ table.T)[0, 0])
-    dataset = pump_off(plate)
-    fit = frame_phases(dataset, dataset["frames"].values[0], dataset["frame_time"].values[0])
-    assert fit.sigma == pytest.approx(bound, rel=0.02)
-
-
 def test_a_random_walk_is_seen_as_what_it_is():
     rate = 0.03
-    noise = noise_of(pump_off(Plate(delta_n=0.0, frames=MINUTE, shot_noise=True, drift=rate)))
-    drift = noise.found["drift"]
+    noise = noise_spectrum(pump_off(Plate(delta_n=0.0, frames=MINUTE, shot_noise=True, drift=rate)))
+    drift = noise.estimates["drift"]
     # exposures average the walk: 4 % less over six frames
     assert abs(drift.value - rate) < 3 * drift.sigma + 0.04 * rate
     slow = (noise.frequency > 0.3) & (noise.frequency < 3)
@@ -177,7 +156,7 @@ def test_a_line_stands_in_the_spectrum_where_the_table_shakes():
     times = dataset["frame_time"].values[0]
     shaking = amplitude * np.sin(2 * np.pi * frequency * times)[:, np.newaxis]
     change = plate._spectrum(0.0, shaking) - plate._spectrum(0.0, 0 * shaking)
-    noise = noise_of(dataset.assign(frames=dataset["frames"] + np.rint(change).astype(int)))
+    noise = noise_spectrum(dataset.assign(frames=dataset["frames"] + np.rint(change).astype(int)))
     line = np.abs(noise.frequency - frequency) < 1
     assert noise.frequency[np.argmax(noise.density)] == pytest.approx(frequency, abs=0.11)
     power = np.sum(noise.density[line]) * (noise.frequency[1] - noise.frequency[0])
@@ -186,12 +165,12 @@ def test_a_line_stands_in_the_spectrum_where_the_table_shakes():
 
 def test_white_noise_alone_is_called_no_drift():
     white = np.random.default_rng(4).normal(0, 1e-3, 3600)
-    drift = walk_rate([white], SLOT, 6)
+    drift = random_walk_rate([white], SLOT, 6)
     assert not drift.determined or drift.value < 3 * drift.sigma
 
 
 def test_a_chopped_scan_gives_the_same_noise_as_the_pump_shut(quiet):
-    scan = noise_of(with_shot_noise(Plate(delta_n=np.full(20, 5e-3), frames=240).dataset()))
+    scan = noise_spectrum(with_shot_noise(Plate(delta_n=np.full(20, 5e-3), frames=240).dataset()))
     level = scan.limit[0]
     assert level == pytest.approx(quiet.limit[0], rel=0.1)  # another chopper phase
     assert scan.delta_n_sigma[0] == pytest.approx(level, rel=0.1)
@@ -201,7 +180,7 @@ def test_a_chopped_scan_gives_the_same_noise_as_the_pump_shut(quiet):
 def test_the_reduction_scatters_no_less_than_the_limit(quiet):
     """Seconds of frames, each reduced as a point, scatter as the curve at a second allows."""
     scan = Plate(delta_n=np.zeros(60), frames=120, shot_noise=True).dataset(6)
-    scatter = float(reduce_scan(scan)["delta_n"].std(ddof=1))
+    scatter = float(reduce_complete(scan)["delta_n"].std(ddof=1))
     limit = np.exp(np.interp(0.0, np.log(quiet.time), np.log(quiet.limit)))
     assert 0.75 * limit < scatter < 2 * limit  # a bound; the scatter of 60 is known to 9 %
 
@@ -217,7 +196,7 @@ def test_the_reduction_scatters_no_less_than_the_limit(quiet):
 )
 def test_frames_that_say_nothing_are_refused(spoil, said):
     with pytest.raises(ValueError, match=said):
-        noise_of(spoil(pump_off(Plate(delta_n=0.0, frames=120))))
+        noise_spectrum(spoil(pump_off(Plate(delta_n=0.0, frames=120))))
 
 
 def test_the_command_compares_files(tmp_path):
@@ -229,7 +208,7 @@ def test_the_command_compares_files(tmp_path):
     done = CliRunner().invoke(app, ["noise", *files, "-o", str(png), "--json"])
     assert done.exit_code == 0, done.stderr
     answer = json.loads(done.stdout)
-    quiet, kicked = (answer[name]["found"]["delta_n_sigma_period"]["value"] for name in files)
+    quiet, kicked = (answer[name]["estimates"]["delta_n_sigma_period"]["value"] for name in files)
     assert kicked > 10 * quiet
     assert png.read_bytes().startswith(b"\x89PNG")
     assert json.loads((tmp_path / "both.json").read_text()) == answer
@@ -241,6 +220,6 @@ def test_the_command_compares_files(tmp_path):
 
 def test_a_reference_mirror_shows_its_drift_through_its_own_fringes():
     plate = Plate(delta_n=0.0, frames=2400, path_difference=12.0, drift=0.1, thickness=0.5)
-    noise = noise_of(with_shot_noise(pump_off(plate)))
-    drift = noise.found["drift"]
+    noise = noise_spectrum(with_shot_noise(pump_off(plate)))
+    drift = noise.estimates["drift"]
     assert abs(drift.value - 0.1) < 3 * drift.sigma + 0.004

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from blurred import GLASS, PULSES, Plate, damaged
+from handmade import reduce_complete
 
 from analysis.point.outliers import ends_at
-from analysis.reduction.scan import reduce_scan
 
 pytestmark = pytest.mark.usefixtures("without_installation")
 
@@ -39,7 +39,7 @@ def test_a_point_whose_frames_are_all_cut_off_has_no_number():
     """What is left of the band would be right to some sigmas only."""
     scan = Plate([1e-2], phase=2.2, attrs=GLASS, **PULSES).dataset(seed=4)
     cut = np.minimum(scan["frames"], np.uint32(0.9 * scan["frames"].max()))
-    result = reduce_scan(scan.assign(frames=cut))
+    result = reduce_complete(scan.assign(frames=cut))
     assert result["frames_saturated"] == 120
     assert result["frames_used"] == 0
     assert np.isnan(result["delta_n"])

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 from blurred import GLASS, PULSES, Plate, damaged
-from handmade import DARK, WAVELENGTH
-
-from analysis.reduction.scan import reduce_scan
+from handmade import DARK, WAVELENGTH, reduce_complete
+from slow_cases import slow_except
 
 pytestmark = pytest.mark.usefixtures("without_installation")
 
@@ -119,9 +118,9 @@ def test_a_camera_that_stands_still_has_no_number():
     assert np.isnan(result["delta_n"])
 
 
-@pytest.mark.parametrize("part", [0.05, 0.2])
-@pytest.mark.parametrize("count", [120, 60])
-@pytest.mark.parametrize("thickness", [1.5, 5.0])
+@pytest.mark.parametrize("part", slow_except([0.2], [0.05, 0.2]))
+@pytest.mark.parametrize("count", slow_except([60], [120, 60]))
+@pytest.mark.parametrize("thickness", slow_except([1.5], [1.5, 5.0]))
 def test_frames_that_lost_a_part_of_their_pixels_are_left_out(thickness, count, part):
     """A block of one frame in every point, less light than a frame may lack altogether."""
     noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": count}
@@ -132,14 +131,14 @@ def test_frames_that_lost_a_part_of_their_pixels_are_left_out(thickness, count, 
     for point in scan["frames"].values:
         first = rng.integers(len(band) - size)
         point[rng.integers(count), band[first : first + size]] = 0
-    result = reduce_scan(scan)
+    result = reduce_complete(scan)
     assert (result["frames_rejected"] == 1).mean() > 0.95
     pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
     assert np.abs(pull).max() < 4.5
 
 
 def test_frames_without_noise_are_not_taken_for_one_another():
-    result = reduce_scan(Plate(np.full(3, 5e-3), attrs=GLASS).dataset())
+    result = reduce_complete(Plate(np.full(3, 5e-3), attrs=GLASS).dataset())
     assert (result["frames_used"] == 120).all()
 
 
@@ -149,7 +148,7 @@ def test_many_lost_frames_cost_no_point(thickness):
     scan = Plate(np.full(40, 5e-3), thickness, drift=0.03, attrs=GLASS, **PULSES).dataset(4)
     lost = np.random.default_rng(0).random((40, 120)) < 0.12
     scan["frames"].values[lost] = 0
-    result = reduce_scan(scan)
+    result = reduce_complete(scan)
     np.testing.assert_array_equal(result["frames_rejected"], lost.sum(axis=1))
     pull = ((result["delta_n"] - 5e-3) / result["delta_n_sigma"]).values
     assert np.abs(pull).max() < 4.5

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from microlaser import DELAY, DENSE, DIFFUSION, FLUENCE, PLATE, RATES, SIGMA, Laboratory, follow
 from scipy.interpolate import CubicSpline
+from slow_cases import slow_except
 
 from analysis.estimate import Estimate
-from analysis.rate_equations.fit import Curve, fit_rate_equations
+from analysis.rate_equations.data import Curve
+from analysis.rate_equations.fit import fit_rate_equations
 from ocm_ophyd.twin import load_scenario
 
 NAMES = ("A", "B", "beta", "photon_loss", "threshold_density")
@@ -29,14 +31,16 @@ def check_statistics(table, covered, ratios):
     assert np.abs(table.mean(axis=0)).max() < 3.5 / np.sqrt(count)
     # A sample's standard deviation scatters by 1/sqrt(2 N).
     np.testing.assert_allclose(table.std(axis=0, ddof=1), 1, atol=3.5 / np.sqrt(2 * count))
-    # Fewer than four fifths are covered in three of a thousand samples of twenty.
-    assert np.mean(covered) >= 0.8
+    # Fewer are covered in three of a thousand samples of twenty, in six of eight.
+    assert np.mean(covered) >= (0.8 if count >= 20 else 0.75)
     assert np.mean(ratios) == pytest.approx(1, abs=4 * np.sqrt(2 / 690 / count))
 
 
-def test_pulls_are_standard_normal(laboratory):
+@pytest.mark.parametrize("count", slow_except([8], [8, 20]))
+def test_pulls_are_standard_normal(laboratory, count):
+    """Bounds of `check_statistics` follow the count: eight fits find a sigma wrong by two times."""
     table, covered, ratios = [], [], []
-    for seed in range(20):
+    for seed in range(count):
         fit = fit_rate_equations(
             laboratory.curves(np.random.default_rng(seed)),
             laboratory.plate,
@@ -167,7 +171,7 @@ def test_the_fit_gives_back_curves_and_light(fitted, laboratory):
     spontaneous, mode = fit.light(fit.initial)
     assert np.all(np.diff(spontaneous + mode) > 0)
     # No more photons than carriers.
-    assert np.all(spontaneous + mode < 1.01 * fit.initial * fit.plate.share)
+    assert np.all(spontaneous + mode < 1.01 * fit.initial * fit.plate.mean_density)
 
 
 def test_light_agrees_and_adds_precision(fitted, laboratory):
@@ -240,7 +244,7 @@ def test_an_empty_curve_is_left_out_with_a_warning(fitted, laboratory):
     )
     assert np.isnan(fit.initial[0])
     assert np.isfinite(fit.initial[1:]).all()
-    assert "0.2 mJ/cm2 is left out" in fit.warnings[0]
+    assert "0.2 mJ/cm^2 is not used" in fit.warnings[0]
 
 
 def test_a_fit_at_its_bound_has_no_value():

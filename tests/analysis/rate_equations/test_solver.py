@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
 
 from analysis.rate_equations import solver as rate_solver
-from analysis.rate_equations.fit import Plate
+from analysis.rate_equations.data import Plate
 
 
 def only(**rates):
@@ -48,11 +48,11 @@ def test_the_probe_averages_local_recombination():
 @pytest.mark.parametrize("size", [(8.0, 8.0), (6.0, 10.0)])
 def test_diffusion_conserves_carriers_and_ends_flat(size):
     plate = Plate(size, PUMP, PROBE)
-    mean = replace(plate.disc, sight=plate.disc.area)
-    _, kept, _, _ = follow(only(D=8e-5), plate=plate, disc=mean, horizon=1e5)
-    np.testing.assert_allclose(kept[:, 0], DENSE * plate.share, rtol=1e-10)
+    mean = replace(plate.nodes, probe=plate.nodes.area)
+    _, kept, _, _ = follow(only(D=8e-5), plate=plate, nodes=mean, horizon=1e5)
+    np.testing.assert_allclose(kept[:, 0], DENSE * plate.mean_density, rtol=1e-10)
     _, seen, _, _ = follow(only(D=1e-2), plate=plate, horizon=2e4)
-    assert seen[-1, 0] == pytest.approx(DENSE * plate.share, rel=1e-6)
+    assert seen[-1, 0] == pytest.approx(DENSE * plate.mean_density, rel=1e-6)
 
 
 def test_diffusion_widens_a_gaussian():
@@ -68,7 +68,7 @@ def test_mean_density_is_that_of_a_gaussian_on_the_rectangle(waist):
     line = np.exp(-2 * (fine / waist) ** 2).mean()
     probe = np.exp(-2 * (fine / PROBE) ** 2)
     seen = (np.exp(-2 * (fine / waist) ** 2) * probe).sum() / probe.sum()
-    share = Plate((SIDE, SIDE), waist, PROBE).share
+    share = Plate((SIDE, SIDE), waist, PROBE).mean_density
     assert share == pytest.approx((line / seen) ** 2, rel=1e-4)
 
 
@@ -107,7 +107,9 @@ def integrated(initial, waist, times, cells=20):
 @pytest.mark.parametrize("waist", [1.6, 2.25, 2.9])
 def test_lasing_agrees_with_an_independent_integration(waist):
     plate = Plate((SIDE, SIDE), waist, PROBE)
-    initial = DENSE * PLATE.share / plate.share  # the same plate's mean for each waist
+    initial = (
+        DENSE * PLATE.mean_density / plate.mean_density
+    )  # the same plate's mean for each waist
     horizon = float(rate_solver.steps(200.0)[0][-1])
     times, density, photons, light = follow(RATES, initial, horizon, plate)
     at = np.array([0.0, 1, 3, 5, 8, 12, 18, 30, 60, 120, horizon])
@@ -142,9 +144,11 @@ def test_derivatives_are_those_of_the_solution(index):
 
 def test_a_cloud_is_followed_as_well_beside_one_that_is_followed_for_longer():
     """Light is collected for 50 ns: a cubic through a curve's last times must find values there."""
-    disc, profile = PLATE.disc, PLATE.profile
+    nodes, profile = PLATE.nodes, PLATE.profile
     scale, horizons = np.full(2, DENSE), np.array([500.0, 50e3])
-    times, density, _, light = rate_solver.solve(scale, horizons, RATES, profile, disc)
+    times, density, _, light = rate_solver.solve(
+        scale, horizons, rate_solver.Rates(*map(float, RATES)), profile, nodes
+    )
     late = rate_solver.interpolation(times, np.array([400.0, 480.0, 500.0]))
     np.testing.assert_allclose(late @ density[0, :, 0], late @ density[1, :, 0], rtol=1e-12)
     _, _, _, alone = follow(RATES, horizon=50e3)

@@ -13,10 +13,10 @@ from handmade import Plate
 from typer.testing import CliRunner
 
 from analysis.io.raw_file import write_raw
+from analysis.io.reduced_file import read_reduced
 from analysis.io.schema import RawFileError
 from analysis.reduction import batch
 from analysis.reduction.batch import ClusterError, reduce_file, reduce_files
-from analysis.reduction.scan import read_reduced
 from ocm_ophyd.cli import app
 
 LOCAL = {"processes": True, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
@@ -40,8 +40,8 @@ def cluster():
 
 
 @pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(batch, "_PATIENCE", 1)
+def short_timeout(monkeypatch):
+    monkeypatch.setattr(batch, "_TIMEOUT", 1)
 
 
 def ocm(*arguments):
@@ -100,7 +100,7 @@ def test_a_night_is_one_command_and_a_bad_file_does_not_stop_it(night, tmp_path)
     for name, points in (("scan0.h5", 12), ("scan1.h5", 1), ("scan2.h5", 5)):
         assert (lines[name]["points"], lines[name]["frames_used"]) == (points, 36 * points)
         written, here = read_reduced(lines[name]["reduced"]), reduce_file(night / name)
-        for column in ("delta_n", "delta_n_sigma", "fluorescence"):
+        for column in ("delta_n", "delta_n_sigma", "differential_spectrum"):
             np.testing.assert_array_equal(written[column], here[column])
     table = ocm(night / "scan0.h5", night / "scan1.h5", "-o", tmp_path / "again").stdout
     assert "scan1-reduced.h5" in table
@@ -141,7 +141,7 @@ def test_outputs_are_checked_before_the_work(night, tmp_path):
     assert "one at a time" in refused(night, "3f2a91", "-o", tmp_path / "r")
 
 
-def test_a_cluster_that_is_not_there_is_said_in_one_line(night, impatient):
+def test_a_cluster_that_is_not_there_is_said_in_one_line(night, short_timeout):
     scan = night / "scan1.h5"
     for address in ("tcp://127.0.0.1:9", "nonsense", "http://127.0.0.1:8786"):
         assert f"no dask scheduler answers at '{address}'" in refused(scan, "--scheduler", address)
@@ -157,7 +157,7 @@ def test_without_dask_the_line_says_what_to_install(night, monkeypatch):
 
 
 @pytest.mark.timeout(60)
-def test_a_scheduler_that_goes_away_is_noticed(night, impatient):
+def test_a_scheduler_that_goes_away_is_noticed(night, short_timeout):
     cluster = LocalCluster(n_workers=1, **LOCAL)
     closing = threading.Thread(target=cluster.close)
     done = reduce_files([night / "scan0.h5"] * 200, cluster.scheduler_address)

@@ -15,10 +15,12 @@ import typer
 from catalog_helpers import PIXELS, documents, free_port, rows, wait_until
 from typer.testing import CliRunner
 
+from ocm_ophyd.archive import run_list
 from ocm_ophyd.archive.catalog import connect, write_profile
 from ocm_ophyd.archive.connection import CatalogError, catalog_lock
 from ocm_ophyd.archive.journal import Journal
-from ocm_ophyd.archive.runs import search, show
+from ocm_ophyd.archive.run_list import list_derived_runs, list_runs
+from ocm_ophyd.archive.runs import show
 from ocm_ophyd.archive.server import TiledServer
 from ocm_ophyd.cli import catalog as commands
 from ocm_ophyd.settings import Settings
@@ -103,7 +105,7 @@ def test_a_running_scan_and_its_frames_can_be_read_within_seconds(served, frames
     uid = taken[0][1]["uid"]
     wait_until(lambda: rows(served.catalog, uid) == 3, timeout=5)
     np.testing.assert_array_equal(served.catalog[uid]["primary"].read()["frames"], counts[:3])
-    (live,) = [run for run in search(served.catalog, complete=False) if run.uid == uid]
+    (live,) = [run for run in list_runs(served.settings, complete=False) if run.uid == uid]
     assert live.exit_status is None
     for name, doc in taken[-2:]:
         served.journal(name, doc)
@@ -141,24 +143,28 @@ def test_search(served):
     )
 
     def found(**query):
-        return [run.plan for run in search(served.catalog, sample="search plate", **query)]
+        exactly = {"sample.name": "search plate"} | query.pop("exactly", {})
+        return [run.plan for run in list_runs(served.settings, exactly=exactly, **query)]
 
-    assert found() == ["reduction", "delay_scan", "sweep", "sweep", "sweep"]
-    assert found(limit=2) == ["reduction", "delay_scan"]
-    assert found(plan="delay_scan") == ["delay_scan"]
-    assert found(purpose="kinetics") == ["delay_scan"]
+    assert found() == ["delay_scan", "sweep", "sweep", "sweep"]
+    assert found(limit=2) == ["delay_scan", "sweep"]
+    assert found(exactly={"plan_name": "delay_scan"}) == ["delay_scan"]
+    assert found(exactly={"purpose": "kinetics"}) == ["delay_scan"]
     assert len(found(fluence=(0.3, 0.5))) == 2
     assert len(found(fluence=(0.36, 0.5))) == 1
     assert found(fluence=(0.5, 0.7)) == []
-    assert len(found(complete=True)) == 5
+    assert len(found(complete=True)) == 4
     assert found(complete=False) == []
     started = noon + timedelta(seconds=3)
-    assert found(since=started) == ["reduction", "delay_scan"]
+    assert found(since=started) == ["delay_scan"]
     assert found(until=started) == ["sweep"] * 3
-    assert search(served.catalog, sample="no such plate") == []
+    assert list_runs(served.settings, exactly={"sample.name": "no such plate"}) == []
     # The runs of March were stored last, but are not the latest.
-    assert served.catalog[-1].metadata["start"]["time"] == search(served.catalog)[0].time
-    assert search(served.catalog)[0].time > noon.timestamp() + len(taken)
+    (latest,) = list_runs(served.settings, limit=1)
+    assert served.catalog[-1].metadata["start"]["time"] == latest.time
+    assert latest.time > noon.timestamp() + len(taken)
+    (below,) = list_derived_runs(served.settings, [uid])[uid]
+    assert (below.uid, below.raw_run) == (derived.metadata["start"]["uid"], uid)
 
     for name in (uid, uid[:8], "4711"):
         details = show(served.catalog, name)
@@ -191,7 +197,15 @@ def test_commands(served, run_command):
     assert uid[:8] in run_command("runs", "--fluence", "0.5:0.5", "--complete").stdout
     assert json.loads(run_command("show", uid[:8], "--json").stdout)["start"]["uid"] == uid
     assert "primary: 3 points" in run_command("show", uid[:8]).stdout
-    for arguments in (("show", "zzzzzzzz"), ("runs", "--fluence", "0.5")):
+    reduced = served.take(documents(plan_name="reduce", raw_run=uid)).metadata["start"]["uid"]
+    listed = run_command("runs", "--plan", "from the command line", "--derived").stdout
+    assert [line.split()[:2] for line in listed.splitlines()[-2:]][1] == ["└", reduced[:8]]
+    assert uid[:8] in run_command("runs", "--since", "1h", "--until", "2999-01-01").stdout
+    for arguments in (
+        ("show", "zzzzzzzz"),
+        ("runs", "--fluence", "0.5"),
+        ("runs", "--since", "the other day"),
+    ):
         failed = run_command(*arguments)
         assert failed.exit_code == 1
         assert len(failed.stderr.splitlines()) == 1
@@ -210,6 +224,43 @@ def test_databroker_finds_the_same_runs(served):
     assert sorted(listed.stdout.split()) == sorted(served.catalog)
     profile = served.profiles / "ocm.yml"
     assert profile.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_last_run_is_the_last_measurement_for_every_client(served):
+    """Of tiled, of databroker in another process, and of this project."""
+    raw = documents(plan_name="delay_scan")
+    uid = raw[0][1]["uid"]
+    served.take(raw)
+    reduced = served.take(documents(plan_name="reduce", raw_run=uid)).metadata["start"]["uid"]
+    script = (
+        "import databroker, json; from tiled.queries import Key; "
+        "catalog = databroker.catalog['ocm']; "
+        f"found = catalog.search(Key('start.raw_run') == {uid!r}); "
+        f"names = catalog[-1], catalog[{reduced[:8]!r}], found[-1]; "
+        "print(json.dumps([run.metadata['start']['uid'] for run in names] + list(catalog)))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        env=os.environ | {"TILED_PROFILES": str(served.profiles)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    last, by_uid, by_raw_run, *every = json.loads(answer.stdout)
+    assert (last, by_uid, by_raw_run) == (uid, reduced, reduced)
+    assert uid in every
+    assert reduced not in every
+    assert served.catalog[-1].metadata["start"]["uid"] == uid
+    assert reduced in served.catalog
+
+
+@pytest.mark.parametrize("limit", [3, 4, 5, 1000])
+def test_a_list_longer_than_a_page_of_the_server(served, monkeypatch, limit):
+    """The server sends at most 300 runs at once, here two."""
+    started = [run.time for run in list_runs(served.settings, limit=1000)]
+    assert len(started) > 5
+    monkeypatch.setattr(run_list, "_PAGE", 2)
+    assert [run.time for run in list_runs(served.settings, limit=limit)] == started[:limit]
 
 
 def test_a_profile_of_somebody_else_is_left_alone(tmp_path):

@@ -16,9 +16,10 @@ from bluesky import RunEngine
 from catalog_helpers import PIXELS, documents, rows, wait_until
 
 from ocm_ophyd.archive import run_writer
-from ocm_ophyd.archive.catalog import waiting_runs
+from ocm_ophyd.archive.connection import waiting_runs
 from ocm_ophyd.archive.journal import Journal, journaled_runs, read_run
-from ocm_ophyd.archive.runs import search, show
+from ocm_ophyd.archive.run_list import list_runs
+from ocm_ophyd.archive.runs import show
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     details = show(served.catalog, killed.stdout.strip())
     assert details.stop is None
     assert details.streams["primary"]["points"] == 3
-    assert details.start["uid"] in {run.uid for run in search(served.catalog, complete=False)}
+    assert details.start["uid"] in {run.uid for run in list_runs(served.settings, complete=False)}
 
 
 @pytest.mark.parametrize("victim", ["tiled", "feeder"])

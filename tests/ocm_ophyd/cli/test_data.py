@@ -13,8 +13,8 @@ from processes import wait_until
 from typer.testing import CliRunner
 
 from analysis.estimate import Estimate
-from analysis.io.raw_file import open_raw
-from ocm_ophyd.archive.catalog import waiting_runs
+from analysis.reduction.missing_metadata import open_raw
+from ocm_ophyd.archive.connection import waiting_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.cli._output import to_json
 from ocm_ophyd.processes.servers import CatalogServer

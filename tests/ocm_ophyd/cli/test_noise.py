@@ -11,20 +11,20 @@ from processes import end
 from scipy.optimize import curve_fit
 from typer.testing import CliRunner
 
-from analysis.documents.datasets import RunError
-from analysis.documents.records import recorded_frames
+from analysis.documents.datasets import frame_record
+from analysis.documents.run_documents import RunDocuments, RunError
 from analysis.estimate import Estimate
 from analysis.noise.phase_record import virtual_chopper
-from analysis.noise.spectrum import noise_of
+from analysis.noise.spectrum import noise_spectrum
 from analysis.probe_band import PROBE_BAND
-from ocm_ophyd.archive.catalog import connect
 from ocm_ophyd.archive.journal import journaled_runs, read_run
-from ocm_ophyd.archive.runs import search
+from ocm_ophyd.archive.run_list import list_derived_runs, list_runs
 from ocm_ophyd.cli import app
 from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
 from ocm_ophyd.processes.servers import InstrumentServer
 from ocm_ophyd.session.session import Session
 from ocm_ophyd.twin import load_scenario
+from plans import PlanError
 
 SAMPLE = "CsPbBr3-microplate"
 SECONDS = 20.0
@@ -37,23 +37,23 @@ def measured(lab_settings, aligned):
     uid = session.run(session.plans()["measure_noise"](sample=SAMPLE, periods=400))
     end(session.RE)
     (path,) = lab_settings.journal_dir.glob(f"*/{uid}.jsonl")
-    return list(read_run(path))
+    return RunDocuments.from_journal(read_run(path))
 
 
 @pytest.fixture(scope="module")
 def noise(measured):
-    with recorded_frames(measured) as dataset:
-        return noise_of(dataset)
+    with frame_record(measured) as dataset:
+        return noise_spectrum(dataset)
 
 
 def test_frames_are_taken_in_one_go_with_the_pump_shut(measured):
-    start = measured[0][1]
+    start = measured.start
     assert (start["plan_name"], start["purpose"], start["num_points"]) == (
         "measure_noise",
         "noise",
         1,
     )
-    with recorded_frames(measured) as dataset:
+    with frame_record(measured) as dataset:
         assert dataset["frames"].shape == (1, 2400, 1044)
         assert float(dataset["pump_open"].max()) == 0
         np.testing.assert_allclose(np.diff(dataset["frame_time"][0]), 1 / 120, rtol=1e-4)
@@ -64,14 +64,14 @@ def test_the_scenarios_drift_and_source_noise_are_found(noise):
     optics, probe = truth.interferometer, truth.probe
     # beside the walk a slow wandering: near it a walk too, of rms √(2/T)
     rate = np.hypot(optics.walk, optics.thermal * np.sqrt(2 / optics.thermal_time))
-    drift = noise.found["drift"]
+    drift = noise.estimates["drift"]
     assert abs(drift.value - rate) < 3 * drift.sigma
     assert drift.sigma < 0.1 * rate
     fast = probe.pulse_energy_noise / 20  # 400 pulses an exposure
-    energy = noise.found["pulse_energy"].value
+    energy = noise.estimates["pulse_energy"].value
     assert fast < energy < 1.5 * np.hypot(fast, probe.slow_energy_noise)
     # 20 s of light that forgets its tilt in 50 ms: known to 5 %
-    tilt = noise.found["pulse_tilt"].value
+    tilt = noise.estimates["pulse_tilt"].value
     assert tilt == pytest.approx(np.hypot(probe.pulse_tilt_noise / 20, probe.slow_tilt_noise), 0.2)
 
 
@@ -116,7 +116,7 @@ def test_the_sensitivity_is_the_drifts_and_above_the_limit(noise, measured):
     expected = np.hypot(noise.limit[0], noise.drift[0])
     assert first == pytest.approx(expected, rel=0.15)
     second = np.exp(np.interp(0.0, np.log(noise.time), np.log(noise.limit)))
-    with recorded_frames(measured) as dataset:
+    with frame_record(measured) as dataset:
         expected = shot_limit(dataset)
     # 120 000 counts of 4 electrons, visibility 0.9; most where the fringe looks like a tilt
     assert 1e-6 < expected < 2e-5
@@ -126,13 +126,13 @@ def test_the_sensitivity_is_the_drifts_and_above_the_limit(noise, measured):
 def test_runs_without_frames_are_refused(lab_settings, measured):
     fits = [run for run in journaled_runs(lab_settings.journal_dir) if "raw_run" in run.start]
     with pytest.raises(RunError, match="holds no frames"):
-        recorded_frames(read_run(fits[0].path))
+        frame_record(RunDocuments.from_journal(read_run(fits[0].path)))
     with pytest.raises(RunError, match="holds no frames"):
-        recorded_frames([measured[0]])
+        frame_record(RunDocuments.from_stream(measured.start))
 
 
 def test_more_frames_than_the_spectrometer_takes_are_refused(session, aligned):
-    with pytest.raises(ValueError, match="ask for 16666 periods"):
+    with pytest.raises(PlanError, match="ask for 16666 periods"):
         session.run(session.plans()["measure_noise"](sample=SAMPLE, periods=20_000))
 
 
@@ -156,10 +156,12 @@ def test_the_command_measures_keeps_and_draws(tmp_path, monkeypatch):
             )
         catalog.wait()
         wait_for_runs(settings, [])
-        kept = {run.plan: run for run in search(connect(settings))}
+        kept = {run.plan: run for run in list_runs(settings)}
+        below = list_derived_runs(settings, [run.uid for run in kept.values()])
+        kept |= {run.plan: run for runs in below.values() for run in runs}
     assert done.returncode == 0, done.stderr
     ((name, answer),) = json.loads(done.stdout).items()
-    assert answer["found"]["drift"]["unit"] == "rad/√s"
+    assert answer["estimates"]["drift"]["unit"] == "rad/√s"
     assert png.read_bytes().startswith(b"\x89PNG")
     runs = {run.start["plan_name"]: run for run in journaled_runs(settings.journal_dir)}
     assert set(runs) == {"record_reference", "measure_noise", "fit"}
@@ -168,7 +170,7 @@ def test_the_command_measures_keeps_and_draws(tmp_path, monkeypatch):
     assert kept["measure_noise"].complete
     assert runs["fit"].start["raw_run"] == runs["measure_noise"].uid
     (event,) = (doc["data"] for kind, doc in read_run(runs["fit"].path) if kind == "event")
-    second = Estimate(**answer["found"]["delta_n_sigma_second"])
+    second = Estimate(**answer["estimates"]["delta_n_sigma_second"])
     assert event["delta_n_sigma_second"] == pytest.approx(second.value)
     # the same from what was kept
     again = CliRunner().invoke(

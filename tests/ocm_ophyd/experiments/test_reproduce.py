@@ -187,7 +187,7 @@ def test_only_complete_runs_of_this_experiment_count(experiment, settings):
     journal(settings, tags["movie"], exit_status=None)
     journal(settings, {"reproduce": "silicon", "asked": "something else"})
     journal(settings, {"purpose": "time zero"})
-    taken = experiment.taken(settings.journal_dir)
+    taken = experiment.complete_runs(settings.journal_dir)
     assert {name: run.uid for name, run in taken.items()} == {"sweep": whole}
 
 
@@ -195,13 +195,13 @@ def test_of_several_complete_runs_the_last_counts(experiment, settings):
     tags = experiment.tags("sweep", STEP["sweep"])
     last = journal(settings, tags, at=100.0)
     journal(settings, tags, at=0.0)
-    assert experiment.taken(settings.journal_dir)["sweep"].uid == last
+    assert experiment.complete_runs(settings.journal_dir)["sweep"].uid == last
 
 
 def test_the_runs_of_another_scenario_do_not_count(experiment, settings, tmp_path):
     other = Experiment.open(tmp_path / "other", None, 5)
     journal(settings, other.tags("sweep", STEP["sweep"]))
-    assert experiment.taken(settings.journal_dir) == {}
+    assert experiment.complete_runs(settings.journal_dir) == {}
 
 
 def test_an_alignment_counts_for_its_sample_until_the_next_one_begins(experiment, settings):

@@ -8,15 +8,15 @@ import h5py
 import numpy as np
 import pytest
 
-from analysis.io.raw_file import open_raw
 from analysis.io.schema import RawFileError
+from analysis.reduction.missing_metadata import open_raw
 
 WRITER = """
 import os, pathlib, signal, sys
 import numpy as np
 from ocm_ophyd.iocs.frame_file import FrameFile
 
-file = FrameFile(pathlib.Path(sys.argv[1]), 6, np.linspace(400, 1150, 1044), {"gain": (4.0, "e")})
+file = FrameFile(pathlib.Path(sys.argv[1]), 6, np.linspace(400, 1150, 1044), {"gain": 4.0})
 for row, value in ((0, 10), (1, 11), (2, 12), (1, 77)):
     frames = np.full((6, 1044), value, np.uint32)
     file.write(row, frames=frames, frame_time=row + np.arange(6.0), pump_open=np.ones(6))

@@ -1,5 +1,7 @@
 """Alignment and calibration on the simulated instrument, against what it truly is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from processes import end
@@ -188,8 +190,8 @@ class Faking:
 
 def test_a_drift_during_the_power_calibration_is_noticed(found, session):
     def drifted(table):
-        drift = table.found["drift"]._replace(value=0.01)
-        return table._replace(found=table.found | {"drift": drift})
+        drift = replace(table.estimates["drift"], value=0.01)
+        return table._replace(estimates=table.estimates | {"drift": drift})
 
     analyst = Faking(session.analyst, "pump_power", drifted)
     pump = session.instrument.pump
@@ -234,7 +236,7 @@ def test_a_pump_that_is_not_seen_is_not_overlapped(found, session, unchanged):
 
 def test_a_pump_that_does_not_follow_is_given_up(found, session, unchanged):
     def elsewhere(spot):
-        return spot | {"x": spot["x"]._replace(value=1.0)}
+        return spot | {"x": replace(spot["x"], value=1.0)}
 
     analyst = Faking(session.analyst, "pump_spot", elsewhere)
     before = session.instrument.steering_lens.position
@@ -271,7 +273,7 @@ def test_bad_input_is_one_line_before_anything_moves(found, session, unchanged, 
     session.RE.msg_hook = lambda msg: (
         moved.append(msg) if msg.command == "set" and msg.obj in hardware else None
     )
-    with pytest.raises(ValueError, match=says) as refused:
+    with pytest.raises(PlanError, match=says) as refused:
         session.run(session.plans()[name](**kwargs))
     assert "\n" not in str(refused.value)
     assert moved == []
