@@ -6,7 +6,7 @@ of a point is the sum
     σ² = effect + shape,
 
 where `effect` is the variance for a known shape of the fringe and `shape` is what the uncertainty
-of the shape adds. Further terms say what parts of this sum are due to:
+of the shape adds. Further terms are parts of this sum:
 
     effect = limit + drift + source noise + extra parameters
     shape  = shape parameters + misfit
