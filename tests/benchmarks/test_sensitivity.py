@@ -19,7 +19,13 @@ from benchmarks.accuracy.formula_plate import (
     FormulaPlate,
 )
 from benchmarks.accuracy.paper_baseline import reduce_as_published
-from benchmarks.accuracy.sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
+from benchmarks.accuracy.sensitivity import (
+    Comparison,
+    different_plates,
+    drift_bound,
+    rise,
+    sensitivity,
+)
 from benchmarks.accuracy.sensitivity_page import draw, page
 from ocm_ophyd.twin import load_scenario
 
@@ -134,7 +140,7 @@ def test_the_bound_and_its_part_are_the_errors_of_a_linear_estimate_with_priors(
 @pytest.mark.parametrize("delta_n", [1e-3, 1e-2, 3e-2])
 def test_sigma_is_right_for_plates_of_half_a_fringe_that_are_not_alike(delta_n):
     """Their spectra are hardly curved: the fit has a narrow bent valley to go down."""
-    found = unlike_plates(0.4, delta_n, 100)  # whose root mean squares are known to 7 %
+    found = different_plates(0.4, delta_n, 100)  # whose root mean squares are known to 7 %
     assert found["error"] < 1.15 * 1.14
     assert 0.75 < found["pull"] < 1.25
     assert found["largest"] < 4.5
@@ -194,12 +200,12 @@ def test_page_and_figure_show_every_row(tmp_path):
     effect = {"fringes": 20.0, "delta_n": 1e-3, "drift": 0.0, "bound": 2e-6, "bias": 0.004}
     effect |= {"scatter": 3e-6, "stated": 3.3e-6}
     effects = [effect, effect | {"drift": 0.1}]
-    unlike = {"fringes": 0.4, "delta_n": 1e-2, "error": 1.1, "error_same_light": 1.3}
-    unlike |= {"pull": 0.9, "largest": 2.5, "bias": 1e-3, "bias_sigma": 2e-3}
-    found = Found({"quiet": columns}, {"FFT bin": step}, [row], effects, [unlike])
-    draw(found, tmp_path / "figure.png")
+    different = {"fringes": 0.4, "delta_n": 1e-2, "error": 1.1, "error_same_light": 1.3}
+    different |= {"pull": 0.9, "largest": 2.5, "bias": 1e-3, "bias_sigma": 2e-3}
+    results = Comparison({"quiet": columns}, {"FFT bin": step}, [row], effects, [different])
+    draw(results, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    text = page(found, "figure.png")
+    text = page(results, "figure.png")
     assert text.count("| quiet |") == 2
     assert "| FFT bin | 2.30 ps | 0.900 |" in text
     assert "50.0%" in text
