@@ -1,6 +1,6 @@
 """The Channel Access repeater of this computer, for libca: it forwards beacons between processes.
 
-libca, the client library below ophyd, registers with a repeater ten seconds after it has started, by
+libca, the client library below ophyd, registers with a repeater ten seconds after its start, by
 an empty datagram to `EPICS_CA_REPEATER_PORT`, and warns if none confirms. The repeater of caproto
 confirms only registrations with a message, therefore this one is used. See "CA Repeater" in the
 Channel Access Protocol Specification, https://docs.epics-controls.org.
