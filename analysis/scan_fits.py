@@ -140,6 +140,13 @@ def fit_scan(
     ------
     DataError
         One line: the scan has axes that no fit is for, does not fold, or holds nothing to fit.
+
+    Examples
+    --------
+    >>> from analysis import fit_scan, read_reduced
+    >>> fit = fit_scan(read_reduced("sweep-reduced.h5"))
+    >>> fit.estimates["slope"].unit
+    'RIU cm^2/mJ'
     """
     scan = fold(reduced)
     axes = tuple(str(scan.attrs["axes"]).split())

@@ -59,7 +59,7 @@ def pytest_collection_finish(session):
             command = [
                 sys.executable,
                 "-c",
-                "from analysis.point.warm_up import warm_up; warm_up()",
+                "from analysis.point.reducer import warm_up; warm_up()",
             ]
             subprocess.run(command, cwd=session.config.rootpath, check=True)
 

@@ -12,7 +12,7 @@ from analysis.point.pipeline import estimate
 
 __all__ = ["BackgroundCompilation", "compile_in_background"]
 
-_COMMAND = "import os; os.nice(10); from analysis.point.warm_up import warm_up; warm_up()"
+_COMMAND = "import os; os.nice(10); from analysis.point.reducer import warm_up; warm_up()"
 
 log = logging.getLogger(__name__)
 

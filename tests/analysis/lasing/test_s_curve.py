@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
+from slow_cases import slow_except
 
 from analysis.estimate import Estimate
 from analysis.lasing.emission import Emission
 from analysis.lasing.fast_component import fit_fast_component
 from analysis.lasing.laser_line import separate_line
 from analysis.lasing.s_curve import DEFINITION, SCurve, agreement, fit_s_curve
-from analysis.point.lock_in import lock_in
+from analysis.point.lock_in import PhaseRecord, WalkModels, WithinExposure, lock_in
 from analysis.rate_equations.data import Plate
 from ocm_ophyd.twin import load_scenario
 from ocm_ophyd.twin.carriers import solve
@@ -109,12 +110,10 @@ def spectra(periods=20, modes=None, fainter=1.0, seeds=12):
         broad.append(glow / 1e18 / spec.detector.gain)
     time = np.arange(6 * periods) * spec.detector.slot
     opened = open_fraction(time, spec.detector.exposure, 20.0, 0.06, spec.chopper.edge_time)
-    weights, white = np.empty(len(time)), np.ones(len(time))
-    steady = np.zeros((2, len(time)))
-    lock_in(
-        *(0 * time, opened, time, white, steady),
-        *(spec.detector.exposure, np.ones(1), np.ones(1), weights),
-    )
+    record = PhaseRecord(0 * time, opened, time, np.ones(len(time)))
+    none = WithinExposure(0 * time, 0 * time)
+    models = WalkModels(np.ones(1), np.ones(1))
+    weights = lock_in(record, none, spec.detector.exposure, models).weights
     rng = np.random.default_rng(4)
     sensor = Sensor(spec.detector, rng)
     measured = [
@@ -231,7 +230,7 @@ def test_a_sweep_far_above_the_threshold_has_its_inflection_too():
     assert found.threshold.sigma < 0.02
 
 
-@pytest.mark.parametrize("factors", [DEFAULT, SLOW, FAST])
+@pytest.mark.parametrize("factors", slow_except([FAST], [DEFAULT, SLOW, FAST]))
 def test_the_inflection_is_that_of_the_noise_free_plate(factors):
     line = line_counts(factors, SWEEP)
     truth = clouds(factors)[1]
@@ -246,7 +245,10 @@ def test_the_default_plates_inflection_is_the_papers_threshold():
     assert clouds(DEFAULT)[1] == pytest.approx(0.57, abs=0.005)
 
 
-@pytest.mark.parametrize(("factors", "scatter"), [(DEFAULT, 0.003), (SLOW, 0.01), (FAST, 0.01)])
+@pytest.mark.parametrize(
+    ("factors", "scatter"),
+    slow_except([(DEFAULT, 0.003)], [(DEFAULT, 0.003), (SLOW, 0.01), (FAST, 0.01)]),
+)
 def test_the_inflection_scatters_as_its_sigma_says(factors, scatter):
     rng = np.random.default_rng(7)
     truth = clouds(factors)[1]
@@ -286,7 +288,7 @@ def test_a_sweep_that_does_not_cross_the_threshold_is_refused():
         fit_s_curve(SWEEP[above], noisy[above], sigma[above], PLATE, 0.003)
 
 
-@pytest.mark.parametrize("factors", [DEFAULT, SLOW, FAST])
+@pytest.mark.parametrize("factors", slow_except([DEFAULT], [DEFAULT, SLOW, FAST]))
 def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     *_, fresh, static = clouds(factors)
     found = fit_fast_component(KINETICS, DELAY, relaxation(factors), SIGMA)
@@ -300,7 +302,7 @@ def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     assert found.used[high].all()
 
 
-@pytest.mark.parametrize("factors", [DEFAULT, SLOW])
+@pytest.mark.parametrize("factors", slow_except([DEFAULT], [DEFAULT, SLOW]))
 def test_the_onset_scatters_no_more_than_its_sigma_says(factors):
     *_, fresh, static = clouds(factors)
     pulls, agreed = [], []
