@@ -81,8 +81,8 @@ def reproduce(
         )
         raise typer.Exit(INTERRUPTED) from None
 
-    from ocm_ophyd.experiments.formatting import duration
     from ocm_ophyd.experiments.report import results_json
+    from ocm_ophyd.formatting import duration
 
     if as_json:
         typer.echo(to_json(results_json(results)))
@@ -195,7 +195,7 @@ def _bars(progress: "Progress", seconds: dict[str, float]) -> Any:
 def _table(results: "Results") -> "Table":
     from rich.table import Table
 
-    from ocm_ophyd.experiments.formatting import QUANTITIES, measured, unit_of
+    from ocm_ophyd.formatting import QUANTITIES, measured, unit_of
 
     table = Table("quantity", "measured", "paper", "agrees", "how", title="Table 1, reproduced")
     for name, row in results.rows.items():

@@ -9,12 +9,17 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import plans as bp
+from bluesky.run_engine import RunEngineResult
 from IPython.core.interactiveshell import InteractiveShell
+from rich.console import Console
+from rich.table import Table
 from tiled.queries import Key
 
+from analysis.estimate import Estimate
 from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.devices.failures import InstrumentError
 from ocm_ophyd.errors import OcmError
+from ocm_ophyd.formatting import measured
 from ocm_ophyd.session.catalog import SessionCatalog
 from ocm_ophyd.session.magics import register_magics
 from ocm_ophyd.session.run_engine import make_run_engine
@@ -39,7 +44,28 @@ def one_line(
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Start a session in a shell: IPython calls this for ``%load_ext``."""
     shell.push(begin(shell))
+    assert shell.display_formatter is not None
+    formatter = shell.display_formatter.formatters["text/plain"]
+    formatter.for_type(RunEngineResult, _print_result)
     shell.set_custom_exc(EXPECTED, one_line)
+
+
+def _print_result(result: RunEngineResult, printer: Any, _cycle: bool) -> None:
+    """Print what ``RE(...)`` returns: a table of the estimates of a plan, or one line."""
+    found = result.plan_result
+    if isinstance(found, dict) and all(isinstance(each, Estimate) for each in found.values()):
+        table = Table("quantity", "value", "note")
+        for name, estimate in found.items():
+            table.add_row(name, measured(estimate), estimate.note)
+        console = Console()
+        with console.capture() as captured:
+            console.print(table)
+        printer.text(captured.get().rstrip())
+        return
+    runs = ", ".join(uid[:8] for uid in result.run_start_uids) or "none"
+    reason = f" ({result.reason})" if result.reason else ""
+    value = "" if found in (None, *result.run_start_uids) else f"; result: {found!r}"
+    printer.text(f"{result.exit_status}{reason}; runs: {runs}{value}")
 
 
 def begin(shell: InteractiveShell) -> dict[str, Any]:

@@ -4,10 +4,11 @@ Used by the IPython profile, the command line and unattended series alike.
 """
 
 import inspect
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Self
@@ -193,5 +194,20 @@ class Session:
             return (yield from plan(*given.values(), *args, **kwargs))
 
         rest = [param for name, param in signature.parameters.items() if name not in own]
+        bound.__doc__ = _without_parameters(plan.__doc__ or "", own)
         bound.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
         return bound
+
+
+def _without_parameters(docstring: str, names: Container[str]) -> str:
+    """Return a docstring without the descriptions of some parameters."""
+    sections = inspect.cleandoc(docstring).split("Parameters\n----------\n", 1)
+    if len(sections) == 1:
+        return sections[0]
+    above, rest = sections
+    parameters, blank, below = rest.partition("\n\n")
+    entries = re.split(r"\n(?=\S)", parameters)
+    kept = [entry for entry in entries if entry.partition(" : ")[0] not in names]
+    if not kept:
+        return above + below
+    return f"{above}Parameters\n----------\n" + "\n".join(kept) + blank + below
