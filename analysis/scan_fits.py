@@ -140,14 +140,21 @@ def fit_scan(
     ------
     DataError
         One line: the scan has axes that no fit is for, does not fold, or holds nothing to fit.
+
+    Examples
+    --------
+    >>> from analysis import fit_scan, read_reduced
+    >>> fit = fit_scan(read_reduced("sweep-reduced.h5"))
+    >>> fit.estimates["slope"].unit
+    'RIU cm^2/mJ'
     """
     scan = fold(reduced)
     axes = tuple(str(scan.attrs["axes"]).split())
     if axes not in SCAN_FITS:
-        known = ", ".join(" and ".join(names) for names in SCAN_FITS)
+        known = "; ".join(", ".join(names) for names in SCAN_FITS)
         raise DataError(
-            f"{_PREFIX}there is no fit for a scan over {' and '.join(axes)}, only for scans "
-            f"over {known}"
+            f"{_PREFIX}there is no fit for a scan over {', '.join(axes) or 'nothing'}; there are "
+            f"fits for scans over {known}"
         )
     if (window is not None or model is not None) and axes[-1] != "delay":
         raise DataError(
@@ -156,7 +163,10 @@ def fit_scan(
         )
     if not isinstance(model, DecayModel):
         model = decay_model(model or next(iter(DECAY_MODELS)))
-    return SCAN_FITS[axes](scan, Options(window, model))
+    fit = SCAN_FITS[axes](scan, Options(window, model))
+    if fit.flat:
+        raise DataError(f"{_PREFIX}{fit.flat}")
+    return fit
 
 
 def _fit_delays(scan: xr.Dataset, options: Options) -> ScanFit:
@@ -303,6 +313,7 @@ SCAN_FITS: Mapping[tuple[str, ...], ScanFunction] = {
     ("delay",): _fit_delays,
     ("fluence",): _fit_fluences,
     ("fluence", "delay"): _fit_each("fluence", "mJ/cm^2", _fit_delays),
+    ("y", "x"): _fit_map,
     ("delay", "y", "x"): _fit_each("delay", "ps", _fit_map),
 }
 """Function that fits a folded scan, by its axes, slowest first."""

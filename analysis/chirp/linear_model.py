@@ -33,8 +33,7 @@ from analysis.chirp.group_delay import detuning
 from analysis.chirp.pulse_response import PulseResponse
 from analysis.chirp.time_grid import transmission
 from analysis.fringe.model import CONTRAST_SIGMA, FringeModel
-from analysis.fringe.solver import STATIC
-from analysis.point.reducer import PointSpectra
+from analysis.point.results import PointSpectra
 
 __all__ = ["DelayScan", "LinearModel", "NormalEquations", "Unknowns"]
 
@@ -50,7 +49,10 @@ _CACHED_POINTS = 400
 _PROBE_PHASE = 0.5
 """Phase at the band's centre, rad, for which the phase of each bin is read off the fringe model."""
 
-_COS, _SIN = 3, 4  # parameters A and B of `analysis.fringe.model`
+_FRINGE = (
+    7  # parameters of the fringe in `analysis.fringe.model`, and nuisance parameters of a point
+)
+_COS, _SIN = 3, 4  # parameters A and B of the fringe
 _DRIFT, _CONTRAST = 7, 10  # nuisance parameters of a point: phase of all bins, contrast
 _NUISANCES = 11
 
@@ -215,11 +217,11 @@ class LinearModel:
         rotated = amplitude * (pumped[_COS] - 1j * pumped[_SIN])
         phase_scale = np.angle(rotated * fringe.conj()) / _PROBE_PHASE
         prior = np.zeros((_NUISANCES, _NUISANCES))
-        prior[:STATIC, :STATIC] = np.linalg.inv(point.fringe.covariance)
+        prior[:_FRINGE, :_FRINGE] = np.linalg.inv(point.fringe.covariance)
         prior[_DRIFT, _DRIFT] = max(drift_sigma, _MIN_DRIFT_SIGMA) ** -2
         prior[_CONTRAST, _CONTRAST] = CONTRAST_SIGMA**-2
         envelope = spectrum - fringe.real
-        return _PointConstants(fringe, envelope, phase_scale, static[:STATIC], prior)
+        return _PointConstants(fringe, envelope, phase_scale, static[:_FRINGE], prior)
 
     def linearise(
         self, unknowns: Unknowns, response: PulseResponse, variance_scale: Floats
@@ -330,5 +332,5 @@ class LinearModel:
             Phase change of each bin, rad at the band's centre.
         """
         _, pumped = self._scan.model.derivatives(self._scan.spectra[i].fringe, phase)
-        by_fringe = pumped[:STATIC] - self._points[i].static_derivatives
-        return np.concatenate([by_fringe, pumped[STATIC:_NUISANCES]])
+        by_fringe = pumped[:_FRINGE] - self._points[i].static_derivatives
+        return np.concatenate([by_fringe, pumped[_FRINGE:_NUISANCES]])

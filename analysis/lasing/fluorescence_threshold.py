@@ -125,6 +125,15 @@ def fit_lasing_threshold(
     DataError
         Fewer than six different fluences, or no bend that stands out of the scatter (F-test against
         one straight line, 1 %).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_lasing_threshold
+    >>> fluence = np.linspace(0.1, 1.1, 15)
+    >>> intensity = 2e4 * fluence + 3e5 * np.maximum(fluence - 0.57, 0)
+    >>> round(fit_lasing_threshold(fluence, intensity, np.full(15, 500.0)).fluence.value, 3)
+    0.57
     """
     f, y = np.asarray(fluence, np.float64), np.asarray(intensity, np.float64)
     s = np.ones_like(y) if sigma is None else np.asarray(sigma, np.float64)

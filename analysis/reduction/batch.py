@@ -68,6 +68,14 @@ def reduce_files(
     ClusterError
         dask.distributed is not installed, no scheduler answers, it has no workers, or the
         connection to it is lost.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from analysis import reduce_files
+    >>> for path, reduced in reduce_files([Path("sweep.h5")]):
+    ...     print(path, reduced.sizes["point"])
+    sweep.h5 8
     """
     if scheduler is None:
         for path in paths:

@@ -71,6 +71,13 @@ def open_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
     RawFileError
         Not a raw file of this version, damaged, incomplete, or with contents that
         `analysis.io.validation` refuses.
+
+    Examples
+    --------
+    >>> from analysis import open_raw
+    >>> with open_raw("sweep.h5") as raw:
+    ...     print(raw["frames"].dims, raw.attrs["material"])
+    ('point', 'frame', 'wavelength') CsPbBr3
     """
     dataset = read_raw(path, pumped=pumped)
     try:

@@ -57,6 +57,14 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     ------
     RawFileError
         The dataset is not complete.
+
+    Examples
+    --------
+    >>> from analysis import open_raw, reduce_scan
+    >>> with open_raw("sweep.h5") as raw:
+    ...     reduced = reduce_scan(raw)
+    >>> reduced["delta_n"].dims, reduced["delta_n"].attrs["units"]
+    (('point',), 'RIU')
     """
     if "resolution" not in dataset.attrs:
         msg = (

@@ -8,7 +8,7 @@ from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlues
 from tiled.queries import Key
 
 from analysis.documents.run_documents import RunDocuments
-from ocm_ophyd.archive.connection import CatalogError
+from ocm_ophyd.archive.connection import CatalogError, refusals_of
 
 __all__ = ["RunDetails", "find_run", "show"]
 
@@ -45,11 +45,12 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
         If there is no such run, or more than one.
     """
     try:
-        if which.isdecimal():
-            scans = catalog.search(Key("start.scan_id") == int(which))
-            if len(scans):
-                return scans.sort(("start.time", 1)).values().last()
-        return catalog[which]
+        with refusals_of(catalog.uri):
+            if which.isdecimal():
+                scans = catalog.search(Key("start.scan_id") == int(which))
+                if len(scans):
+                    return scans.sort(("start.time", 1)).values().last()
+            return catalog[which]
     except (KeyError, ValueError) as error:
         reason = str(error.args[0]).rstrip(".")
         raise CatalogError(f"no run {which!r}: {reason}. `ocm runs` lists them.") from error
@@ -70,15 +71,16 @@ def show(catalog: CatalogOfBlueskyRuns, which: str) -> RunDetails:
     CatalogError
         If there is no such run, or more than one.
     """
-    run = RunDocuments.from_catalog(find_run(catalog, which))
-    derived = catalog.search(Key("start.raw_run") == run.uid)
-    return RunDetails(
-        start=dict(run.start),
-        stop=None if run.stop is None else dict(run.stop),
-        streams={
-            name: {"points": stream.points, "columns": stream.data_keys}
-            for name, stream in run.streams.items()
-        },
-        raw_run=run.start.get("raw_run"),
-        derived_runs=list(derived),
-    )
+    with refusals_of(catalog.uri):
+        run = RunDocuments.from_catalog(find_run(catalog, which))
+        derived = catalog.search(Key("start.raw_run") == run.uid)
+        return RunDetails(
+            start=dict(run.start),
+            stop=None if run.stop is None else dict(run.stop),
+            streams={
+                name: {"points": stream.points, "columns": stream.data_keys}
+                for name, stream in run.streams.items()
+            },
+            raw_run=run.start.get("raw_run"),
+            derived_runs=list(derived),
+        )

@@ -87,8 +87,11 @@ def _print_table(result: "ScanFit") -> None:
     from ocm_ophyd.experiments.formatting import unit_of
 
     table = Table("quantity", "value", "sigma", "unit", "note")
+    above = ""  # the note of the line before is not repeated
     for name, e in result.estimates.items():
-        table.add_row(name, f"{e.value:.5g}", f"{e.sigma:.2g}", unit_of(e.unit), e.note)
+        note = "" if e.note == above else e.note
+        table.add_row(name, f"{e.value:.5g}", f"{e.sigma:.2g}", unit_of(e.unit), note)
+        above = e.note
     wide_console().print(table)
 
 

@@ -9,6 +9,7 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._targets import check_out, is_file, raw_files
+from ocm_ophyd.errors import UsageError
 from ocm_ophyd.frame_schema import SCAN_AXES
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: b
         reduced, kept = _reduce_file(Path(target), scheduler), None
     elif scheduler is not None:
         msg = f"{target} is no file: write the run as one with `ocm export {target} -o FILE` first"
-        raise ValueError(msg)
+        raise UsageError(msg)
     else:
         reduced, kept = _reduce_run(target)
     if out is not None:
@@ -171,7 +172,7 @@ def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_
 
     Raises
     ------
-    ValueError
+    UsageError
         What cannot be written is refused before anything is reduced.
     """
     from rich.console import Console
@@ -205,20 +206,20 @@ def _outputs(files: list[Path], out: Path | None) -> dict[Path, Path]:
     """Return what each file's reduction is to be called; makes the directory."""
     if out is None:
         msg = "of several files each is written: say into which directory, with -o"
-        raise ValueError(msg)
+        raise UsageError(msg)
     names = {path: out / f"{path.stem}-reduced.h5" for path in files}
     name, count = Counter(names.values()).most_common(1)[0]
     if count > 1:
         msg = f"{count} of the files would all be written as {name}: reduce them apart"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if there := [name for name in names.values() if name.exists()]:
         msg = f"{there[0]} exists and is not overwritten; choose another directory"
-        raise ValueError(msg)
+        raise UsageError(msg)
     try:
         out.mkdir(exist_ok=True)
     except OSError as error:
         msg = f"{out} cannot be made ({error.strerror}): choose another directory"
-        raise ValueError(msg) from None
+        raise UsageError(msg) from None
     check_out(out / "any")
     return names
 

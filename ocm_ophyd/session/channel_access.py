@@ -2,6 +2,7 @@
 
 import threading
 
+from ocm_ophyd.errors import UsageError
 from ocm_ophyd.settings import Settings
 
 __all__ = ["leave_channel_access", "use_channel_access"]
@@ -17,8 +18,8 @@ def use_channel_access(settings: Settings) -> None:
 
     Raises
     ------
-    RuntimeError
-        Where ophyd already runs on another control layer.
+    UsageError
+        If ophyd already runs on another control layer.
     """
     settings.use_channel_access()
     # libca wants a repeater at its first search; this one serves until the process ends
@@ -32,8 +33,11 @@ def use_channel_access(settings: Settings) -> None:
 
     ophyd.set_cl("pyepics")
     if ophyd.get_cl().name != "pyepics":
-        msg = f"ophyd uses the control layer {ophyd.get_cl().name!r}; pyepics is needed"
-        raise RuntimeError(msg)
+        msg = (
+            f"ophyd uses the control layer {ophyd.get_cl().name!r} and a session needs pyepics: "
+            "start a new Python, and the session before anything else imports ophyd"
+        )
+        raise UsageError(msg)
     try:
         EpicsSignalBase.set_defaults(
             connection_timeout=settings.ca_timeout,

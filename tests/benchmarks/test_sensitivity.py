@@ -131,6 +131,7 @@ def test_the_bound_and_its_part_are_the_errors_of_a_linear_estimate_with_priors(
     assert whole > 2 * own.std()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("delta_n", [1e-3, 1e-2, 3e-2])
 def test_sigma_is_right_for_plates_of_half_a_fringe_that_are_not_alike(delta_n):
     """Their spectra are hardly curved: the fit has a narrow bent valley to go down."""

@@ -8,7 +8,7 @@ from analysis.chirp.group_delay import chirp_delay
 from analysis.chirp.linear_model import DelayScan
 from analysis.chirp.time_zero import estimate_chirp, fit_arrival
 from analysis.fringe.model import Fringe, FringeModel
-from analysis.point.reducer import PointSpectra
+from analysis.point.results import PointSpectra
 from ocm_ophyd.errors import DataError
 
 WAVELENGTH = np.linspace(400, 1150, 1044)  # nm

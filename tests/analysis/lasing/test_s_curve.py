@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from scipy.interpolate import CubicSpline
+from slow_cases import slow_except
 
 from analysis.estimate import Estimate
 from analysis.lasing.emission import Emission
@@ -231,7 +232,7 @@ def test_a_sweep_far_above_the_threshold_has_its_inflection_too():
     assert found.threshold.sigma < 0.02
 
 
-@pytest.mark.parametrize("factors", [DEFAULT, SLOW, FAST])
+@pytest.mark.parametrize("factors", slow_except([FAST], [DEFAULT, SLOW, FAST]))
 def test_the_inflection_is_that_of_the_noise_free_plate(factors):
     line = line_counts(factors, SWEEP)
     truth = clouds(factors)[1]
@@ -246,7 +247,10 @@ def test_the_default_plates_inflection_is_the_papers_threshold():
     assert clouds(DEFAULT)[1] == pytest.approx(0.57, abs=0.005)
 
 
-@pytest.mark.parametrize(("factors", "scatter"), [(DEFAULT, 0.003), (SLOW, 0.01), (FAST, 0.01)])
+@pytest.mark.parametrize(
+    ("factors", "scatter"),
+    slow_except([(DEFAULT, 0.003)], [(DEFAULT, 0.003), (SLOW, 0.01), (FAST, 0.01)]),
+)
 def test_the_inflection_scatters_as_its_sigma_says(factors, scatter):
     rng = np.random.default_rng(7)
     truth = clouds(factors)[1]
@@ -286,7 +290,7 @@ def test_a_sweep_that_does_not_cross_the_threshold_is_refused():
         fit_s_curve(SWEEP[above], noisy[above], sigma[above], PLATE, 0.003)
 
 
-@pytest.mark.parametrize("factors", [DEFAULT, SLOW, FAST])
+@pytest.mark.parametrize("factors", slow_except([DEFAULT], [DEFAULT, SLOW, FAST]))
 def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     *_, fresh, static = clouds(factors)
     found = fit_fast_component(KINETICS, DELAY, relaxation(factors), SIGMA)
@@ -300,7 +304,7 @@ def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     assert found.used[high].all()
 
 
-@pytest.mark.parametrize("factors", [DEFAULT, SLOW])
+@pytest.mark.parametrize("factors", slow_except([DEFAULT], [DEFAULT, SLOW]))
 def test_the_onset_scatters_no_more_than_its_sigma_says(factors):
     *_, fresh, static = clouds(factors)
     pulls, agreed = [], []

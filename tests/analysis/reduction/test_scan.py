@@ -7,6 +7,7 @@ import xarray as xr
 from handmade import EXPOSURE, SLOT, WAVELENGTH, open_fraction, phase_of, reduce_complete
 from handmade import Plate as IdealPlate
 from scipy.ndimage import gaussian_filter1d
+from slow_cases import slow_except
 
 from analysis.io.raw_file import write_raw
 from analysis.io.reduced_file import read_reduced, write_reduced
@@ -48,7 +49,7 @@ pytestmark = pytest.mark.usefixtures("without_installation")
 # 1.2, 4 and 20 fringes over the band; the shift stays below a radian.
 @pytest.mark.parametrize(("thickness", "largest"), [(1.5, 2e-2), (5.0, 1.6e-2), (25.5, 3e-3)])
 @pytest.mark.parametrize("phase", [0.0, 1.3, 2.6, 3.9, 5.2])
-@pytest.mark.parametrize("group_excess", [0.0, 0.05])
+@pytest.mark.parametrize("group_excess", slow_except([0.05], [0.0, 0.05]))
 def test_phase_is_unbiased_from_one_fringe_to_twenty(thickness, largest, phase, group_excess):
     """With an unknown reference factor, phase and group index; rounding is all the noise."""
     delta_n = np.array([1e-4, 1e-3, largest, -largest])
@@ -128,7 +129,8 @@ def test_reference_mirror_finds_fringes_whose_path_is_off_by_microns():
 
 
 @pytest.mark.parametrize(
-    ("frames", "noise"), [(120, NOISE), (36, NOISE), (120, {"shot_noise": True})]
+    ("frames", "noise"),
+    slow_except([(36, NOISE)], [(120, NOISE), (36, NOISE), (120, {"shot_noise": True})]),
 )
 def test_sigma_is_the_scatter(frames, noise):
     """Over 240 points, with a path that walks 0.03 rad/√s and drifts, and noisy pulses."""
