@@ -49,8 +49,8 @@ def test_text_is_one_text(file):
 
 
 def test_errors_of_h5py_become_one_line_with_the_name():
-    with pytest.raises(RawFileError, match=r"^/entry/frames: cannot be read.*\(two lines\)$"):
-        with naming("/entry/frames"):
-            raise OSError("two\nlines")
+    one_line = r"^/entry/frames: cannot be read.*\(two lines\)$"
+    with pytest.raises(RawFileError, match=one_line), naming("/entry/frames"):
+        raise OSError("two\nlines")
     with pytest.raises(RawFileError, match=r"^scan\.h5: missing$"), naming_file("scan.h5"):
         raise RawFileError("missing")
