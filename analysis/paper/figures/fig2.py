@@ -105,7 +105,8 @@ def _index_change(axes: Axes, data: PaperData) -> None:
     """Draw the lower inset, Δn(ω) of Eq. 1 without damping: infinite at the gap."""
     scans = (data.sweep, data.kinetics, data.movie)
     of_plate = next((scan for scan in scans if scan is not None), None)
-    material = material_of(measured_scan(of_plate, "scan of the plate"))
+    scan = measured_scan(of_plate, "scan of the plate")
+    material = material_of(scan)
     if not isinstance(material, Lorentz):
         raise MissingError("the material has no Lorentz model (Eq. 1)")
     for start, stop in ((0.95, material.gap - 0.01), (material.gap + 0.02, 2.6)):
@@ -113,7 +114,7 @@ def _index_change(axes: Axes, data: PaperData) -> None:
         delta_n = material.delta_n(PAPER_DENSITY, _convert_photon(energy))
         axes.plot(energy, delta_n * 1e3, color="black")
     axes.axhline(0.0, color="0.8", linewidth=0.7, zorder=0)
-    pump = float(_convert_photon(find_emission(sweep).pump_line[0]))
+    pump = float(_convert_photon(find_emission(scan).pump_line[0]))
     axes.axvline(pump, color=PUMP_COLOUR, linewidth=1.6, label="pump")
     high, low = (float(_convert_photon(wavelength)) for wavelength in PROBE_BAND)
     axes.axvspan(low, high, color=PROBE_COLOUR, alpha=0.35, linewidth=0, label="probe")
