@@ -142,7 +142,7 @@ def evaluate(runs: DemoRuns) -> Results:
             replace(runs.time_zero, note="position of the delay stage; 1 um is 6.7 fs"),
             "-",
         ),
-        *_response_rows(response, find_material(runs.material)),
+        *_response_rows(response, find_material(sweep.attrs["material"])),
         Row("threshold fluence", threshold.fluence, "0.57"),
         _rise_row(runs.above),
         *_decay_rows(below, above),
@@ -283,7 +283,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["delta_n"].values,
             sweep["delta_n_sigma"].values,
             results.response,
-            find_material(runs.material),
+            find_material(sweep.attrs["material"]),
             results.threshold.fluence.value,
         ),
         "kinetics": kinetics_figure(
