@@ -164,7 +164,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
 
 @contextmanager
 def _quiet(path: Path) -> Iterator[None]:
-    """Redirect logs and standard output of libraries to a file: output to a closed terminal fails."""
+    """Redirect logs and output of libraries to a file: output to a closed terminal fails."""
     import logging
 
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
