@@ -43,7 +43,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no rise.
         """
         from analysis.chirp.time_zero import fit_arrival  # noqa: PLC0415
@@ -64,7 +64,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the run was not reduced or shows no cloud.
         """
         from analysis.calibration.pump_spot import fit_pump_spot  # noqa: PLC0415
@@ -89,7 +89,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the measured curve cannot be inverted.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -114,7 +114,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where the meter's readings are not finite.
         """
         from analysis.calibration.pump_fluence import peak_fluence  # noqa: PLC0415
@@ -132,7 +132,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no edges.
         """
         from analysis.calibration.galvo_edges import fit_edges  # noqa: PLC0415
@@ -165,7 +165,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes.
         """
         from analysis.calibration.path_length import group_index, plate_thickness  # noqa: PLC0415
@@ -182,7 +182,7 @@ class SessionAnalyst:
 
         Raises
         ------
-        ValueError
+        DataError
             Where there are no fringes, or they do not follow the mirror.
         """
         from analysis.calibration.path_length import mirror_offset  # noqa: PLC0415

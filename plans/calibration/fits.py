@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from analysis.estimate import Estimate
+from ocm_ophyd.errors import OcmError
 from plans.stubs.points import PlanError
 
 __all__ = ["Analyst", "Estimates", "PumpTable", "fit_or_fail"]
@@ -37,7 +38,7 @@ class PumpTable(NamedTuple):
 class Analyst(Protocol):
     """Fits a run that has just ended, so that the plan can go on with its numbers.
 
-    Every method takes the uid of a run, raises ValueError with one line where the run does not
+    Every method takes the uid of a run, raises DataError with one line where the run does not
     determine the result, and stores the result in the catalog.
     """
 
@@ -80,6 +81,6 @@ def fit_or_fail(fit: Callable[..., Result], *args: Any, failing: str) -> Result:
     """
     try:
         return fit(*args)
-    except ValueError as error:
+    except OcmError as error:
         msg = f"{failing}: {error}"
         raise PlanError(msg) from error
