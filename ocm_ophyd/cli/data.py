@@ -50,8 +50,8 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Decay model: biexponential (default), exponential, stretched, abc, one of an "
-            "installed package, or a Python file that defines one."
+            help="Decay model, by default biexponential: a name (an unknown one lists all of them) "
+            "or a Python file that defines one."
         ),
     ] = None,
     figure: Annotated[
