@@ -10,6 +10,7 @@ from tiled.client import from_uri
 from ocm_ophyd.archive.connection import (
     CatalogError,
     make_api_key,
+    refusals_of,
     required_api_key,
     write_private,
 )

@@ -33,8 +33,10 @@ def use_channel_access(settings: Settings) -> None:
 
     ophyd.set_cl("pyepics")
     if ophyd.get_cl().name != "pyepics":
-        msg = f"ophyd uses the control layer {ophyd.get_cl().name!r} and a session needs pyepics: start a new "
-            "Python, and import ophyd after the session has started"
+        msg = (
+            f"ophyd uses the control layer {ophyd.get_cl().name!r} and a session needs pyepics: "
+            "start a new Python, and the session before anything else imports ophyd"
+        )
         raise UsageError(msg)
     try:
         EpicsSignalBase.set_defaults(
