@@ -126,7 +126,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
             raise ExperimentError(msg)
         report(CATALOG, 0, 1)
         catalog.wait()
-        wait_for_runs(settings, [run.uid for run in complete.values()], patience=300)
+        wait_for_runs(settings, [run.uid for run in complete.values()], timeout=300)
         from ocm_ophyd.archive.catalog import connect
 
         data, unreduced = gather(experiment, settings, connect(settings))
