@@ -12,7 +12,8 @@ import httpx
 import numpy as np
 import pytest
 import typer
-from catalog_helpers import PIXELS, documents, free_port, rows, wait_until
+from catalog_helpers import PIXELS, documents, rows
+from processes import free_port, wait_until
 from tiled.queries import Key
 from typer.testing import CliRunner
 
