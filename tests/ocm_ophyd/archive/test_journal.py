@@ -161,7 +161,7 @@ except JournalError as error:
 """
     out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     kept, message = out.stdout.split(maxsplit=1)
-    assert "Free or mend the disk" in message
+    assert "repair the disk" in message
     (path,) = tmp_path.glob("*/*.jsonl")
     assert path.read_bytes().endswith(b"]\n")
     assert len(list(read_run(path))) == int(kept)
