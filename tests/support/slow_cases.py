@@ -16,8 +16,8 @@ def slow_except(kept: Sequence[Any], cases: Sequence[Any]) -> list[Any]:
     kept : sequence
         Cases that are the most likely to fail, as they stand in `cases`.
     cases : sequence
-        What `pytest.mark.parametrize` takes: a value, or a tuple with a value for each name. A value
-        that is a tuple itself stands in a tuple of one.
+        What `pytest.mark.parametrize` takes: a value, or a tuple with a value for each name. A
+        value that is a tuple itself stands in a tuple of one.
     """
     missing = [case for case in kept if case not in cases]
     if missing:
