@@ -85,7 +85,9 @@ class Spectrometer(Device):
     chirp_sigma = Cpt(
         StoredSignal, value=[0.0, 0.0, 0.0], units="ps/(100 rad/ps)^k", kind=Kind.config
     )
-    set_temperature = Cpt(EpicsSignal, "Temperature", limits=True, kind=Kind.config)
+    set_temperature = Cpt(
+        EpicsSignal, "Temperature", limits=True, kind=Kind.config, put_complete=True
+    )
     temperature = Cpt(EpicsSignalRO, "Temperature_RBV", kind=Kind.normal)
     max_counts = Cpt(EpicsSignalRO, "MaxCounts_RBV", kind=Kind.hinted)
     saturated_pixels = Cpt(EpicsSignalRO, "SaturatedPixels_RBV", kind=Kind.normal)
