@@ -5,7 +5,7 @@ decay models that a delay scan can be fitted with are in `analysis.kinetics.mode
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from scipy.stats import chi2 as chi2_distribution
 
 from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
-from analysis.estimate import Estimate, not_determined, widening
+from analysis.estimate import Estimate, not_determined
 from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.model_lookup import decay_model
 from analysis.kinetics.models import DECAY_MODELS, DecayModel
+from analysis.lasing.emission import find_emission
 from analysis.lasing.fluence_response import fit_fluence_response
 from analysis.lasing.fluorescence_threshold import fit_lasing_threshold, fluorescence_intensity
 from analysis.scan_grid import fold
@@ -139,14 +140,21 @@ def fit_scan(
     ------
     DataError
         One line: the scan has axes that no fit is for, does not fold, or holds nothing to fit.
+
+    Examples
+    --------
+    >>> from analysis import fit_scan, read_reduced
+    >>> fit = fit_scan(read_reduced("sweep-reduced.h5"))
+    >>> fit.estimates["slope"].unit
+    'RIU cm^2/mJ'
     """
     scan = fold(reduced)
     axes = tuple(str(scan.attrs["axes"]).split())
     if axes not in SCAN_FITS:
-        known = ", ".join(" and ".join(names) for names in SCAN_FITS)
+        known = "; ".join(", ".join(names) for names in SCAN_FITS)
         raise DataError(
-            f"{_PREFIX}there is no fit for a scan over {' and '.join(axes)}, only for scans "
-            f"over {known}"
+            f"{_PREFIX}there is no fit for a scan over {', '.join(axes) or 'nothing'}; there are "
+            f"fits for scans over {known}"
         )
     if (window is not None or model is not None) and axes[-1] != "delay":
         raise DataError(
@@ -155,7 +163,10 @@ def fit_scan(
         )
     if not isinstance(model, DecayModel):
         model = decay_model(model or next(iter(DECAY_MODELS)))
-    return SCAN_FITS[axes](scan, Options(window, model))
+    fit = SCAN_FITS[axes](scan, Options(window, model))
+    if fit.flat:
+        raise DataError(f"{_PREFIX}{fit.flat}")
+    return fit
 
 
 def _fit_delays(scan: xr.Dataset, options: Options) -> ScanFit:
@@ -204,10 +215,12 @@ def _fit_fluences(scan: xr.Dataset, _: Options) -> ScanFit:
         scan[name].values for name in ("fluence", "delta_n", "delta_n_sigma")
     )
     response = fit_fluence_response(fluence, delta_n, sigma)
-    intensity = fluorescence_intensity(
-        scan["differential_spectrum"].values, scan.coords["wavelength"].values
-    )
     try:
+        intensity = fluorescence_intensity(
+            scan["differential_spectrum"].values,
+            scan.coords["wavelength"].values,
+            find_emission(scan),
+        )
         threshold = fit_lasing_threshold(fluence, intensity).fluence
     except DataError as error:
         threshold = not_determined("mJ/cm^2", str(error))
@@ -237,18 +250,21 @@ def _fit_map(scan: xr.Dataset, _: Options) -> ScanFit:
     delta_n, sigma = scan["delta_n"].values, scan["delta_n_sigma"].values
     cloud = fit_cloud(x, y, delta_n, sigma)
     note = "; ".join([f"chi2/dof {cloud.reduced_chi2:.2f}", *cloud.warnings])
-    wider = widening(cloud.reduced_chi2)
     flat = ""
-    if not abs(cloud.amplitude) > _VISIBLE * wider * cloud.amplitude_sigma:
-        error = wider * cloud.amplitude_sigma
-        flat = f"the map shows no cloud, its amplitude is {cloud.amplitude:.2g} ± {error:.1g}"
+    amplitude = Estimate(cloud.amplitude, cloud.amplitude_sigma, "RIU", note=note)
+    if not abs(amplitude.value) > _VISIBLE * amplitude.sigma:
+        size = f"{amplitude.value:.2g} ± {amplitude.sigma:.1g}"
+        flat = f"the map shows no cloud, its amplitude is {size}"
         note = f"{note}; {flat}"
-    waist = cloud_waist(cloud.waist, wider * cloud.waist_sigma)
+    try:
+        waist = cloud_waist(cloud.waist, cloud.waist_sigma)
+    except DataError as error:  # a single spike of noise is narrower than the probe
+        raise DataError(f"{_PREFIX}{flat or error}") from None
     estimates = {
-        "x": Estimate(cloud.x, wider * cloud.x_sigma, "um", note=note),
-        "y": Estimate(cloud.y, wider * cloud.y_sigma, "um", note=note),
+        "x": Estimate(cloud.x, cloud.x_sigma, "um", note=note),
+        "y": Estimate(cloud.y, cloud.y_sigma, "um", note=note),
         "cloud_waist": Estimate(*waist, "um", note="probe's blur taken out"),
-        "amplitude": Estimate(cloud.amplitude, wider * cloud.amplitude_sigma, "RIU", note=note),
+        "amplitude": replace(amplitude, note=note),
     }
     rest = (delta_n - cloud.evaluate(x, y)) / sigma
     good = np.isfinite(rest)
@@ -300,6 +316,7 @@ SCAN_FITS: Mapping[tuple[str, ...], ScanFunction] = {
     ("delay",): _fit_delays,
     ("fluence",): _fit_fluences,
     ("fluence", "delay"): _fit_each("fluence", "mJ/cm^2", _fit_delays),
+    ("y", "x"): _fit_map,
     ("delay", "y", "x"): _fit_each("delay", "ps", _fit_map),
 }
 """Function that fits a folded scan, by its axes, slowest first."""

@@ -26,7 +26,7 @@ class Sample(BaseModel):
     group_index: float | None = Field(None, gt=1, description="At 1050 nm")
     geometry: Literal["common-path", "reference-mirror"]
     path_difference: float | None = Field(None, description="um, in reference-mirror geometry")
-    pump_wavelength: PositiveFloat = Field(525.0, description="nm")
+    pump_wavelength: PositiveFloat | None = Field(None, description="nm; None: 525")
     maximum_fluence: PositiveFloat = Field(description="mJ/cm², peak: never exceeded")
     pump_waist: PositiveFloat = Field(description="um, radius at 1/e²")
     position: tuple[float, float] = Field(description="Sample stage x, y on the sample, mm")

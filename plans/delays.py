@@ -30,6 +30,12 @@ def linear_then_logarithmic(
     ------
     PlanError
         Unless start < linear_stop < stop, 0 < linear_stop and 0 < step.
+
+    Examples
+    --------
+    >>> from plans import linear_then_logarithmic
+    >>> linear_then_logarithmic(-5, 10, 5, 1000, 1)
+    [-5.0, 0.0, 5.0, 10.0, 100.0, 1000.0]
     """
     if not (start < linear_stop < stop and linear_stop > 0 and step > 0 and points_per_decade > 0):
         msg = (

@@ -17,7 +17,7 @@ import xarray as xr
 from lmfit.minimizer import MinimizerResult
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.estimate import Estimate, widening
+from analysis.estimate import Estimate, not_determined, widening
 from analysis.kinetics.model_lookup import MODEL_ERRORS, decay_model
 from analysis.kinetics.models import DECAY_MODELS, DecayModel
 from ocm_ophyd.errors import DataError
@@ -191,6 +191,16 @@ def fit_decay(
     DataError
         Too few points in the window, a sigma that is not positive, no such model, or one that
         cannot be evaluated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_decay
+    >>> delay = np.arange(2.0, 300.0, 4.0)
+    >>> delta_n = 1e-2 * np.exp(-delay / 80)
+    >>> fit = fit_decay(delay, delta_n, np.full(delay.size, 5e-5), model="exponential")
+    >>> round(fit.values["tau_fluor"], 1)
+    80.0
     """
     if model is None:
         fits = (fit_decay(delay, delta_n, sigma, window, response, one) for one in _ONE_OR_TWO)
@@ -231,8 +241,11 @@ def relaxation_time(fit: DecayFit) -> Estimate:
         later = _time_to_fall(fit, {name: fit.values[name] + step})
         slopes[i] = (later - _time_to_fall(fit, {name: fit.values[name] - step})) / (2 * step)
     variance = slopes @ fit.covariance.values @ slopes
+    time = _time_to_fall(fit, {})
+    if not np.isfinite(time):
+        return not_determined("ps", "the fit does not fall to 1/e of its largest size")
     sigma = float(np.sqrt(variance)) * fit.widening
-    return Estimate(_time_to_fall(fit, {}), sigma, "ps", note="from the largest to 1/e")
+    return Estimate(time, sigma, "ps", note="from the largest to 1/e")
 
 
 def _time_to_fall(fit: DecayFit, changed: dict[str, float]) -> float:

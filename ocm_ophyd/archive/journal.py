@@ -121,10 +121,16 @@ class Journal:
     ----------
     directory : Path
         The journal directory; made if it does not exist.
+
+    Attributes
+    ----------
+    completed : set of str
+        The uids of the runs that this object has written to their end.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.completed: set[str] = set()
         self._files: dict[str, _RunFile] = {}  # by the uid of start, descriptor or resource
         self._lock = threading.Lock()
 
@@ -169,6 +175,7 @@ class Journal:
             file.write("stop", doc)
         finally:
             file.close()
+        self.completed.add(doc["run_start"])
 
 
 class RunReader:

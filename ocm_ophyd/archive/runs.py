@@ -1,5 +1,6 @@
 """One run of the catalog, whole."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from tiled.queries import Key
 from analysis.documents.run_documents import RunDocuments
 from ocm_ophyd.archive.connection import CatalogError, refusals_of
 
-__all__ = ["RunDetails", "find_run", "show"]
+__all__ = ["RunDetails", "find_reduction", "find_run", "show"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,33 @@ def find_run(catalog: CatalogOfBlueskyRuns, which: str) -> BlueskyRun:
     except (KeyError, ValueError) as error:
         reason = str(error.args[0]).rstrip(".")
         raise CatalogError(f"no run {which!r}: {reason}. `ocm runs` lists them.") from error
+
+
+def find_reduction(
+    catalog: CatalogOfBlueskyRuns, raw_run: str, parameters: Mapping[str, Any]
+) -> str | None:
+    """Find a complete reduction of a run.
+
+    Parameters
+    ----------
+    catalog : CatalogOfBlueskyRuns
+        From `connect`.
+    raw_run : str
+        Whole uid of the raw run.
+    parameters : mapping
+        Version of the code and parameters that the reduction must have.
+
+    Returns
+    -------
+    str or None
+        Uid of the latest one; None if there is none.
+    """
+    derived = catalog.search(Key("start.raw_run") == raw_run).sort(("start.time", -1))
+    for uid, run in derived.items():
+        start, stop = run.metadata["start"], run.metadata.get("stop") or {}
+        if start.get("reduction") == parameters and stop.get("exit_status") == "success":
+            return str(uid)
+    return None
 
 
 def show(catalog: CatalogOfBlueskyRuns, which: str) -> RunDetails:

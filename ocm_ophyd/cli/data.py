@@ -50,8 +50,8 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Decay model: biexponential (default), exponential, stretched, abc, one of an "
-            "installed package, or a Python file that defines one."
+            help="Decay model, by default biexponential: a name (an unknown one lists all of them) "
+            "or a Python file that defines one."
         ),
     ] = None,
     figure: Annotated[
@@ -68,9 +68,11 @@ def fit(
 
     Example: ocm fit reduced.h5 --window 3 250 --model stretched
     """
+    from analysis.kinetics.model_lookup import decay_model
     from analysis.scan_fits import fit_scan
 
-    result = fit_scan(_load(target), window, model)
+    chosen = None if model is None else decay_model(model)  # refused before the reduction
+    result = fit_scan(_load(target), window, chosen)
     if as_json:
         typer.echo(to_json(result.estimates))
     else:
@@ -84,11 +86,14 @@ def fit(
 def _print_table(result: "ScanFit") -> None:
     from rich.table import Table
 
-    from ocm_ophyd.experiments.formatting import unit_of
+    from ocm_ophyd.formatting import unit_of
 
     table = Table("quantity", "value", "sigma", "unit", "note")
+    above = ""  # the note of the line before is not repeated
     for name, e in result.estimates.items():
-        table.add_row(name, f"{e.value:.5g}", f"{e.sigma:.2g}", unit_of(e.unit), e.note)
+        note = "" if e.note == above else e.note
+        table.add_row(name, f"{e.value:.5g}", f"{e.sigma:.2g}", unit_of(e.unit), note)
+        above = e.note
     wide_console().print(table)
 
 

@@ -81,6 +81,9 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         progress.update(tasks[purpose], completed=done)
 
     report("start servers", 0, 1)
+    from analysis.point.compilation import compile_in_background
+
+    compile_in_background()  # beside the start of the servers and the first measurements
     from ocm_ophyd.experiments.demo import TIME_SCALE, measure, with_resolved_rise
     from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
     from ocm_ophyd.processes.servers import InstrumentServer

@@ -23,13 +23,17 @@ class OpticalChopper(Device):
     LOCK_TIMEOUT = 30.0
 
     def set(self, frequency: float) -> SubscriptionStatus:
-        """Turn at `frequency` (Hz); done when the chopper has locked."""
+        """Turn at `frequency` (Hz); done when the chopper has locked.
+
+        The lock is read anew whenever it changes: the last value that was received may be older
+        than the new frequency.
+        """
         self.check_value(frequency)
         self.frequency.put(frequency, wait=True)
         self.run.put(1, wait=True)
         return SubscriptionStatus(
             self.locked,
-            lambda *, value, **_: bool(value),
+            lambda **_: bool(self.locked.get(use_monitor=False)),
             timeout=self.LOCK_TIMEOUT,
         )
 

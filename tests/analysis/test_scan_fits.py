@@ -2,41 +2,10 @@
 
 import numpy as np
 import pytest
-import xarray as xr
+from reduced_scans import FAST, SLOW, THRESHOLD, biexponential, scan
 
 from analysis.scan_fits import fit_scan
-
-SIGMA = 3e-5  # RIU, of a point of one second
-WAVELENGTH = np.linspace(500, 600, 140)
-FAST, SLOW = 13.4, 170.0  # ps, Table 1
-THRESHOLD = 0.57  # mJ/cm², paper
-
-
-def scan(axes, shape, delta_n, seed=0, **columns):
-    """A reduced scan with noise of `SIGMA`, whose fluorescence bends at the threshold."""
-    points = np.size(delta_n)
-    still = {"delay": 2.5, "x": 0.0, "y": 0.0, "fluence": 0.8}
-    columns = {name: np.broadcast_to(columns.get(name, still[name]), points) for name in still}
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(0, SIGMA, points)
-    fluence = columns["fluence"]
-    glow = 1e3 * fluence + 5e4 * np.maximum(fluence - THRESHOLD, 0.0)
-    glow = glow * (1 + rng.normal(0, 0.005, points))
-    line = np.exp(-(((WAVELENGTH - 540) / 3) ** 2))
-    return xr.Dataset(
-        {
-            **{name: ("point", values) for name, values in columns.items()},
-            "delta_n": ("point", np.ravel(delta_n) + noise),
-            "delta_n_sigma": ("point", np.full(points, SIGMA)),
-            "differential_spectrum": (("point", "wavelength"), np.outer(glow, line)),
-        },
-        coords={"wavelength": WAVELENGTH},
-        attrs={"axes": axes, "shape": np.array(shape)},
-    )
-
-
-def biexponential(delay):
-    return 6e-3 * np.exp(-delay / FAST) + 8e-3 * np.exp(-delay / SLOW)
+from ocm_ophyd.errors import DataError
 
 
 def close(estimate, value):
@@ -126,7 +95,93 @@ def test_a_map_gives_the_cloud_at_every_delay_even_the_same_one_twice():
     assert "not determined" in found["at -9 ps"].note
 
 
-def test_axes_that_no_fit_is_for_are_named():
-    points = scan("x", [9], np.zeros(9), x=np.linspace(-2, 2, 9))
-    with pytest.raises(ValueError, match="no fit for a scan over x"):
+def test_a_single_map_gives_the_cloud():
+    side = np.linspace(-2.5, 2.5, 9)
+    y, x = np.meshgrid(side, side, indexing="ij")
+    cloud = 8e-3 * np.exp(-2 * (x**2 + y**2) / (2.25**2 + 0.5**2))
+    found = fit_scan(scan("y x", cloud.shape, cloud, y=y.ravel(), x=x.ravel()))
+    assert close(found.estimates["cloud_waist"], 2.25)
+    assert found.residuals[""].position.max() == pytest.approx(2.5 * np.sqrt(2), rel=0.01)
+    assert not found.misfits
+
+
+def test_a_named_model_is_fitted_to_every_delay_scan():
+    fluence, delay = np.meshgrid([0.4, 0.8], DELAY, indexing="ij")
+    decay = fluence / 0.8 * 8e-3 * np.exp(-((delay / 50) ** 0.7))
+    points = scan("fluence delay", decay.shape, decay, fluence=fluence.ravel(), delay=delay.ravel())
+    found = fit_scan(points, model="stretched")
+    assert close(found.estimates["beta at 0.8 mJ/cm^2"], 0.7)
+    assert {fit.model.name for fit in found.decays.values()} == {"stretched"}
+
+
+def test_fits_that_miss_the_data_by_far_are_listed_with_their_residuals():
+    odd = biexponential(DELAY) * (1 + 0.03 * np.sin(DELAY))
+    found = fit_scan(scan("delay", [len(DELAY)], odd, delay=DELAY))
+    (residuals,) = found.misfits.values()
+    assert residuals.reduced_chi2 > 2
+    assert residuals.fit == "biexponential"
+    np.testing.assert_array_equal(residuals.position, DELAY)
+    assert np.mean(residuals.value**2) == pytest.approx(
+        residuals.reduced_chi2 * residuals.dof / len(DELAY), rel=1e-6
+    )
+    good = fit_scan(scan("delay", [len(DELAY)], biexponential(DELAY), delay=DELAY))
+    assert not good.misfits
+
+
+def constant(axes, shape, seed=0, **columns):
+    return scan(axes, shape, np.full(shape, 2e-3), seed, **columns)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (scan("delay", [1], [5e-3], delay=5.0), "a single delay, 5 ps"),
+        (scan("delay", [9], np.full(9, 5e-3), delay=5.0), "a single delay, 5 ps"),
+        (
+            constant("delay", [43], delay=DELAY),
+            r"Δn does not change with the delay; it is 0.00[12]",
+        ),
+        (scan("delay", [43], np.full(43, np.nan), delay=DELAY), "no delay has a finite Δn"),
+        (scan("x", [9], np.zeros(9), x=np.linspace(-2, 2, 9)), "no fit for a scan over x; there"),
+        (
+            scan("fluence", [8], np.zeros(8), fluence=np.linspace(0.05, 0.3, 8)),
+            "neither Δn nor the fluorescence changes with the fluence",
+        ),
+    ],
+)
+def test_a_scan_with_nothing_to_fit_says_why(points, message):
+    with pytest.raises(DataError, match=f"nothing to fit: .*{message}") as caught:
         fit_scan(points)
+    assert "\n" not in str(caught.value)
+
+
+def test_maps_without_a_cloud_say_that_there_is_nothing_to_fit():
+    side = np.linspace(-2.5, 2.5, 9)
+    delay, y, x = np.meshgrid([3.0, 5.0], side, side, indexing="ij")
+    empty = scan("delay y x", delay.shape, 0 * x, delay=delay.ravel(), y=y.ravel(), x=x.ravel())
+    with pytest.raises(
+        DataError, match=r"nothing to fit: at 3 ps \(and 1 more\): the map shows no"
+    ):
+        fit_scan(empty)
+    alone = empty.isel(point=slice(81)).assign_attrs(axes="y x", shape=np.array([9, 9]))
+    with pytest.raises(DataError, match="nothing to fit: the map shows no cloud"):
+        fit_scan(alone)
+
+
+def test_noise_about_a_constant_is_hardly_ever_fitted():
+    """The chance is 1 in 1000 for a linear model; decay times are free, so that more pass."""
+    fits = 0
+    for seed in range(60):
+        try:
+            fit_scan(constant("delay", [43], seed, delay=DELAY))
+            fits += 1
+        except DataError:
+            pass
+    assert fits <= 2
+
+
+def test_a_window_and_a_model_are_refused_where_no_delay_is_scanned():
+    points = scan("fluence", [8], np.zeros(8), fluence=np.linspace(0.05, 0.3, 8))
+    for options in ({"window": (0.0, 1.0)}, {"model": "abc"}):
+        with pytest.raises(DataError, match="are for delay scans; this is a scan over fluence"):
+            fit_scan(points, **options)

@@ -169,3 +169,55 @@ def test_impossible_windows_are_refused():
         fit_decay(DELAY, decay(DELAY), window=(400.0, 450.0), model="biexponential")
     with pytest.raises(ValueError, match="sigma must be positive"):
         fit_decay(DELAY, decay(DELAY), np.zeros(DELAY.size), model="biexponential")
+
+
+def close_decays(noise, seed):
+    """Biexponential fit of decays of 40 and 60 ps at the delays of a short scan."""
+    time = np.array([4, 5, 6, 8, 10, 13, 17, 22, 30, 40, 55, 75, 100, 150.0])
+    delta_n = 6e-3 * np.exp(-time / 40) + 6e-3 * np.exp(-time / 60)
+    delta_n += np.random.default_rng(seed).normal(0, noise, time.size)
+    return fit_decay(time, delta_n, np.full(time.size, noise), model="biexponential")
+
+
+def test_two_decays_that_are_too_close_are_warned_about():
+    """Without the warning a third of these are more than three sigma off in one of the times."""
+    off = []
+    for seed in range(60):
+        fit = close_decays(4e-5, seed)
+        pull = (fit.values["tau_fluor"] - 60) / fit.sigmas["tau_fluor"]
+        off.append(abs(pull) > 3)
+        assert any("one exponential describes the data nearly as well" in w for w in fit.warnings)
+        assert "one exponential" in fit.estimates["tau_fluor"].note
+    assert sum(off) > 5, "a warning that nothing needs proves nothing"
+
+
+def test_two_decays_that_stand_out_are_not_warned_about_and_have_sigmas_that_hold():
+    fits = [close_decays(5e-7, seed) for seed in range(60)]
+    assert not any(fit.warnings for fit in fits)
+    for name, truth in (("tau_lasing", 40), ("tau_fluor", 60)):
+        pulls = np.array([(fit.values[name] - truth) / fit.sigmas[name] for fit in fits])
+        assert (np.abs(pulls) > 3).mean() < 0.05
+
+
+def test_estimates_are_widened_once_where_the_model_misses_more_than_the_noise():
+    late = DELAY[DELAY >= 2]
+    odd = decay(late) * (1 + 0.05 * np.sin(late))
+    fit = fit_decay(late, odd, np.full(late.size, SIGMA), model="biexponential")
+    assert fit.reduced_chi2 > 4
+    for name, estimate in fit.estimates.items():
+        assert estimate.value == fit.values[name]
+        assert estimate.sigma == pytest.approx(fit.sigmas[name] * np.sqrt(fit.reduced_chi2))
+    assert fit.estimates["a"].unit == "RIU"
+    assert f"chi2/dof {fit.reduced_chi2:.2f}" in fit.estimates["a"].note
+
+
+def test_without_sigmas_the_scatter_gives_the_uncertainty_in_any_unit():
+    """Densities of 1e19 cm⁻³: the variance of their residuals is no χ² and widens nothing."""
+    late = DELAY[DELAY >= 2]
+    noise = np.random.default_rng(7).normal(0, SIGMA, late.size)
+    known = fit_decay(late, decay(late) + noise, np.full(late.size, SIGMA), model="biexponential")
+    free = fit_decay(late, 1e21 * (decay(late) + noise), model="biexponential")
+    assert free.estimates["tau_fluor"].value == pytest.approx(known.values["tau_fluor"], rel=1e-4)
+    expected = known.sigmas["tau_fluor"] * np.sqrt(known.reduced_chi2)
+    assert free.estimates["tau_fluor"].sigma == pytest.approx(expected, rel=1e-2)
+    assert relaxation_time(free).sigma < 3 * relaxation_time(known).sigma

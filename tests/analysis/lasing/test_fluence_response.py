@@ -83,7 +83,7 @@ def test_probe_blur_adds_in_squares_and_is_taken_out(sign):
 
 
 def test_maps_that_say_nothing_are_refused():
-    with pytest.raises(ValueError, match="six finite points"):
+    with pytest.raises(ValueError, match="at least 6 finite points"):
         fit_cloud(np.arange(8), np.zeros(8), np.ones(8))
     with pytest.raises(ValueError, match="no wider than the probe"):
         cloud_waist(0.4)

@@ -6,11 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-from catalog_helpers import Served, documents, free_port
+from catalog_helpers import Served, documents
 from postgres import available, running_postgres
+from processes import free_port
 
-from ocm_ophyd.archive.catalog import connect, waiting_runs
-from ocm_ophyd.archive.runs import find_run, search, show
+from ocm_ophyd.archive.catalog import connect
+from ocm_ophyd.archive.connection import waiting_runs
+from ocm_ophyd.archive.run_list import list_runs
+from ocm_ophyd.archive.runs import find_run, show
 from ocm_ophyd.settings import Settings
 
 pytestmark = [
@@ -60,7 +63,7 @@ def served(database, tmp_path_factory):
 
 def test_what_the_journal_holds_is_in_the_new_database_too(served):
     served.wait_until_fed()
-    (found,) = search(served.catalog, purpose="with SQLite")
+    (found,) = list_runs(served.settings, exactly={"purpose": "with SQLite"})
     assert found.points == 4
     assert waiting_runs(Settings(data_dir=served.settings.home)) == [], "SQLite has it as well"
 
@@ -80,10 +83,12 @@ def test_a_run_comes_back_as_it_went_in(served):
 def test_it_is_searched_as_before(served):
     served.take(scan(2, 0.5, 0.5, plan_name="fluence_sweep", purpose="search", scan_id=8))
     served.take(scan(2, 1.5, 1.9, plan_name="fluence_sweep", purpose="search", scan_id=9))
-    found = search(served.catalog, purpose="search", sample="plate", complete=True)
+    exactly = {"purpose": "search"}
+    found = list_runs(served.settings, exactly=exactly | {"sample.name": "plate"}, complete=True)
     assert [run.scan_id for run in found] == [9, 8], "the latest first"
-    assert [r.scan_id for r in search(served.catalog, purpose="search", fluence=(0.4, 0.6))] == [8]
-    assert search(served.catalog, purpose="search", complete=False) == []
+    near = list_runs(served.settings, exactly=exactly, fluence=(0.4, 0.6))
+    assert [run.scan_id for run in near] == [8]
+    assert list_runs(served.settings, exactly=exactly, complete=False) == []
     details = show(served.catalog, "9")
     assert details.streams["primary"]["points"] == 2
     assert find_run(served.catalog, details.start["uid"][:8]).metadata["start"] == details.start
