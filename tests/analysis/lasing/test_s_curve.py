@@ -23,6 +23,8 @@ from ocm_ophyd.twin.detector import Pixels, Sensor
 from ocm_ophyd.twin.fluorescence import emission, stray_line
 from ocm_ophyd.twin.sample import Sample
 
+pytestmark = pytest.mark.xdist_group("s_curve")  # its tests share cached calculations
+
 EMISSION = Emission((505.0, 560.0), (525.0, 4.0))
 SWEEP = np.linspace(0.1, 1.0, 19)
 PLATE = Plate((8.0, 8.0), 2.25, 0.5)
