@@ -82,6 +82,48 @@ def test_every_point_is_reduced_at_once_and_as_offline(tmp_path, reduction):
     assert fold(live)["delta_n"].dims == ("delay",)
 
 
+def test_points_wait_until_the_estimator_is_compiled(tmp_path):
+    class Compilation:
+        done = False
+        waits = 0
+
+        def wait(self):
+            self.waits += 1
+            self.done = True
+
+    compilation = Compilation()
+    reduction = LiveReduction(compilation)
+    listener = Listener(reduction)
+    scan = Scan(plate(), tmp_path)
+    offline = reduce_complete(scan.raw.assign_attrs(saturation=SATURATION))
+    feed(reduction, scan.opening, *(scan.point(i) for i in range(3)))
+    assert not listener.all("event")
+    compilation.done = True
+    feed(reduction, scan.point(3))
+    assert len(listener.all("event")) == 4
+    feed(reduction, scan.end())
+    live = reduction.reduced[scan.uid]
+    np.testing.assert_array_equal(live["delta_n"].values, offline["delta_n"].values)
+    assert compilation.waits == 0
+
+
+def test_the_end_of_a_run_waits_for_the_compilation(tmp_path):
+    class Compilation:
+        done = False
+
+        def wait(self):
+            self.done = True
+
+    reduction = LiveReduction(Compilation())
+    listener = Listener(reduction)
+    scan = Scan(plate(), tmp_path)
+    feed(reduction, scan.opening, scan.point(0), scan.point(1), scan.point(2), scan.point(3))
+    assert not listener.all("event")
+    feed(reduction, scan.end())
+    assert reduction.reduced[scan.uid].sizes["point"] == 4
+    assert listener.all("stop")[-1]["exit_status"] == "success"
+
+
 @pytest.mark.parametrize(("drift", "cause"), [(0.0, "shot"), (0.3, "drift")])
 def test_the_table_says_what_keeps_a_point_from_its_limit(tmp_path, reduction, drift, cause):
     """Drift of 0.3 rad/√s is a hundred times the shot noise of a frame from frame to frame."""

@@ -124,15 +124,20 @@ def test_points_scatter_by_what_is_their_own_of_sigma(thickness, delta_n):
     assert abs(float(scan["delta_n"].mean()) - delta_n) < 3 * shared
 
 
-@pytest.mark.parametrize("stepwise", slow_except([False], [False, True]))
+@pytest.mark.parametrize(
+    ("stepwise", "points"),
+    slow_except([(False, POINTS)], [(False, POINTS), (False, 2 * POINTS), (True, 2 * POINTS)]),
+)
 @pytest.mark.parametrize(
     ("thickness", "delta_n"),
     slow_except([(1.5, 1e-2)], [(1.5, 1e-2), (1.5, 3e-2), (5.0, 1e-2), (25.5, 1e-3), (25.5, 1e-2)]),
 )
-def test_large_effects_are_seen_beside_drift_in_partly_open_frames(thickness, delta_n, stepwise):
+def test_large_effects_are_seen_beside_drift_in_partly_open_frames(
+    thickness, delta_n, stepwise, points
+):
     """From frame to frame alone, the path's walk would leave 2 to 6 times the stepwise bound."""
     walk = {"drift": 0.1, "stepwise": stepwise}
-    plate = Plate(np.full(2 * POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES, **walk)
+    plate = Plate(np.full(points, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES, **walk)
     error, sigma = scatter(plate, delta_n, seed=2)
     assert np.std(error) < 1.3 * bound(plate, phase_of(delta_n, thickness))
     assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
