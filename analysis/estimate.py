@@ -32,6 +32,13 @@ class Estimate:
         68.3 % interval of the profile likelihood, where it was computed.
     note : str
         The window, the model, or the reason why there is no value.
+
+    Examples
+    --------
+    >>> from analysis import Estimate
+    >>> lifetime = Estimate(13.4, 0.4, "ps")
+    >>> lifetime.determined, lifetime.sigma / lifetime.value < 0.05
+    (True, True)
     """
 
     value: float

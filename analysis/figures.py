@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.diffusion.gaussian_cloud import Cloud
 from analysis.kinetics.decay_fit import DecayFit
+from analysis.lasing.emission import Emission
 from analysis.lasing.fluence_response import FluenceResponse
-from analysis.lasing.fluorescence_threshold import FLUORESCENCE_BAND
 from analysis.materials import Material
 from analysis.probe_band import CENTRE_WAVELENGTH
 from analysis.scan_fits import Residuals
@@ -126,10 +126,25 @@ def fluorescence_figure(
     fluence: ArrayLike,
     wavelength: ArrayLike,
     fluorescence: ArrayLike,
+    emission: Emission,
     threshold: float | None = None,
-    band: tuple[float, float] = FLUORESCENCE_BAND,
 ) -> Figure:
-    """Fluorescence (P, K) against fluence; first and last spectrum below (Fig. 2b)."""
+    """Draw fluorescence against fluence, and below it the first and last spectrum (Fig. 2b).
+
+    Parameters
+    ----------
+    fluence : (P,) array
+        mJ/cm^2.
+    wavelength : (K,) array
+        nm.
+    fluorescence : (P, K) array
+        Counts, pump on minus pump off.
+    emission : Emission
+        Whose band is drawn.
+    threshold : float, optional
+        Lasing threshold, mJ/cm^2.
+    """
+    band = emission.band
     wavelength = np.asarray(wavelength, float)
     inside = (wavelength >= band[0]) & (wavelength <= band[1])
     order = np.argsort(fluence)

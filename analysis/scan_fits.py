@@ -18,6 +18,7 @@ from analysis.estimate import Estimate, not_determined
 from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.model_lookup import decay_model
 from analysis.kinetics.models import DECAY_MODELS, DecayModel
+from analysis.lasing.emission import find_emission
 from analysis.lasing.fluence_response import fit_fluence_response
 from analysis.lasing.fluorescence_threshold import fit_lasing_threshold, fluorescence_intensity
 from analysis.scan_grid import fold
@@ -139,6 +140,13 @@ def fit_scan(
     ------
     DataError
         One line: the scan has axes that no fit is for, does not fold, or holds nothing to fit.
+
+    Examples
+    --------
+    >>> from analysis import fit_scan, read_reduced
+    >>> fit = fit_scan(read_reduced("sweep-reduced.h5"))
+    >>> fit.estimates["slope"].unit
+    'RIU cm^2/mJ'
     """
     scan = fold(reduced)
     axes = tuple(str(scan.attrs["axes"]).split())
@@ -207,10 +215,12 @@ def _fit_fluences(scan: xr.Dataset, _: Options) -> ScanFit:
         scan[name].values for name in ("fluence", "delta_n", "delta_n_sigma")
     )
     response = fit_fluence_response(fluence, delta_n, sigma)
-    intensity = fluorescence_intensity(
-        scan["differential_spectrum"].values, scan.coords["wavelength"].values
-    )
     try:
+        intensity = fluorescence_intensity(
+            scan["differential_spectrum"].values,
+            scan.coords["wavelength"].values,
+            find_emission(scan),
+        )
         threshold = fit_lasing_threshold(fluence, intensity).fluence
     except DataError as error:
         threshold = not_determined("mJ/cm^2", str(error))

@@ -20,6 +20,7 @@ extensions = [
     "sphinx_design",
     "command_reference",
     "private_instrument",
+    "pv_reference",
     "settings_reference",
     "sphinx-mathjax-offline",
 ]

@@ -4,7 +4,7 @@ The command line, the IPython session and plans turn an `OcmError` into one line
 exception. The message alone must say what is wrong and how to mend it.
 """
 
-__all__ = ["DataError", "OcmError"]
+__all__ = ["DataError", "OcmError", "UsageError"]
 
 
 class OcmError(Exception):
@@ -13,3 +13,7 @@ class OcmError(Exception):
 
 class DataError(OcmError, ValueError):
     """Data that do not give the number that is asked for: too few points, no fringe, no decay."""
+
+
+class UsageError(OcmError):
+    """A setting, an argument or an input file that cannot be used."""

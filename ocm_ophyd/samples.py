@@ -4,8 +4,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
+
+from ocm_ophyd.errors import UsageError
+from ocm_ophyd.input_files import check_values, parse_yaml, read_text
 
 __all__ = ["Sample", "load_samples"]
 
@@ -13,7 +15,7 @@ __all__ = ["Sample", "load_samples"]
 class Sample(BaseModel):
     """One sample, as it is written into the metadata of its runs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str
     material: str = Field(description="Names the model that turns Δn into carriers.")
@@ -24,7 +26,7 @@ class Sample(BaseModel):
     group_index: float | None = Field(None, gt=1, description="At 1050 nm")
     geometry: Literal["common-path", "reference-mirror"]
     path_difference: float | None = Field(None, description="um, in reference-mirror geometry")
-    pump_wavelength: PositiveFloat = Field(525.0, description="nm")
+    pump_wavelength: PositiveFloat | None = Field(None, description="nm; None: 525")
     maximum_fluence: PositiveFloat = Field(description="mJ/cm², peak: never exceeded")
     pump_waist: PositiveFloat = Field(description="um, radius at 1/e²")
     position: tuple[float, float] = Field(description="Sample stage x, y on the sample, mm")
@@ -53,24 +55,23 @@ def load_samples(extra: Path | None = None) -> dict[str, Sample]:
 
     Raises
     ------
-    ValueError
-        Names the file, the sample and what is wrong with it.
+    UsageError
+        If a file cannot be read, or a sample has an unknown, missing or impossible value; the
+        message names the file, the sample and the value.
     """
     sources = {"samples.yaml": files("ocm_ophyd").joinpath("samples.yaml").read_text("utf-8")}
     if extra is not None and extra.exists():
-        sources[str(extra)] = extra.read_text("utf-8")
+        sources[str(extra)] = read_text(extra, "the file of samples")
     samples: dict[str, Sample] = {}
     for source, text in sources.items():
-        try:
-            entries = yaml.safe_load(text) or {}
-            for name, fields in entries.items():
-                samples[name] = Sample(name=name, **fields)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            msg = f"{source}: sample {name!r}, {where}: {first['msg']}"
-            raise ValueError(msg) from None
-        except (yaml.YAMLError, AttributeError, TypeError) as error:
-            msg = f"{source} is not a table of samples: {error}"
-            raise ValueError(msg) from None
+        entries = parse_yaml(text, source) or {}
+        if not isinstance(entries, dict):
+            msg = f"{source} is not a table of samples: write `name:` and its values below it"
+            raise UsageError(msg)
+        for name, values in entries.items():
+            where = f"{source}, sample {name!r}"
+            if not isinstance(values, dict) or "name" in values:
+                msg = f"{where}: write its values below its name, without a `name` among them"
+                raise UsageError(msg)
+            samples[name] = check_values(Sample, {"name": name, **values}, where)
     return samples

@@ -6,17 +6,28 @@ The defaults are one machine, loopback only.
 
 import os
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from ocm_ophyd.errors import UsageError
 
 __all__ = ["Settings"]
 
 
 class Settings(BaseSettings):
-    """Settings of one installation, read from the environment."""
+    """Settings of one installation, read from the environment.
+
+    Raises
+    ------
+    UsageError
+        If an environment variable has an impossible value; the message names the variable.
+    """
 
     model_config = SettingsConfigDict(env_prefix="OCM_", frozen=True)
 
@@ -39,6 +50,31 @@ class Settings(BaseSettings):
         default=None,
         description="API key; without it the key that `ocm serve` made in data_dir is used.",
     )
+    catalog_database: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL database of the catalog, postgresql://USER:PASSWORD@HOST:PORT/"
+        "DATABASE; without it the catalog is SQLite files in data_dir.",
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            # the value is not printed: it may hold a password
+            faults = (
+                f"OCM_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}"
+                for fault in error.errors()
+            )
+            raise UsageError("; ".join(faults)) from None
+
+    @field_validator("catalog_database")
+    @classmethod
+    def _is_postgresql(cls, uri: SecretStr | None) -> SecretStr | None:
+        if uri is not None and not uri.get_secret_value().startswith("postgresql://"):
+            # neither the value nor a part of it: it holds a password
+            msg = "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+            raise PydanticCustomError("not_postgresql", msg)
+        return uri
 
     @cached_property
     def home(self) -> Path:
@@ -50,8 +86,8 @@ class Settings(BaseSettings):
 
         Raises
         ------
-        OSError
-            Says what is wrong with it, and what to do.
+        UsageError
+            If it cannot be made or written.
         """
         try:
             self.home.mkdir(parents=True, exist_ok=True)
@@ -59,10 +95,10 @@ class Settings(BaseSettings):
                 pass
         except OSError as error:
             msg = (
-                f"the data directory {self.home} cannot be written ({error.strerror}): mend it, "
-                "or set OCM_DATA_DIR to another one"
+                f"the data directory {self.home} cannot be written ({error.strerror}): make it "
+                "writable, or set OCM_DATA_DIR to another one"
             )
-            raise OSError(msg) from None
+            raise UsageError(msg) from None
 
     @property
     def raw_dir(self) -> Path:
@@ -78,6 +114,18 @@ class Settings(BaseSettings):
     def catalog_dir(self) -> Path:
         """Everything that the tiled server owns."""
         return self.home / "catalog"
+
+    @property
+    def database_dir(self) -> Path:
+        """Files that belong to the present database: its arrays, and marks of the runs it holds.
+
+        Each database has a directory of its own, so that another one begins empty and gets every
+        run from the journal.
+        """
+        if self.catalog_database is None:
+            return self.catalog_dir
+        _, _, server = self.catalog_database.get_secret_value().rpartition("@")
+        return self.catalog_dir / f"postgresql-{sha256(server.encode()).hexdigest()[:12]}"
 
     @property
     def calibration_dir(self) -> Path:
@@ -103,6 +151,8 @@ class Settings(BaseSettings):
         }
         if self.tiled_api_key is not None:
             env["OCM_TILED_API_KEY"] = self.tiled_api_key.get_secret_value()
+        if self.catalog_database is not None:
+            env["OCM_CATALOG_DATABASE"] = self.catalog_database.get_secret_value()
         return env
 
     def use_channel_access(self) -> None:

@@ -23,8 +23,8 @@ from plans.scans import (
     fluence_sweep,
     spatiotemporal_grid,
 )
+from plans.stubs.arguments import Plan
 from plans.stubs.points import PlanError, Point
-from plans.stubs.pump_probe import Plan
 
 __all__ = [
     "MEASUREMENTS",

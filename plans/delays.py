@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from plans.stubs.points import PlanError
+
 __all__ = ["linear_then_logarithmic"]
 
 
@@ -26,15 +28,21 @@ def linear_then_logarithmic(
 
     Raises
     ------
-    ValueError
+    PlanError
         Unless start < linear_stop < stop, 0 < linear_stop and 0 < step.
+
+    Examples
+    --------
+    >>> from plans import linear_then_logarithmic
+    >>> linear_then_logarithmic(-5, 10, 5, 1000, 1)
+    [-5.0, 0.0, 5.0, 10.0, 100.0, 1000.0]
     """
     if not (start < linear_stop < stop and linear_stop > 0 and step > 0 and points_per_decade > 0):
         msg = (
             f"delays need start < linear_stop < stop with linear_stop, step and points_per_decade "
             f"above 0, not {start:g}, {linear_stop:g}, {stop:g}, {step:g}, {points_per_decade}"
         )
-        raise ValueError(msg)
+        raise PlanError(msg)
     linear = np.linspace(start, linear_stop, round((linear_stop - start) / step) + 1)
     count = int(np.ceil(np.log10(stop / linear_stop) * points_per_decade)) + 1
     logarithmic = np.geomspace(linear_stop, stop, count)

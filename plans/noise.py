@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample, with_thickness
 from plans.stubs.pump_off import take_spectra
-from plans.stubs.pump_probe import Plan, frames_for, recorded
+from plans.stubs.pump_probe import frames_for
 
 __all__ = ["measure_noise"]
 

@@ -1,24 +1,27 @@
 """Unattended series of measurements."""
 
-import inspect
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 from bluesky import preprocessors as bpp
 from bluesky.utils import RunEngineControlException
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import hardware_failure
+from ocm_ophyd.devices.instrument import Instrument
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import Sample
 from plans.calibration.alignment import find_time_zero
 from plans.calibration.fits import Analyst
 from plans.calibration.reference import record_reference
-from plans.scans import MEASUREMENTS
-from plans.stubs.points import PlanError, find_sample
-from plans.stubs.pump_probe import Plan, close_pump
+from plans.scans import (
+    MEASUREMENTS,
+)
+from plans.stubs.arguments import Plan, bind_arguments
+from plans.stubs.points import PlanError, check_fluence, find_sample
+from plans.stubs.pump_probe import close_pump
 
 __all__ = ["check_series", "overnight_series"]
 
@@ -26,7 +29,7 @@ __all__ = ["check_series", "overnight_series"]
 FAILURES_IN_A_ROW = 3
 
 
-def _log_failure(index: int, error: Exception) -> None:
+def _log_failure(index: int, error: OcmError) -> None:
     logging.getLogger(__name__).error("measurement %d failed: %s", index + 1, error)
 
 
@@ -39,7 +42,7 @@ def overnight_series(
     alignment_fluence: float,
     retake_every: float = 7200.0,
     skip: Collection[int] = (),
-    on_failure: Callable[[int, Exception], None] = _log_failure,
+    on_failure: Callable[[int, OcmError], None] = _log_failure,
 ) -> Plan:
     """Take a list of measurements through the night.
 
@@ -86,7 +89,7 @@ def overnight_series(
             continue
         sample = entry["sample"]
         stale = time.monotonic() - aligned.get(sample, float("-inf")) > retake_every
-        failed: list[Exception] = []
+        failed: list[OcmError] = []
         steps = _measurement(instrument, entry, {"series": name, "series_index": index})
         if stale:
             alignment = _alignment(instrument, analyst, sample, alignment_fluence, name, aligned)
@@ -133,33 +136,16 @@ def check_series(
             msg = f"{where} needs a plan out of {', '.join(MEASUREMENTS)}, not {chosen}"
             raise PlanError(msg)
         try:
-            inspect.signature(MEASUREMENTS[chosen]).bind(None, **_arguments(entry), md={})
-        except TypeError as error:
-            msg = f"{where} ({chosen}): {error}"
+            bind_arguments(MEASUREMENTS[chosen], None, **_arguments(entry), md={})
+            sample = find_sample(samples, entry["sample"])
+            for fluence in (
+                alignment_fluence,
+                *([entry["fluence"]] if "fluence" in entry else entry.get("fluences", [])),
+            ):
+                check_fluence(sample, fluence)
+        except PlanError as error:
+            msg = f"{where}: {error}"
             raise PlanError(msg) from None
-        sample = find_sample(samples, entry["sample"])
-        fluences = [alignment_fluence, entry.get("fluence", 0.0), *_list(entry, "fluences", where)]
-        try:
-            brightest = float(np.max(fluences))
-        except (TypeError, ValueError):
-            msg = f"{where}: its fluences are not all numbers"
-            raise PlanError(msg) from None
-        if not brightest <= sample.maximum_fluence:
-            msg = (
-                f"{where}: fluence {brightest:g} mJ/cm² is above the maximum of {sample.name}, "
-                f"{sample.maximum_fluence:g} mJ/cm²"
-            )
-            raise PlanError(msg)
-        for axis in ("delays", "xs", "ys"):
-            _list(entry, axis, where)
-
-
-def _list(entry: dict[str, Any], key: str, where: str) -> list[Any]:
-    values = entry.get(key, [])
-    if not isinstance(values, list | tuple | np.ndarray):
-        msg = f"{where}: {key} must be a list, not {values!r}"
-        raise PlanError(msg)
-    return list(values)
 
 
 def _arguments(entry: dict[str, Any]) -> dict[str, Any]:
@@ -186,9 +172,12 @@ def _alignment(
     aligned[sample] = time.monotonic()
 
 
-def _note_failure(instrument: Instrument, failed: list[Exception], error: Exception) -> Plan:
-    """Keep the error and shut the pump; an abort by the user ends the series."""
+def _note_failure(instrument: Instrument, failed: list[OcmError], error: Exception) -> Plan:
+    """Keep the error and shut the pump; an abort by the user and a defect end the series."""
     if isinstance(error, RunEngineControlException):
         raise error
-    failed.append(error)
+    reason = hardware_failure(error)
+    if reason is None:
+        raise error
+    failed.append(reason)
     yield from close_pump(instrument)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import Point
-from plans.stubs.pump_probe import Plan, measure, recorded
+from plans.stubs.pump_probe import measure
 
 __all__ = [
     "MEASUREMENTS",

@@ -100,6 +100,16 @@ def fit_cloud(
     ------
     DataError
         Fewer than six points, or all on one line in x or y.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_cloud
+    >>> x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(-4, 4, 9), np.linspace(-4, 4, 9)))
+    >>> delta_n = 0.01 * np.exp(-2 * ((x - 0.5) ** 2 + y**2) / 2.25**2)
+    >>> cloud = fit_cloud(x, y, delta_n, np.full(81, 1e-4))
+    >>> round(cloud.x, 3), round(cloud.waist, 3)
+    (0.5, 2.25)
     """
     x, y, z = (np.asarray(values, np.float64).ravel() for values in (x, y, delta_n))
     s = np.ones_like(z) if sigma is None else np.asarray(sigma, np.float64).ravel()

@@ -111,7 +111,7 @@ def header(run: RunDocuments) -> xr.Dataset:
     RunError
         Names the quantity that the run lacks.
     """
-    start, sample = run.start, run.start["sample"]
+    start = run.start
     configuration = run.streams["primary"].configuration(DETECTOR)
     try:
         baseline = run.streams["baseline"]
@@ -133,18 +133,11 @@ def header(run: RunDocuments) -> xr.Dataset:
     if len({len(spectrum) for spectrum in spectra.values()}) != 1:
         msg = f"{run.title} was taken without a reference of its own spectrometer"
         raise RunError(msg)
-    attrs |= {
+    attrs |= _sample_attributes(start["sample"]) | {
         "chopper_frequency": float(start["chopper_frequency"]),
         "geometry": start["geometry"],
-        "sample_name": sample["name"],
-        "material": sample["material"],
-        "thickness": float(sample["thickness"]),
-        "refractive_index": float(sample["refractive_index"]),
         "raw_run": run.uid,
     }
-    for name in ("path_difference", "pump_wavelength"):
-        if name in sample:
-            attrs[name] = float(sample[name])
     if np.any(configuration.get(f"{DETECTOR}_chirp_sigma", 0.0)):  # 0: not measured
         wavelength = np.linspace(*PROBE_BAND, _CHIRP_NODES)
         attrs["chirp_wavelength"] = wavelength
@@ -154,6 +147,16 @@ def header(run: RunDocuments) -> xr.Dataset:
         coords={"wavelength": spectra["wavelength"]},
         attrs=attrs,
     )
+
+
+def _sample_attributes(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a dataset that are properties of the sample."""
+    numbers = ("thickness", "refractive_index", "path_difference", "pump_wavelength")
+    return {
+        "sample_name": sample["name"],
+        "material": sample["material"],
+        **{name: float(sample[name]) for name in numbers if name in sample},
+    }
 
 
 def folding(start: Mapping[str, Any], points: int) -> dict[str, Any]:
@@ -275,7 +278,7 @@ def reduced_run(run: RunDocuments) -> xr.Dataset:
     wavelength = primary.configuration(DETECTOR)[f"{DETECTOR}_wavelength"]
     reduced = xr.Dataset(
         coords={"wavelength": np.asarray(wavelength, np.float64)},
-        attrs={"raw_run": start["raw_run"]},
+        attrs=_sample_attributes(start["sample"]) | {"raw_run": start["raw_run"]},
     )
     for key, values in primary.columns().items():
         if values.dtype.kind in "fiu":

@@ -13,7 +13,7 @@ from analysis.estimate import Estimate
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND
 from ocm_ophyd.frame_schema import DETECTOR, SCAN_AXES, SPECTRA
 
-__all__ = ["DerivedRun", "keep_fit", "keep_reduction"]
+__all__ = ["DerivedRun", "keep_fit", "keep_reduction", "reduction_parameters"]
 
 _INHERITED = (
     "sample",
@@ -32,6 +32,15 @@ _INHERITED = (
 """Entries of the raw run's start document that the reduced run repeats."""
 
 _SOURCE = "analysis.reduction.scan"
+
+
+def reduction_parameters() -> dict[str, Any]:
+    """Return the version of the code and the parameters that a reduced run depends on."""
+    return {
+        "ocm-ophyd": version("ocm-ophyd"),
+        "probe_band": list(PROBE_BAND),
+        "centre_wavelength": CENTRE_WAVELENGTH,
+    }
 
 
 class DerivedRun:
@@ -56,11 +65,7 @@ class DerivedRun:
                 "raw_scan_id": raw_start.get("scan_id", 0),
                 "raw_run": raw_start["uid"],
                 "raw_plan_name": raw_start.get("plan_name", ""),
-                "reduction": {
-                    "ocm-ophyd": version("ocm-ophyd"),
-                    "probe_band": list(PROBE_BAND),
-                    "centre_wavelength": CENTRE_WAVELENGTH,
-                },
+                "reduction": reduction_parameters(),
             }
         )
         self._event: Callable[..., Any] | None = None

@@ -1,14 +1,16 @@
 """Reduction of a run while it is taken, from its documents and the files that they name."""
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
 from bluesky.run_engine import Dispatcher
 from event_model import DocumentNames, DocumentRouter
+from numpy.typing import NDArray
 
 from analysis.documents.datasets import folding, header, is_pump_probe
 from analysis.documents.derived_runs import DerivedRun
@@ -28,6 +30,19 @@ _REDUCED = ("frames", "frame_time", "pump_open")
 log = logging.getLogger(__name__)
 
 
+class Preparation(Protocol):
+    """Something that must be complete before the first point is reduced."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it is complete."""
+        ...
+
+    def wait(self) -> None:
+        """Wait until it is complete."""
+        ...
+
+
 class LiveReduction(DocumentRouter):
     """A callback that reduces every pump-probe point as soon as it is taken.
 
@@ -35,10 +50,17 @@ class LiveReduction(DocumentRouter):
     them as they would to a raw run. Finished runs are kept as datasets in `reduced`, by the
     uid of their raw run. No error of the reduction reaches the RunEngine: it is logged, the
     next point is tried, and the reduced run ends as failed with the reason.
+
+    Parameters
+    ----------
+    preparation : Preparation, optional
+        The compilation of the estimator. Until it is complete, points are kept in memory; the end
+        of a run waits for it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, preparation: Preparation | None = None) -> None:
         super().__init__()
+        self._preparation = preparation
         self.reduced: OrderedDict[str, xr.Dataset] = OrderedDict()
         self._dispatcher = Dispatcher()
         self._run: _Run | None = None
@@ -58,8 +80,12 @@ class LiveReduction(DocumentRouter):
         """Accept one document of the raw run."""
         if name != "start" and self._run is None:
             return None
+        return self._logged(name, partial(super().__call__, name, doc, validate))
+
+    def _logged(self, name: str, action: Callable[[], Any]) -> Any:
+        """Call `action`; the first error of a run is logged and kept for its end."""
         try:
-            return super().__call__(name, doc, validate)
+            return action()
         except Exception as error:
             if self._run is None or self._run.fault is None:  # later points fail for the same cause
                 log.exception("the live reduction failed at a %s document", name)
@@ -90,12 +116,18 @@ class LiveReduction(DocumentRouter):
         run = self._active()
         run.documents.take("event", doc)
         if run.documents.stream_name(doc) == "primary":
-            run.reduce_point(doc["data"])
+            run.add_point(doc["data"])
+            if self._preparation is None or self._preparation.done:
+                run.reduce_points()
         return doc
 
     def stop(self, doc: Any) -> None:
         """End the reduced run as the raw run ended."""
         run = self._active()
+        if run.waiting and self._preparation is not None:
+            self._preparation.wait()
+        while run.waiting:
+            self._logged("stop", run.reduce_points)
         self._run = None
         self.reduced[doc["run_start"]] = run.dataset()
         while len(self.reduced) > _KEPT_RUNS:
@@ -116,6 +148,8 @@ class _Run:
         The raw run's documents so far.
     fault : str or None
         The first error of the reduction.
+    waiting : deque
+        Coordinates and arrays of the points that are not reduced yet.
     """
 
     def __init__(
@@ -123,25 +157,32 @@ class _Run:
     ) -> None:
         self.documents = RunDocuments.from_stream(start)
         self.fault: str | None = None
+        self.waiting: deque[tuple[dict[str, list[float]], list[NDArray[Any]]]] = deque()
         self._derived = DerivedRun(start, emit)
         self._reducer: Reducer | None = None
         self._points: list[xr.Dataset] = []
 
-    def reduce_point(self, data: Mapping[str, Any]) -> None:
-        """Reduce the point that has just been taken; `data` is its event's."""
-        if self._reducer is None:
-            self._header = header(self.documents)
-            self._reducer = Reducer.from_dataset(self._header)
+    def add_point(self, data: Mapping[str, Any]) -> None:
+        """Read the point that has just been taken; `data` is its event's."""
         keys = {each.name: each.data_key for each in POINT_DATASETS}
-        arrays = (self.documents.last_row(keys[name])[np.newaxis] for name in _REDUCED)
-        result = self._reducer.points(*arrays)
+        arrays = [self.documents.last_row(keys[name])[np.newaxis] for name in _REDUCED]
         coordinates = {
             axis.name: [data[axis.data_key]]
             for axis in SCAN_AXES
             if axis.data_key in data or not axis.optional
         }
-        self._points.append(reduced_dataset(self._header, coordinates, result))
-        self._derived.add(self._points[-1])
+        self.waiting.append((coordinates, arrays))
+
+    def reduce_points(self) -> None:
+        """Reduce the points that wait, in their order."""
+        while self.waiting:
+            coordinates, arrays = self.waiting.popleft()
+            if self._reducer is None:
+                self._header = header(self.documents)
+                self._reducer = Reducer.from_dataset(self._header)
+            result = self._reducer.points(*arrays)
+            self._points.append(reduced_dataset(self._header, coordinates, result))
+            self._derived.add(self._points[-1])
 
     def dataset(self) -> xr.Dataset:
         """Return the points so far, as `analysis.reduction.scan.reduce_scan` returns them."""

@@ -146,6 +146,12 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
         `validate` refuses the dataset.
     FileExistsError
         There is a file already: raw data are never overwritten.
+
+    Examples
+    --------
+    >>> from analysis import open_raw, write_raw
+    >>> with open_raw("sweep.h5") as raw:
+    ...     write_raw(raw.isel(point=slice(4)).assign_attrs(shape=[4]), "first-half.h5")
     """
     validate(dataset)
     if Path(path).exists():

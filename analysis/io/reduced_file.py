@@ -33,6 +33,12 @@ def write_reduced(reduced: xr.Dataset, path: str | Path) -> None:
     ------
     FileExistsError
         There is a file already.
+
+    Examples
+    --------
+    >>> from analysis import open_raw, reduce_scan, write_reduced
+    >>> with open_raw("sweep.h5") as raw:
+    ...     write_reduced(reduce_scan(raw), "new-reduced.h5")
     """
     if Path(path).exists():
         raise FileExistsError(f"{path} exists and is not overwritten; choose another name")
@@ -57,6 +63,12 @@ def read_reduced(path: str | Path) -> xr.Dataset:
     ------
     RawFileError
         Not a reduced file of this version, or a damaged one.
+
+    Examples
+    --------
+    >>> from analysis import read_reduced
+    >>> float(read_reduced("sweep-reduced.h5")["fluence"].max())
+    1.0
     """
     try:
         reduced = xr.load_dataset(path, engine="h5netcdf")

@@ -191,6 +191,16 @@ def fit_decay(
     DataError
         Too few points in the window, a sigma that is not positive, no such model, or one that
         cannot be evaluated.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_decay
+    >>> delay = np.arange(2.0, 300.0, 4.0)
+    >>> delta_n = 1e-2 * np.exp(-delay / 80)
+    >>> fit = fit_decay(delay, delta_n, np.full(delay.size, 5e-5), model="exponential")
+    >>> round(fit.values["tau_fluor"], 1)
+    80.0
     """
     if model is None:
         fits = (fit_decay(delay, delta_n, sigma, window, response, one) for one in _ONE_OR_TWO)

@@ -84,6 +84,15 @@ def fit_fluence_response(
     ------
     DataError
         Fewer than four different fluences.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_fluence_response
+    >>> fluence = np.linspace(0.1, 1.0, 7)
+    >>> response = fit_fluence_response(fluence, 0.02 * fluence, np.full(7, 1e-5), loss=0)
+    >>> f"{response.slope.value:.3f} {response.slope.unit}"
+    '0.020 RIU cm^2/mJ'
     """
     f, y, s = (np.asarray(values, np.float64) for values in (fluence, delta_n, sigma))
     good = np.isfinite(f) & np.isfinite(y) & np.isfinite(s) & (s > 0)

@@ -16,25 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import f as f_distribution
 
 from analysis.estimate import Estimate, widening
+from analysis.lasing.emission import Emission
 from ocm_ophyd.errors import DataError
 
 __all__ = [
-    "FLUORESCENCE_BAND",
-    "PUMP_LINE",
     "LasingThreshold",
     "fit_lasing_threshold",
     "fluorescence_intensity",
 ]
 
 Floats = NDArray[np.float64]
-
-FLUORESCENCE_BAND = (505.0, 560.0)
-"""Band in nm that holds all but a thousandth of CsPbBr3's fluorescence and its lasing lines (paper,
-Fig. 2b): light of the wings that is left out would make the lines seem brighter beside it."""
-
-PUMP_LINE = (525.0, 4.0)
-"""Pump wavelength and the half width around it that is left out, nm: 100 fs (4 nm) and the 1.5 nm
-slit."""
 
 _FEWEST = 6
 """Different fluences that a fit needs: four parameters and two degrees of freedom."""
@@ -93,8 +84,7 @@ def _two_lines(
 def fluorescence_intensity(
     fluorescence: ArrayLike,
     wavelength: ArrayLike,
-    band: tuple[float, float] = FLUORESCENCE_BAND,
-    pump_line: tuple[float, float] = PUMP_LINE,
+    emission: Emission,
 ) -> Floats:
     """Return the fluorescence (P,) in counts: the sum over the band without the stray pump line.
 
@@ -104,14 +94,13 @@ def fluorescence_intensity(
         Counts; saturated pixels are NaN and make the sum NaN.
     wavelength : (K,) array
         nm.
-    band : tuple of float
-        First and last wavelength, nm.
-    pump_line : tuple of float
-        Centre and half width of what is left out, nm.
+    emission : Emission
+        The band, and the pump line that is omitted.
     """
     wavelength = np.asarray(wavelength, np.float64)
+    band, (pump, half_width) = emission
     inside = (wavelength >= band[0]) & (wavelength <= band[1])
-    inside &= np.abs(wavelength - pump_line[0]) > pump_line[1]
+    inside &= np.abs(wavelength - pump) > half_width
     return np.asarray(fluorescence, np.float64)[..., inside].sum(axis=-1)
 
 
@@ -136,6 +125,15 @@ def fit_lasing_threshold(
     DataError
         Fewer than six different fluences, or no bend that stands out of the scatter (F-test against
         one straight line, 1 %).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from analysis import fit_lasing_threshold
+    >>> fluence = np.linspace(0.1, 1.1, 15)
+    >>> intensity = 2e4 * fluence + 3e5 * np.maximum(fluence - 0.57, 0)
+    >>> round(fit_lasing_threshold(fluence, intensity, np.full(15, 500.0)).fluence.value, 3)
+    0.57
     """
     f, y = np.asarray(fluence, np.float64), np.asarray(intensity, np.float64)
     s = np.ones_like(y) if sigma is None else np.asarray(sigma, np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.estimate import widening
-from analysis.lasing.fluorescence_threshold import FLUORESCENCE_BAND, PUMP_LINE
+from analysis.lasing.emission import Emission
 from ocm_ophyd.errors import DataError
 
 __all__ = ["LineIntensity", "separate_line"]
@@ -64,7 +64,9 @@ class LineIntensity:
     region: tuple[float, float]
 
 
-def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensity:
+def separate_line(
+    fluorescence: ArrayLike, wavelength: ArrayLike, emission: Emission
+) -> LineIntensity:
     """Return the intensities of the narrow laser lines and of the broad luminescence.
 
     Parameters
@@ -73,6 +75,8 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
         Counts, pump on minus pump off; saturated pixels are NaN.
     wavelength : (K,) array
         nm; 600–850 nm must be in it.
+    emission : Emission
+        The band, and the pump line that is omitted.
 
     Raises
     ------
@@ -84,21 +88,23 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
     unlit = (nm > _UNLIT[0]) & (nm < _UNLIT[1])
     if np.count_nonzero(unlit) < 10:
         raise DataError("the noise of the fluorescence is read from 600 to 850 nm: keep the range")
-    band = (nm >= FLUORESCENCE_BAND[0]) & (nm <= FLUORESCENCE_BAND[1])
+    low, high = emission.band
+    band = (nm >= low) & (nm <= high)
     x = nm[band]
+    scaled = (2 * x - low - high) / (high - low)
     usable = np.isfinite(counts[:, band]).all(axis=1)
     if np.count_nonzero(usable) < 4:
         raise DataError("fewer than four fluorescence spectra without saturated pixels")
     s = counts[usable][:, band]
     floor = np.nanstd(counts[usable][:, unlit], axis=1, keepdims=True)
     # the resolution widens the pump line beyond the half width that holds nearly all of it
-    lit = np.abs(x - PUMP_LINE[0]) > PUMP_LINE[1] + _RESOLUTION
-    smooth, line = _without_lines(s, x, floor, lit)
+    lit = np.abs(x - emission.pump_line[0]) > emission.pump_line[1] + _RESOLUTION
+    smooth, line = _without_lines(s, x, scaled, floor, lit)
     outside = lit & ~line
     if np.count_nonzero(outside) < _ORDER + _BENDS:
         raise DataError("the whole band is full of lines: no luminescence to compare with")
 
-    smooth, noise, basis, covariance = _luminescence(s, x, floor, outside, smooth)
+    smooth, noise, basis, covariance = _luminescence(s, scaled, floor, outside, smooth)
     rest = ((s - smooth) / noise)[:, outside]
     scale = widening(float(np.sum(rest**2)) / (rest.size - _BENDS * len(s)))
     per_count = (noise**2 - floor**2) / smooth
@@ -127,7 +133,7 @@ def separate_line(fluorescence: ArrayLike, wavelength: ArrayLike) -> LineIntensi
 
 
 def _luminescence(
-    s: Floats, x: Floats, floor: Floats, outside: Bools, smooth: Floats
+    s: Floats, scaled: Floats, floor: Floats, outside: Bools, smooth: Floats
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """Fit the luminescence band to the pixels outside the lines.
 
@@ -135,8 +141,8 @@ def _luminescence(
     ----------
     s : (P, K) array
         Counts.
-    x : (K,) array
-        nm.
+    scaled : (K,) array
+        Wavelengths of the band as −1 to 1.
     floor : (P, 1) array
         Noise without light, counts.
     outside : (K,) array of bool
@@ -162,13 +168,13 @@ def _luminescence(
     """
     for _ in range(2):  # the second time with the noise about the points' own bands
         noise = floor * np.sqrt(1 + _excess(s - smooth, smooth, floor, outside) * smooth)
-        shape = _band_shape(s.sum(axis=0), np.sqrt((noise**2).sum(axis=0)), x, outside)
+        shape = _band_shape(s.sum(axis=0), np.sqrt((noise**2).sum(axis=0)), scaled, outside)
         if not np.isfinite(shape @ shape):
             raise DataError(
                 "the luminescence cannot be distinguished from the lines: extend the sweep below "
                 "the lasing threshold"
             )
-        basis = shape * _scaled(x) ** np.arange(_BENDS)[:, np.newaxis]
+        basis = shape * scaled ** np.arange(_BENDS)[:, np.newaxis]
         design = basis[:, outside] / noise[:, np.newaxis, outside]
         covariance = np.linalg.inv(design @ design.swapaxes(1, 2))
         measured = (s / noise)[:, outside, np.newaxis]
@@ -176,16 +182,10 @@ def _luminescence(
     return smooth, noise, basis, covariance.astype(np.float64)
 
 
-def _scaled(x: Floats) -> Floats:
-    """Return the wavelengths of the band as −1 to 1."""
-    low, high = FLUORESCENCE_BAND
-    return (2 * x - low - high) / (high - low)
-
-
-def _band_shape(spectrum: Floats, noise: Floats, x: Floats, pixels: Bools) -> Floats:
+def _band_shape(spectrum: Floats, noise: Floats, scaled: Floats, pixels: Bools) -> Floats:
     """Return a smooth positive curve (K,) through the given pixels of a spectrum."""
     clear = pixels & (spectrum > _STANDS_OUT * noise)
-    powers = np.vander(_scaled(x), _ORDER + 1)
+    powers = np.vander(scaled, _ORDER + 1)
     weight = (spectrum / noise)[clear]
     fit = np.linalg.lstsq(powers[clear] * weight[:, np.newaxis], np.log(spectrum[clear]) * weight)
     return np.asarray(np.exp(powers @ fit[0]))
@@ -197,11 +197,13 @@ def _excess(rest: Floats, smooth: Floats, floor: Floats, pixels: Bools) -> float
     return max(float(np.median((square - 1) / np.maximum(smooth[:, pixels], 1.0))), 0.0)
 
 
-def _without_lines(s: Floats, x: Floats, floor: Floats, lit: Bools) -> tuple[Floats, Bools]:
+def _without_lines(
+    s: Floats, x: Floats, scaled: Floats, floor: Floats, lit: Bools
+) -> tuple[Floats, Bools]:
     """Return the luminescence (P, K) by the faintest points' shape, and the pixels of lines."""
     faint = np.argsort(s[:, lit].sum(axis=1))[: max(3, len(s) // 6)]
     noise = np.sqrt((floor[faint] ** 2 + 0.01 * np.maximum(s[faint], 0)).sum(axis=0))
-    shape = _band_shape(s[faint].sum(axis=0), noise, x, lit)
+    shape = _band_shape(s[faint].sum(axis=0), noise, scaled, lit)
     bright = lit & (shape > 0.1 * shape.max())
     smooth = np.median(s[:, bright] / shape[bright], axis=1)[:, np.newaxis] * shape
     noise = floor * np.sqrt(1 + _excess(s - smooth, smooth, floor, bright) * smooth)

@@ -137,6 +137,14 @@ def noise_spectrum(dataset: xr.Dataset) -> Noise:
     DataError
         Frames that `analysis.noise.phase_record.frame_phases` refuses, or fewer than four chopper
         periods.
+
+    Examples
+    --------
+    >>> from analysis import noise_spectrum, open_raw
+    >>> with open_raw("sweep.h5") as raw:
+    ...     noise = noise_spectrum(raw)
+    >>> noise.estimates["drift"].unit
+    'rad/√s'
     """
     frequency = float(dataset.attrs["chopper_frequency"])
     steps = np.diff(dataset["frame_time"].values, axis=1)

@@ -1,4 +1,4 @@
-"""Standard deviations of a fit's parameters from how far leaving data out would move them."""
+"""Standard deviations of fitted parameters by the jackknife over groups of data."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,9 @@ Floats = NDArray[np.float64]
 def jackknife(jacobian: Floats, residuals: Floats) -> Floats:
     """Return the standard deviations (M,) of a least-squares fit's parameters.
 
-    How far the parameters move, to first order, when one group is left out. What disturbs one
-    group disturbs all its values, and few groups may stand where the fit is decided.
+    The change of the parameters when one group is left out, to first order. A disturbance of one
+    group affects all its values alike, which the usual covariance would count as independent; and
+    a few groups may decide a parameter.
 
     Parameters
     ----------
@@ -22,9 +23,9 @@ def jackknife(jacobian: Floats, residuals: Floats) -> Floats:
         Residuals at the solution; zero, with zero derivatives, where a group has fewer values.
     """
     normal = np.einsum("pki,pkj->pij", jacobian, jacobian)
-    pulls = np.einsum("pki,pk->pi", jacobian, residuals)
+    gradients = np.einsum("pki,pk->pi", jacobian, residuals)
     without = normal.sum(0) - normal
-    moves = np.einsum("pij,pj->pi", np.linalg.pinv(without, hermitian=True), pulls)
+    changes = np.einsum("pij,pj->pi", np.linalg.pinv(without, hermitian=True), gradients)
     count = len(residuals)
-    sigmas: Floats = np.sqrt((count - 1) / count * (moves**2).sum(0))
+    sigmas: Floats = np.sqrt((count - 1) / count * (changes**2).sum(0))
     return sigmas

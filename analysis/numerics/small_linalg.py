@@ -1,6 +1,7 @@
 """Linear algebra of a dozen unknowns, compiled.
 
-LAPACK's takes longer to call for such sizes, and several seconds to compile in.
+For such sizes a call of LAPACK takes longer than the arithmetic, and its wrappers take several
+seconds to compile.
 """
 
 import numpy as np
@@ -13,7 +14,10 @@ Floats = NDArray[np.float64]
 
 @compiled
 def inverse(matrix: Floats) -> Floats:
-    """Inverse (n, n) of a positive definite matrix, by Gauss and Jordan: no pivots needed."""
+    """Return the inverse (n, n) of a positive definite matrix (n, n).
+
+    Elimination by Gauss and Jordan, which needs no pivots for such a matrix.
+    """
     result = matrix.copy()
     n = len(result)
     for i in range(n):
@@ -32,7 +36,19 @@ def inverse(matrix: Floats) -> Floats:
 
 @compiled
 def solve(matrix: Floats, vector: Floats) -> Floats:
-    """Solve for (n,) with a positive definite matrix (n, n), of which the lower half is spoilt."""
+    """Solve the linear equations of a positive definite matrix.
+
+    Parameters
+    ----------
+    matrix : (n, n) array
+        Its lower half is overwritten.
+    vector : (n,) array
+        Right-hand side.
+
+    Returns
+    -------
+    (n,) array
+    """
     n = len(vector)
     result = vector.copy()
     for i in range(n):
@@ -51,8 +67,15 @@ def solve(matrix: Floats, vector: Floats) -> Floats:
 
 @compiled
 def dot(one: Floats, other: Floats) -> float:
-    """Sum of products of two vectors."""
+    """Return the sum of products of two vectors (n,)."""
     total = 0.0
     for k in range(len(one)):
         total += one[k] * other[k]
     return total
+
+
+@compiled
+def assign(target: Floats, source: Floats) -> None:
+    """Copy a vector (n,) to another one: a slice's assignment takes much longer to compile."""
+    for k in range(len(target)):
+        target[k] = source[k]

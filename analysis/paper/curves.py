@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 REDUCTION_ERROR = 1e-3
 """Relative standard deviation of a density beyond its noise. The reduction of frames without noise
 is off by 3e-4 at most phases of the fringe and by up to 1e-3 at the worst one
-(docs/sensitivity.md)."""
+(docs/reference/sensitivity.md)."""
 
 SETTING_TOLERANCE: Mapping[str, float] = MappingProxyType(
     {"fluence": 0.01, "delay": 0.5, "x": 0.1, "y": 0.1}

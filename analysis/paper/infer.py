@@ -16,6 +16,7 @@ from analysis.diffusion.search import EARLIEST_TIME
 from analysis.diffusion.waveguide_fit import fit_waveguide
 from analysis.estimate import Estimate, not_determined
 from analysis.kinetics.decay_fit import DecayFit
+from analysis.lasing.emission import find_emission
 from analysis.lasing.fluence_response import FluenceResponse
 from analysis.lasing.laser_line import LineIntensity, separate_line
 from analysis.lasing.s_curve import SCurve
@@ -190,7 +191,8 @@ def _fit_sweep(
 
 def _laser_line(sweep: xr.Dataset) -> LineIntensity:
     """Separate the laser line from the fluorescence band of a sweep."""
-    return separate_line(sweep["differential_spectrum"].values, sweep["wavelength"].values)
+    spectra, wavelength = (sweep[name].values for name in ("differential_spectrum", "wavelength"))
+    return separate_line(spectra, wavelength, find_emission(sweep))
 
 
 def _fit_rates_and_movie(

@@ -113,8 +113,11 @@ def decay_times(
     curve = _curve_above(curves)
     delay, delta_n, sigma = delta_n_curve(kinetics, curve.fluence)
     fit = fit_decay(delay, delta_n, sigma, window=WINDOW, model="biexponential")
+    if fit.faults:
+        raise DataError(fit.faults[0])
     if fit.warnings:
-        raise DataError(fit.warnings[0])
+        why = fit.warnings[0].removeprefix("not determined: ")
+        raise DataError(f"the data do not determine two decay times: {why}")
     fluences = sorted(decays)
     here = fluences.index(round(curve.fluence, 2))
     note = (

@@ -1,12 +1,13 @@
-"""Passes over the frames of a point, compiled: sums over frames, and sums over pixels.
+"""Weighted sums over the frames of a point, and over the pixels of its frames, compiled.
 
-Counts are taken as 32-bit floats, which hold 24 bits of them exactly, eight or sixteen at a time;
-sums over many frames are carried on in 64 bits. Many processors turn signed numbers into floats by
-one instruction and unsigned ones by eight, so counts are less than 2³¹ here. The first pass waits
-for memory, and goes through the frames as they lie there: several at a time would spare sums being
-loaded and stored, but take longer. A second of frames fits a core's cache, so that later passes do
-not wait.
+Counts are converted to 32-bit floats, which hold 24 bits exactly and of which a processor handles
+eight or sixteen at a time; sums over many frames continue in 64 bits. Many processors convert
+signed integers by one instruction and unsigned ones by eight, so counts must be below 2³¹. The
+first pass waits for memory and reads the frames in the order in which they are stored. A second of
+frames fits into a core's cache, so that later passes do not wait.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,64 +16,128 @@ from analysis.numerics.jit import compiled
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Frame = NDArray[np.uint32]
-Frames = NDArray[np.uint32]
+Counts = NDArray[np.uint32]
 
-LARGEST = 2**31 - 1
-"""Largest count that is taken for what it is."""
+LARGEST_COUNT = 2**31 - 1
+"""Largest count that the conversion handles; a pixel at this count is saturated."""
 
-_IN_32_BITS = 64  # frames added up in 32 bits
+_FRAMES_IN_32_BITS = 64
+"""Frames that are added up in 32 bits before the sum is moved to 64 bits: rounding then stays below
+a hundredth of the shot noise. Test: tests/analysis/point/test_demodulation.py."""
+
+
+class FrameWeights(NamedTuple):
+    """Weights of F frames in the two sums: S_off = Σ off·frame, ΔS = Σ difference·frame.
+
+    Attributes
+    ----------
+    off, difference : (F,) array
+    """
+
+    off: Floats
+    difference: Floats
+
+
+class SpectrumPair(NamedTuple):
+    """Pump-off spectrum S_off and difference ΔS = S_on − S_off.
+
+    Attributes
+    ----------
+    off, difference : (K,) array
+        Of all pixels in counts, or of bins in units of the reference.
+    """
+
+    off: Floats
+    difference: Floats
+
+
+class Extremes(NamedTuple):
+    """Extreme counts of a point.
+
+    Attributes
+    ----------
+    largest : int
+        Largest count of all pixels.
+    high, low : (K,) array
+        Largest and least count of each pixel in the probe's band.
+    """
+
+    largest: np.uint32
+    high: Counts
+    low: Counts
 
 
 @compiled
 def demodulate(
-    frames: Frames, weights: Floats, sums: Floats, band: tuple[int, int]
-) -> tuple[np.uint32, Frame, Frame]:
-    """Fill in the two sums (2, K) over frames with `weights` (2, F).
+    frames: Counts, weights: FrameWeights, sums: SpectrumPair, band: tuple[int, int]
+) -> Extremes:
+    """Fill in the two weighted sums over frames, and return the extreme counts.
 
-    Returns the largest count of all, and the largest and the least one of each pixel (K,) in the
-    `band`, from its first pixel to that after its last.
+    Parameters
+    ----------
+    frames : (F, K) array
+        Counts.
+    weights : FrameWeights
+    sums : SpectrumPair
+        To be filled in: (K,) arrays, counts, dark not subtracted.
+    band : tuple of int
+        First pixel of the probe's band, and the pixel after its last one.
     """
     pixels, (begin, end) = frames.shape[1], band
-    singles = weights.astype(np.float32)
-    one, other = np.zeros(pixels, np.float32), np.zeros(pixels, np.float32)
-    high, low = np.zeros(pixels, np.uint32), np.full(pixels, LARGEST, np.uint32)
+    off_weight = weights.off.astype(np.float32)
+    difference_weight = weights.difference.astype(np.float32)
+    off, difference = np.zeros(pixels, np.float32), np.zeros(pixels, np.float32)
+    high, low = np.zeros(pixels, np.uint32), np.full(pixels, LARGEST_COUNT, np.uint32)
     highest, lowest = high[begin:end], low[begin:end]
-    sums[:], top = 0.0, np.uint32(0)
+    for k in range(pixels):
+        sums.off[k] = sums.difference[k] = 0.0
+    top = np.uint32(0)
     for f in range(len(frames)):
-        frame, weight, other_weight = frames[f], singles[0, f], singles[1, f]
+        frame, in_off, in_difference = frames[f], off_weight[f], difference_weight[f]
         for k in range(pixels):
             count = np.float32(np.int32(frame[k]))
-            one[k] += weight * count
-            other[k] += other_weight * count
+            off[k] += in_off * count
+            difference[k] += in_difference * count
             top = max(top, frame[k])
         lit = frame[begin:end]
         for k in range(len(lit)):
             highest[k] = max(highest[k], lit[k])
             lowest[k] = min(lowest[k], lit[k])
-        if (f + 1) % _IN_32_BITS == 0 or f + 1 == len(frames):
+        if (f + 1) % _FRAMES_IN_32_BITS == 0 or f + 1 == len(frames):
             for k in range(pixels):
-                sums[0, k] += one[k]
-                sums[1, k] += other[k]
-                one[k] = other[k] = 0.0
-    return top, high, low
+                sums.off[k] += off[k]
+                sums.difference[k] += difference[k]
+                off[k] = difference[k] = 0.0
+    return Extremes(top, high, low)
 
 
 @compiled
 def project(
-    one: Frame, other: Frame, matrix: Singles, columns: tuple[int, int], out: Floats
+    one: Counts, other: Counts, matrix: Singles, columns: tuple[int, int], out: Floats
 ) -> None:
-    """Fill in two columns of (3, n): products of (3, N) and parts of two frames (N,)."""
+    """Fill in the products of three functionals and two frames.
+
+    Parameters
+    ----------
+    one, other : (N,) array
+        Counts of two frames; two at a time share the loading of the functionals.
+    matrix : (3, N) array
+        Functionals.
+    columns : tuple of int
+        Indices of the two frames in `out`.
+    out : (3, F) array
+        To be filled in, two columns of it.
+    """
     x0 = x1 = x2 = y0 = y1 = y2 = np.float32(0.0)
     for k in range(len(one)):
         count = np.float32(np.int32(one[k]))
-        count_too = np.float32(np.int32(other[k]))
+        other_count = np.float32(np.int32(other[k]))
         x0 += matrix[0, k] * count
         x1 += matrix[1, k] * count
         x2 += matrix[2, k] * count
-        y0 += matrix[0, k] * count_too
-        y1 += matrix[1, k] * count_too
-        y2 += matrix[2, k] * count_too
+        y0 += matrix[0, k] * other_count
+        y1 += matrix[1, k] * other_count
+        y2 += matrix[2, k] * other_count
     first, second = columns
     out[0, first], out[1, first], out[2, first] = x0, x1, x2
     out[0, second], out[1, second], out[2, second] = y0, y1, y2

@@ -1,7 +1,7 @@
-"""Fringe and phase step of a point's spectra, compiled: with drift in them, then without.
+"""Fit of fringe and phase step to a point's spectra, with and without drift, compiled.
 
-The first fit says where a spectrum goes when the path drifts, and so what the frames' phases are;
-the second has S_off and ΔS without these.
+The first fit gives the derivatives of the spectrum by a drift of the path, with which the phases of
+the frames are measured. The final fit uses S_off and ΔS from which these phases were subtracted.
 """
 
 from typing import NamedTuple
@@ -9,169 +9,239 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.fringe import parameters as par
 from analysis.fringe.phase_step import fit_step
-from analysis.fringe.solver import (
-    BOTH,
-    OFF,
-    ON,
-    STATIC,
-    Grid,
-    derivatives,
-    fit,
-    fit_fringe,
-    unpumped,
-)
-from analysis.numerics.jit import compiled
+from analysis.fringe.solver import BOTH, OFF, ON, Grid, derivatives, fit, fit_fringe, unpumped
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.small_linalg import dot
-from analysis.point.normalisation import Setup
+from analysis.point.demodulation import SpectrumPair
+from analysis.point.normalisation import Demodulated, Setup
+from analysis.point.tangents import BY_PUMP, CLOSED, KINDS, OPEN, fill_tangents
 
 Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
-_EXPLAINED = 1.5  # χ² a bin
-_UNEXPLAINED = 1e-5  # of χ²: 0.3 % of ΔS
-_LUCK = 4.0  # standard deviations of χ²
-_SLIGHT = 0.005  # of a fringe: what a slit's true shape leaves, and does not move its phase
-_ALIKE = 0.3  # rad: beyond, S_off and S_on are different fringes
+_MAX_CHI2 = 1.5
+"""Reduced χ² up to which S_on counts as a fringe of the same shape as S_off, so that both are
+fitted together."""
+
+_MAX_RELATIVE_CHI2 = 1e-5
+"""χ² relative to that of ΔS itself, up to which the same holds: 0.3 % of ΔS is not worth more."""
+
+_CHI2_SIGMAS = 4.0
+"""Standard deviations of χ² above its mean beyond which a misfit is not noise."""
+
+_MISFIT = 0.005
+"""Misfit, relative to the fringe, that is not counted as an uncertainty: the true shape of a slit
+leaves as much, and it does not change the phase. Test: tests/analysis/point/test_limits.py."""
+
+_SAME_FRINGE = 0.3
+"""Effect in rad over which S_off and S_on become different fringes: beyond it, errors of the model
+in one are not those in the other."""
 
 
-class First(NamedTuple):
-    """What a point's spectra say at first, frames still drifting in them.
+class FirstFit(NamedTuple):
+    """Fit of a point's spectra that still contain drift.
 
     Attributes
     ----------
     p : (13,) array
-        Parameters of fringe and step.
+        Parameters of fringe and pump.
     chosen : (n,) array
-        Which of the pump's are fitted.
-    alone : float
-        The variance of Δ if contrast, slope and frequency were known.
-    together : bool
-        Whether S_off and S_on are two fringes of one shape.
-    alike : float
-        How much they are the same fringe: 1 where the effect is small, or no fringe of one shape.
-    seen : (2, B) array
-        S_off and S_on to compare frames with: as measured where they are much the same, as fitted
-        where not.
-    by_off, by_on : (13, B) array
-        Derivatives of S_off and S_on.
+        Indices of the pump's parameters that are fitted.
+    variance : float
+        Variance of Δ if contrast, slope and frequency shift were known, rad².
+    one_shape : bool
+        Whether S_off and S_on are fringes of one shape, so that both determine it.
+    similarity : float
+        How similar S_off and S_on are: 1 for a small effect, or if there is no one shape.
+    tangents : (2, 5, B) array
+        See `analysis.point.tangents`: of the measured spectra where these are similar, of the
+        fitted ones where not.
     """
 
     p: Floats
-    chosen: NDArray[np.int64]
-    alone: float
-    together: bool
-    alike: float
-    seen: Floats
-    by_off: Floats
-    by_on: Floats
+    chosen: Indices
+    variance: float
+    one_shape: bool
+    similarity: float
+    tangents: Floats
 
 
-class Fitted(NamedTuple):
-    """What a point's spectra say, drift taken out.
+class FinalFit(NamedTuple):
+    """Fit of a point's spectra without drift.
 
     Attributes
     ----------
     p : (13,) array
-        Parameters of fringe and step.
+        Parameters of fringe and pump.
     covariance : (7, 7) array
-        Of the fringe's.
+        Covariance of the fringe's parameters.
     off : (B,) array
-        S_off of these.
-    share : (B,) array
-        How much a bin's own phase change counts in Δ.
+        Fitted S_off.
+    sensitivity : (B,) array
+        Change of the fitted Δ by a phase change of a single bin.
     link : (7,) array
         Covariances of Δ with the fringe's parameters.
     extra : float
-        What not to know contrast, slope and frequency adds to the variance of Δ.
-    by_sway, by_tilt : float
-        Parts of the variance of Δ that the light's tilt beside the reference makes: by how it sways
-        while the point is taken, and by what is not known of it beforehand.
+        Variance of Δ because contrast, slope and frequency shift are fitted, rad².
+    by_tilt_noise, by_tilt_prior : float
+        Variance of Δ by the light's mean tilt relative to the reference, rad²: by its variation
+        within the point, and by its prior.
     by_misfit : float
-        Variance of Δ: the part of the fringe that its model misses beyond noise, of Δ.
+        Variance of Δ by the part of the fringe that the model misses, beyond noise, rad².
     """
 
     p: Floats
     covariance: Floats
     off: Floats
-    share: Floats
+    sensitivity: Floats
     link: Floats
     extra: float
-    by_sway: float
-    by_tilt: float
+    by_tilt_noise: float
+    by_tilt_prior: float
     by_misfit: float
 
 
+class SpectrumWeights(NamedTuple):
+    """Inverse variances (B,) of S_off, S_on and ΔS, from shot and read noise."""
+
+    off: Floats
+    on: Floats
+    difference: Floats
+
+
 @compiled
-def look_first(levels: Floats, weight: Floats, weights: Floats, setup: Setup) -> First:
-    """Look at normalised spectra S_off and ΔS (2, B) first; see `normalise`."""
-    grid, bins = setup.grid, levels.shape[1]
-    p, _ = fit_fringe(grid, levels[0], weight[0] / dot(weights[0], weights[0]))
-    step_weight = weight[2] / dot(weights[1], weights[1])
-    chosen, _, alone, misfit = fit_step(p, grid, levels[1], step_weight, setup.chirped)
-    enough = max(_EXPLAINED * bins, _UNEXPLAINED * dot(levels[1] * levels[1], step_weight))
-    together = not setup.chirped and misfit < enough
-    alike = np.exp(-((p[STATIC] / _ALIKE) ** 2)) if together else 1.0
-    off, by_off = derivatives(unpumped(p), grid.axes)
-    on, by_on = derivatives(p, grid.axes)
-    seen = np.empty((2, bins))
+def spectrum_weights(demodulated: Demodulated) -> SpectrumWeights:
+    """Return the inverse variances of spectra that are weighted sums of frames."""
+    frame_weights, bins = demodulated.frame_weights, len(demodulated.mean_weight)
+    off_power = dot(frame_weights.off, frame_weights.off)
+    power = dot(frame_weights.difference, frame_weights.difference)
+    on_power = off_power + 2 * dot(frame_weights.off, frame_weights.difference) + power
+    weights = SpectrumWeights(np.empty(bins), np.empty(bins), np.empty(bins))
     for i in range(bins):
-        seen[0, i] = alike * levels[0, i] + (1 - alike) * off[i]
-        seen[1, i] = alike * (levels[0, i] + levels[1, i]) + (1 - alike) * on[i]
-    return First(p, chosen, alone, together, alike, seen, by_off, by_on)
+        weights.off[i] = demodulated.closed_weight[i] / off_power
+        weights.on[i] = demodulated.open_weight[i] / on_power
+        weights.difference[i] = demodulated.mean_weight[i] / power
+    return weights
 
 
 @compiled
-def fit_again(
-    first: First, levels: Floats, weight: Floats, weights: Floats, swayed: float, setup: Setup
-) -> Fitted:
-    """Fringe and step of normalised spectra S_off and ΔS (2, B); see `normalise`.
+def fit_with_drift(demodulated: Demodulated, setup: Setup) -> FirstFit:
+    """Fit fringe and phase step of spectra that still contain drift."""
+    grid, spectra, weights = setup.grid, demodulated.spectra, spectrum_weights(demodulated)
+    bins = len(spectra.off)
+    data, weight, on = np.empty((2, bins)), np.empty((2, bins)), np.empty(bins)
+    power = 0.0
+    for i in range(bins):
+        data[0, i], weight[0, i] = spectra.off[i], weights.off[i]
+        power += spectra.difference[i] ** 2 * weights.difference[i]
+    p, _ = fit_fringe(grid, data, weight)
+    chosen, _, variance, chi2 = fit_step(
+        p, grid, spectra.difference, weights.difference, setup.chirped
+    )
+    one_shape = not setup.chirped and chi2 < max(_MAX_CHI2 * bins, _MAX_RELATIVE_CHI2 * power)
+    similarity = np.exp(-((p[par.DELTA_PHI] / _SAME_FRINGE) ** 2)) if one_shape else 1.0
+    off_model, by_off = derivatives(unpumped(p), grid.axes)
+    on_model, by_on = derivatives(p, grid.axes)
+    for i in range(bins):
+        on[i] = similarity * (spectra.off[i] + spectra.difference[i])
+        on[i] += (1 - similarity) * on_model[i]
+        off_model[i] = similarity * spectra.off[i] + (1 - similarity) * off_model[i]
+    tangents = np.empty((2, KINDS, bins))
+    fill_tangents(unpumped(p), by_off, off_model, grid.axes, tangents[CLOSED])
+    fill_tangents(p, by_on, on, grid.axes, tangents[OPEN])
+    for i in range(bins):
+        tangents[CLOSED, BY_PUMP, i] = 0.0  # where the pump is off, it has no effect
+    return FirstFit(p, chosen, variance, one_shape, similarity, tangents)
 
-    `swayed` is the variance of the point's mean tilt, and is added to that of the reference's.
+
+@compiled
+def fit_without_drift(
+    first: FirstFit, demodulated: Demodulated, tilt_variance: float, setup: Setup
+) -> FinalFit:
+    """Fit fringe and phase step of spectra from which drift was subtracted.
+
+    Parameters
+    ----------
+    first : FirstFit
+    demodulated : Demodulated
+    tilt_variance : float
+        Variance of the point's mean tilt; it is added to that of the reference's tilt.
+    setup : Setup
     """
-    bins, p, chosen, prior = levels.shape[1], first.p.copy(), first.chosen, setup.grid.prior.copy()
-    prior[1] = 1 / (1 / prior[1] + swayed)
-    grid = Grid(setup.grid.axes, setup.grid.bases, setup.grid.starts, prior, setup.grid.expected)
-    off_power, power = dot(weights[0], weights[0]), dot(weights[1], weights[1])
-    data, both = np.empty((2, bins)), np.empty((2, bins))
-    data[0], data[1] = levels[0], levels[0] + levels[1]
-    both[0] = weight[0] / off_power
-    both[1] = weight[1] / (off_power + 2 * dot(weights[0], weights[1]) + power)
-    states, fitted = OFF, np.arange(STATIC)
-    if first.together:  # then S_on knows the fringe as well as S_off does
-        states, fitted = BOTH, np.append(fitted, chosen)
-    covariance, _ = fit(p, fitted, states, grid, data, both)
-    # What the model misses in both spectra alike is not in their difference; which has more of the
-    # noise of S_off than S_on has, where the two are different fringes.
+    spectra, weights = demodulated.spectra, spectrum_weights(demodulated)
+    bins, p, chosen, grid = len(spectra.off), first.p.copy(), first.chosen, setup.grid
+    prior = grid.prior_weight.copy()
+    prior[par.ENVELOPE_SLOPE] = 1 / (1 / prior[par.ENVELOPE_SLOPE] + tilt_variance)
+    grid = Grid(grid.axes, grid.bases, grid.starts, prior, grid.prior_mean)
+    data, weight = np.empty((2, bins)), np.empty((2, bins))
+    for i in range(bins):
+        data[0, i], data[1, i] = spectra.off[i], spectra.off[i] + spectra.difference[i]
+        weight[0, i], weight[1, i] = weights.off[i], weights.on[i]
+    states, count = OFF, 0
+    if first.one_shape:  # then S_on determines the fringe as well as S_off does
+        states, count = BOTH, len(chosen)
+    fitted = np.arange(par.FRINGE_PARAMETERS + count)
+    for a in range(count):
+        fitted[par.FRINGE_PARAMETERS + a] = chosen[a]
+    covariance, _ = fit(p, fitted, states, grid, data, weight)
+    # Errors of the model that both spectra share are not in their difference. If the two are
+    # different fringes, the difference has more of the noise of S_off than S_on has.
     off, by_off = derivatives(unpumped(p), grid.axes)
     for i in range(bins):
-        data[1, i] -= first.alike * (levels[0, i] - off[i])
-    both[1] = weight[2] / power
-    step_covariance, _ = fit(p, chosen, ON, grid, data, both)
+        data[1, i] -= first.similarity * (spectra.off[i] - off[i])
+        weight[1, i] = weights.difference[i]
+    step_covariance, _ = fit(p, chosen, ON, grid, data, weight)
     _, by_on = derivatives(p, grid.axes)
-    functional = np.zeros(bins)
+    functional, link = np.zeros(bins), np.empty(par.FRINGE_PARAMETERS)
     for a in range(len(chosen)):
-        functional += step_covariance[0, a] * by_on[chosen[a]] * both[1]
-    by_fringe, link = np.empty(STATIC), np.empty(STATIC)
-    for a in range(STATIC):
+        for i in range(bins):
+            functional[i] += step_covariance[0, a] * by_on[chosen[a], i] * weight[1, i]
+    by_fringe = np.empty(par.FRINGE_PARAMETERS)  # derivatives of Δ by the fringe's parameters
+    for a in range(par.FRINGE_PARAMETERS):
         by_fringe[a] = dot(functional, by_off[a]) - dot(functional, by_on[a])
-    for a in range(STATIC):
-        link[a] = covariance[STATIC, a] if first.together else dot(covariance[a], by_fringe)
-    fringe = covariance[:STATIC, :STATIC].copy()
-    extra = max(step_covariance[0, 0] - first.alone, 0.0)
-    tilted = (link[1] * prior[1]) ** 2
-    by_sway, by_tilt = tilted * swayed, tilted / setup.grid.prior[1]
-    by_misfit = _missed(levels[0] - off, by_off, p, both[0]) * p[STATIC] ** 2
-    share = functional * by_on[STATIC]
-    return Fitted(p, fringe, off, share, link, extra, by_sway, by_tilt, by_misfit)
-
-
-@compiled
-def _missed(residual: Floats, by_off: Floats, p: Floats, weight: Floats) -> float:
-    """How much of a fringe's power its model misses beyond what is noise and beyond the slight."""
-    bins, missed, power = len(residual), 0.0, 0.0
+    for a in range(par.FRINGE_PARAMETERS):
+        link[a] = dot(covariance[a, : par.FRINGE_PARAMETERS], by_fringe)
+        if first.one_shape:
+            link[a] = covariance[par.FRINGE_PARAMETERS, a]
+    by_tilt = (link[par.ENVELOPE_SLOPE] * prior[par.ENVELOPE_SLOPE]) ** 2
+    misfit = _misfit(spectra, off, by_off, p, weights.off)
     for i in range(bins):
-        swing = p[3] * by_off[4, i] - p[4] * by_off[3, i]
-        missed += weight[i] * residual[i] ** 2
+        functional[i] *= by_on[par.DELTA_PHI, i]
+    return FinalFit(
+        p=p,
+        covariance=covariance[: par.FRINGE_PARAMETERS, : par.FRINGE_PARAMETERS].copy(),
+        off=off,
+        sensitivity=functional,
+        link=link,
+        extra=max(step_covariance[0, 0] - first.variance, 0.0),
+        by_tilt_noise=by_tilt * tilt_variance,
+        by_tilt_prior=by_tilt / setup.grid.prior_weight[par.ENVELOPE_SLOPE],
+        by_misfit=misfit * p[par.DELTA_PHI] ** 2,
+    )
+
+
+@compiled_within
+def _misfit(spectra: SpectrumPair, off: Floats, by_off: Floats, p: Floats, weight: Floats) -> float:
+    """Return the part of the fringe's power that its model misses, beyond noise and `_MISFIT`.
+
+    Parameters
+    ----------
+    spectra : SpectrumPair
+    off : (B,) array
+        Fitted S_off.
+    by_off : (13, B) array
+        Its derivatives.
+    p : (13,) array
+        Its parameters.
+    weight : (B,) array
+        Inverse variances of the measured S_off.
+    """
+    bins, missed, power = len(off), 0.0, 0.0
+    for i in range(bins):
+        swing = p[par.COSINE] * by_off[par.SINE, i] - p[par.SINE] * by_off[par.COSINE, i]
+        missed += weight[i] * (spectra.off[i] - off[i]) ** 2
         power += weight[i] * swing**2
-    luck = bins + _LUCK * np.sqrt(2 * bins)
-    return max((missed - luck) / power - _SLIGHT**2, 0.0)
+    noise = bins + _CHI2_SIGMAS * np.sqrt(2 * bins)
+    return max((missed - noise) / power - _MISFIT**2, 0.0)

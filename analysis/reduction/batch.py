@@ -22,8 +22,8 @@ _TIMEOUT = 10
 """Time for a scheduler to answer, and for a first worker to connect to it, s."""
 
 
-class ClusterError(OcmError):
-    """A cluster that cannot be used; the message says why."""
+class ClusterError(OcmError, RuntimeError):
+    """A cluster that cannot be used; the message names the reason."""
 
 
 def reduce_file(path: str | Path) -> xr.Dataset:
@@ -68,6 +68,14 @@ def reduce_files(
     ClusterError
         dask.distributed is not installed, no scheduler answers, it has no workers, or the
         connection to it is lost.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from analysis import reduce_files
+    >>> for path, reduced in reduce_files([Path("sweep.h5")]):
+    ...     print(path, reduced.sizes["point"])
+    sweep.h5 8
     """
     if scheduler is None:
         for path in paths:

@@ -17,8 +17,7 @@ from analysis.io.hdf5 import naming_file
 from analysis.io.raw_file import read_raw
 from analysis.io.schema import ESTIMATED
 from analysis.point.lock_in import modulated
-from analysis.point.reducer import RESOLUTION, Reducer
-from analysis.point.warm_up import warm_up
+from analysis.point.reducer import RESOLUTION, Reducer, warm_up
 from analysis.probe_band import ProbeBand
 
 __all__ = ["complete_metadata", "open_raw"]
@@ -71,6 +70,13 @@ def open_raw(path: str | Path, *, pumped: bool = True) -> xr.Dataset:
     RawFileError
         Not a raw file of this version, damaged, incomplete, or with contents that
         `analysis.io.validation` refuses.
+
+    Examples
+    --------
+    >>> from analysis import open_raw
+    >>> with open_raw("sweep.h5") as raw:
+    ...     print(raw["frames"].dims, raw.attrs["material"])
+    ('point', 'frame', 'wavelength') CsPbBr3
     """
     dataset = read_raw(path, pumped=pumped)
     try:

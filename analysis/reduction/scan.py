@@ -23,9 +23,8 @@ from analysis.chirp.resolve import resolve_chirp
 from analysis.io.reduced_file import CHIRP_RESOLVED, DEFINITION, VERSION
 from analysis.io.schema import NUMBERS, VARIABLES, RawFileError
 from analysis.materials import MATERIALS
-from analysis.point.reducer import Reducer
+from analysis.point.reducer import Reducer, warm_up
 from analysis.point.results import QUANTITIES, PointResult, PointSpectra
-from analysis.point.warm_up import warm_up
 from analysis.probe_band import CENTRE_WAVELENGTH, PROBE_BAND
 from analysis.scan_grid import varying
 from ocm_ophyd.errors import DataError
@@ -57,6 +56,14 @@ def reduce_scan(dataset: xr.Dataset) -> xr.Dataset:
     ------
     RawFileError
         The dataset is not complete.
+
+    Examples
+    --------
+    >>> from analysis import open_raw, reduce_scan
+    >>> with open_raw("sweep.h5") as raw:
+    ...     reduced = reduce_scan(raw)
+    >>> reduced["delta_n"].dims, reduced["delta_n"].attrs["units"]
+    (('point',), 'RIU')
     """
     if "resolution" not in dataset.attrs:
         msg = (

@@ -84,6 +84,7 @@ from analysis.io.reduced_file import read_reduced, write_reduced
 from analysis.kinetics.decay_fit import fit_decay, relaxation_time
 from analysis.kinetics.rise_time import measure_rise
 from analysis.kinetics.window_dependence import window_influence
+from analysis.lasing.emission import find_emission
 from analysis.lasing.fast_component import fit_fast_component
 from analysis.lasing.fluence_response import fit_fluence_response
 from analysis.lasing.fluorescence_threshold import fit_lasing_threshold, fluorescence_intensity
@@ -428,13 +429,13 @@ def lasing(inputs: Inputs) -> Any:
     nm = sweep[renamed("wavelength")].values
     columns = [sweep[renamed(name)].values for name in ("fluence", "delta_n", "delta_n_sigma")]
     response = fit_fluence_response(*columns, 7e-4)
-    intensity = fluorescence_intensity(spectra, nm)
+    intensity = fluorescence_intensity(spectra, nm, find_emission(sweep))
     s_curves = [
         fit_s_curve(fluence, line, sigma, plate),
         fit_s_curve(fluence, line, sigma, plate, 7e-4, (0.05, 0.01)),
     ]
     onset = Estimate(0.56, 0.004, "mJ/cm2")
-    separated = separate_line(spectra, nm)
+    separated = separate_line(spectra, nm, find_emission(sweep))
     return {
         "response": response,
         "response_relative_sigma": response.relative_sigma,

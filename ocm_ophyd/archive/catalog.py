@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import httpx
 import tiled.profiles
 import yaml
 from bluesky_tiled_plugins.clients.catalog_of_bluesky_runs import CatalogOfBlueskyRuns
@@ -11,6 +10,7 @@ from tiled.client import from_uri
 from ocm_ophyd.archive.connection import (
     CatalogError,
     make_api_key,
+    refusals_of,
     required_api_key,
     write_private,
 )
@@ -44,11 +44,8 @@ def connect(settings: Settings) -> CatalogOfBlueskyRuns:
         If the server does not answer, or refuses the key.
     """
     key = required_api_key(settings)
-    try:
-        catalog = from_uri(settings.tiled_uri, api_key=key)
-    except httpx.HTTPError as error:
-        raise CatalogError(f"the catalog at {settings.tiled_uri} refuses: {error}") from error
-    return catalog.sort(("start.time", 1))
+    with refusals_of(settings.tiled_uri):
+        return from_uri(settings.tiled_uri, api_key=key).sort(("start.time", 1))
 
 
 def write_profile(settings: Settings, directory: Path | None = None) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.settings import Settings
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "catalog_lock",
     "make_api_key",
     "open_catalog",
+    "refusals_of",
     "required_api_key",
     "server_answers",
     "waiting_runs",
@@ -24,7 +26,7 @@ __all__ = [
 ]
 
 
-class CatalogError(RuntimeError):
+class CatalogError(OcmError):
     """The catalog cannot be used; the message says why and what to do."""
 
 
@@ -49,16 +51,32 @@ def open_catalog(settings: Settings) -> Iterator[httpx.Client]:
     Raises
     ------
     CatalogError
-        If the server does not answer, or refuses what it is asked.
+        If the server does not answer, or refuses a request.
     """
     headers = {"Authorization": f"Apikey {required_api_key(settings)}"}
-    with httpx.Client(
-        base_url=settings.tiled_uri, headers=headers, timeout=60.0, trust_env=False
-    ) as client:
-        try:
-            yield client
-        except httpx.HTTPError as error:
-            raise CatalogError(f"the catalog at {settings.tiled_uri} refuses: {error}") from error
+    with (
+        httpx.Client(
+            base_url=settings.tiled_uri, headers=headers, timeout=60.0, trust_env=False
+        ) as client,
+        refusals_of(settings.tiled_uri),
+    ):
+        yield client
+
+
+@contextmanager
+def refusals_of(address: str) -> Iterator[None]:
+    """Raise what the catalog at `address` refuses, and its loss, as a CatalogError.
+
+    Raises
+    ------
+    CatalogError
+        If a request within the `with` block fails.
+    """
+    try:
+        yield
+    except httpx.HTTPError as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise CatalogError(f"the catalog at {address} fails: {reason}") from error
 
 
 def required_api_key(settings: Settings) -> str:
@@ -93,7 +111,7 @@ def waiting_runs(settings: Settings, day: str | None = None) -> list[Path]:
     day : str, optional
         Look only at this day, ``YYYY-MM-DD``.
     """
-    journal, fed = settings.journal_dir, settings.catalog_dir / "fed"
+    journal, fed = settings.journal_dir, settings.database_dir / "fed"
     waiting = []
     for name in [day] if day else _names(journal):
         done = set(_names(fed / name))
@@ -124,6 +142,9 @@ def api_key(settings: Settings) -> str | None:
         return _key_file(settings).read_text().strip()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        msg = f"the API key in {_key_file(settings)} cannot be read: {error.strerror}"
+        raise CatalogError(msg) from None
 
 
 def make_api_key(settings: Settings) -> str:

@@ -1,7 +1,7 @@
 """Carry the runs of the journal into the catalog, in the background and exactly once.
 
 The journal directory is the only link between acquisition and catalog. What the catalog holds is
-marked by an empty file ``<catalog_dir>/fed/YYYY-MM-DD/<uid>``; a run without its mark, however far
+marked by an empty file ``<database_dir>/fed/YYYY-MM-DD/<uid>``; a run without its mark, however far
 it had come when something failed, is removed from the catalog and written again from the journal.
 """
 
@@ -89,7 +89,7 @@ class CatalogFeeder:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.refused_dir = settings.catalog_dir / "refused"
-        self._fed_dir = settings.catalog_dir / "fed"
+        self._fed_dir = settings.database_dir / "fed"
         self._catalog: CatalogOfBlueskyRuns | None = None
         self._feeds: dict[Path, _Feed] = {}
         self._settled: dict[Path, int] = {}

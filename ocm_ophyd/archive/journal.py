@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ocm_ophyd.errors import OcmError
+
 __all__ = [
     "Journal",
     "JournalError",
@@ -47,7 +49,7 @@ _PARENT = {
 }
 
 
-class JournalError(ValueError):
+class JournalError(OcmError):
     """The journal cannot be written or read; the message says why and what to do."""
 
 
@@ -119,10 +121,16 @@ class Journal:
     ----------
     directory : Path
         The journal directory; made if it does not exist.
+
+    Attributes
+    ----------
+    completed : set of str
+        The uids of the runs that this object has written to their end.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.completed: set[str] = set()
         self._files: dict[str, _RunFile] = {}  # by the uid of start, descriptor or resource
         self._lock = threading.Lock()
 
@@ -167,6 +175,7 @@ class Journal:
             file.write("stop", doc)
         finally:
             file.close()
+        self.completed.add(doc["run_start"])
 
 
 class RunReader:
@@ -176,11 +185,19 @@ class RunReader:
     ----------
     path : Path
         The run's file.
+
+    Raises
+    ------
+    JournalError
+        If the file cannot be opened.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = path.open("rb")
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise JournalError(f"{path} cannot be read: {error.strerror}") from None
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield what was written since the last time.

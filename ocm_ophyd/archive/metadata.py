@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_metadata"]
+from ocm_ophyd.errors import OcmError
+
+__all__ = ["MetadataError", "check_metadata"]
 
 MAX_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exactly (RFC 8259, section 6)."""
+
+
+class MetadataError(OcmError):
+    """Metadata of a run that would not come back from the catalog as they were written."""
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> None:
@@ -24,21 +30,21 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    ValueError
+    MetadataError
         At the first NaN or infinity, key that is not a string, integer beyond 2⁵³ - 1 or object
         that JSON does not know; the message names where it is.
     """
     for where, value in _leaves(metadata, "metadata"):
         if isinstance(value, int | np.integer):
             if abs(int(value)) > MAX_INTEGER:
-                raise ValueError(
+                raise MetadataError(
                     f"{where} is {value}: an integer beyond 2**53 loses digits, make it a string"
                 )
         elif isinstance(value, float | np.floating):
             if not isfinite(value):
-                raise ValueError(f"{where} is {value}: leave it out, or make it a string")
+                raise MetadataError(f"{where} is {value}: leave it out, or make it a string")
         elif not isinstance(value, str | np.bool_ | None):
-            raise ValueError(
+            raise MetadataError(
                 f"{where} is a {type(value).__name__}: only numbers, strings, lists and "
                 "dictionaries can be kept"
             )
@@ -49,7 +55,7 @@ def _leaves(value: Any, where: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise ValueError(f"{where} has the key {key!r}: keys must be strings")
+                raise MetadataError(f"{where} has the key {key!r}: keys must be strings")
             yield from _leaves(item, f"{where}[{key!r}]")
     elif isinstance(value, list | tuple | np.ndarray):
         for i, item in enumerate(value):

@@ -1,4 +1,4 @@
-"""The tiled server itself: SQLite and local files, one API key. Run as a child process.
+"""The tiled server itself: a database, local files, one API key. Run as a child process.
 
 It ends when the pipe from its parent closes, so that no server is left behind holding the port
 when ``ocm serve`` is killed.
@@ -26,15 +26,19 @@ def main(settings: Settings) -> None:
     settings : Settings
         Say where the catalog is kept and which address it is served on.
     """
-    database = f"sqlite:///{settings.catalog_dir / 'catalog.sqlite'}"
+    if settings.catalog_database is None:
+        database = f"sqlite:///{settings.catalog_dir / 'catalog.sqlite'}"
+        tables = f"sqlite:///{settings.catalog_dir / 'tables.sqlite'}"
+    else:
+        database = tables = settings.catalog_database.get_secret_value()
     # What `from_uri(..., init_if_not_exists=True)` does in 4 s in one more process.
     init(database, if_not_exists=True)
     stored = from_uri(
         database,
         specs=[{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],
         writable_storage=[
-            str(settings.catalog_dir / "arrays"),
-            f"sqlite:///{settings.catalog_dir / 'tables.sqlite'}",
+            str(settings.database_dir / "arrays"),
+            tables,
         ],
         readable_storage=[str(settings.raw_dir)],
     )

@@ -26,6 +26,7 @@ for command in (
     instrument.ioc,
     catalog.serve,
     instrument.up,
+    instrument.session,
     overnight.overnight,
     noise.noise,
     catalog.runs,

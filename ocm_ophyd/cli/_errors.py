@@ -6,24 +6,22 @@ from typing import Any
 
 import typer
 
+from ocm_ophyd.errors import OcmError
+
 __all__ = ["one_line_errors"]
 
 
 def one_line_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Make `command` print the message of an error it expects, and exit with status 1.
+    """Make a command print the message of an `OcmError` in one line and exit with status 1.
 
-    What is expected are the project's own errors, which all are ValueError, OSError or
-    RuntimeError: their messages say what is wrong and what to do. Anything else is a defect
-    and keeps its traceback.
+    Every other exception is a defect of the program and keeps its traceback.
     """
 
     @wraps(command)
     def guarded(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except typer.Exit:  # a RuntimeError too
-            raise
-        except (ValueError, OSError, RuntimeError) as error:
+        except OcmError as error:
             message = " ".join(str(error).split())
             typer.echo(f"ocm: {message or type(error).__name__}", err=True)
             raise typer.Exit(1) from error

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from ocm_ophyd.errors import UsageError
+
 __all__ = ["check_out", "is_file", "raw_files"]
 
 _SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs")
@@ -13,7 +15,7 @@ def is_file(target: str) -> bool:
 
     Raises
     ------
-    ValueError
+    UsageError
         Where it can only be meant as a file, and there is none that could be read.
     """
     path = Path(target)
@@ -21,13 +23,13 @@ def is_file(target: str) -> bool:
         return True
     if path.is_dir():
         msg = f"{target} is a directory: only `ocm reduce` takes all files in one"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if path.exists():
         msg = f"{target} is a pipe, socket or device, not a file"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if path.suffix or len(path.parts) > 1:
         msg = f"there is no file {target}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     return False
 
 
@@ -38,7 +40,7 @@ def raw_files(targets: list[str]) -> list[Path]:
 
     Raises
     ------
-    ValueError
+    UsageError
         Something else is among them, or a directory holds no raw file.
     """
     files: list[Path] = []
@@ -49,13 +51,13 @@ def raw_files(targets: list[str]) -> list[Path]:
             raw = [p for p in inside if not _is_reduced(p)]
             if not raw:
                 msg = f"there is no raw file ({', '.join(_SUFFIXES)}) in {target}"
-                raise ValueError(msg)
+                raise UsageError(msg)
             files += raw
         elif is_file(target):
             files.append(path)
         else:
             msg = f"there is no file {target}; runs of the catalog are reduced one at a time"
-            raise ValueError(msg)
+            raise UsageError(msg)
     return list(dict.fromkeys(files))
 
 
@@ -75,9 +77,9 @@ def check_out(out: Path) -> None:
 
     Raises
     ------
-    ValueError
+    UsageError
         Says why.
     """
     if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         msg = f"{out} cannot be written: {out.parent} is no directory that you may write to"
-        raise ValueError(msg)
+        raise UsageError(msg)

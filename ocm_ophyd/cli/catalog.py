@@ -9,6 +9,7 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._times import moment
+from ocm_ophyd.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -78,6 +79,7 @@ def runs(
     from ocm_ophyd.archive.run_list import list_derived_runs, list_runs
     from ocm_ophyd.settings import Settings
 
+    between = _fluence_range(fluence) if fluence else None
     settings = Settings()
     names = {"sample.name": sample, "plan_name": plan, "purpose": purpose, "series": series}
     listed = list_runs(
@@ -85,7 +87,7 @@ def runs(
         exactly={key: value for key, value in names.items() if value is not None},
         since=None if since is None else moment(since),
         until=None if until is None else moment(until),
-        fluence=_fluence_range(fluence) if fluence else None,
+        fluence=between,
         complete=complete,
         limit=limit,
     )
@@ -170,7 +172,10 @@ def _fluence_range(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(":"))
     except ValueError:
-        raise ValueError(f"--fluence {text}: write LO:HI in mJ/cm², such as 0.3:0.9") from None
+        low, high = 1.0, 0.0
+    if not low <= high:
+        msg = f"--fluence {text}: write LO:HI in mJ/cm², the lower one first, such as 0.3:0.9"
+        raise UsageError(msg)
     return low, high
 
 

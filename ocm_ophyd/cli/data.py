@@ -86,7 +86,7 @@ def fit(
 def _print_table(result: "ScanFit") -> None:
     from rich.table import Table
 
-    from ocm_ophyd.experiments.formatting import unit_of
+    from ocm_ophyd.formatting import unit_of
 
     table = Table("quantity", "value", "sigma", "unit", "note")
     above = ""  # the note of the line before is not repeated

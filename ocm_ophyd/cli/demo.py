@@ -11,6 +11,7 @@ import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json
+from ocm_ophyd.errors import UsageError
 
 
 @one_line_errors
@@ -34,12 +35,12 @@ def demo(
     out = out or Path(f"ocm-demo-{datetime.now():%Y%m%d-%H%M%S}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         msg = f"{out} exists and is not empty: choose a new directory with --out"
-        raise ValueError(msg)
+        raise UsageError(msg)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         msg = f"{out} cannot be made ({error.strerror}): choose another directory with --out"
-        raise ValueError(msg) from None
+        raise UsageError(msg) from None
     # the catalog's profile is the demo's own: the user's stays as it is
     os.environ["TILED_PROFILES"] = str(out.resolve() / "profiles")
 
@@ -80,6 +81,9 @@ def _run(out: Path, scenario: str | None, progress: Any) -> dict[str, Any]:
         progress.update(tasks[purpose], completed=done)
 
     report("start servers", 0, 1)
+    from analysis.point.compilation import compile_in_background
+
+    compile_in_background()  # beside the start of the servers and the first measurements
     from ocm_ophyd.experiments.demo import TIME_SCALE, measure, with_resolved_rise
     from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
     from ocm_ophyd.processes.servers import InstrumentServer

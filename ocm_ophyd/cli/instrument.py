@@ -1,4 +1,4 @@
-"""``ocm ioc`` and ``ocm up``: the instrument, alone or with the catalog."""
+"""``ocm ioc``, ``ocm up``, ``ocm session``: the instrument, its catalog, and its user."""
 
 import time
 from typing import Annotated
@@ -62,7 +62,7 @@ def up(scenario: Scenario = None, time_scale: TimeScale = 1.0) -> None:
             typer.echo(
                 f"instrument {settings.prefix}* on port {settings.ca_port}, catalog at "
                 f"{settings.tiled_uri}, data in {settings.home}\n"
-                "measure with: ipython --profile-dir=profile_collection (Ctrl-C here stops both)"
+                "measure with: ocm session (Ctrl-C here stops both)"
             )
             while instrument.alive and catalog.alive:
                 time.sleep(0.5)
@@ -71,3 +71,27 @@ def up(scenario: Scenario = None, time_scale: TimeScale = 1.0) -> None:
         ended = catalog if instrument.alive else instrument
         msg = f"a server ended by itself: see {ended.log}"
         raise ServerError(msg)
+
+
+@one_line_errors
+def session(
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Arguments for IPython; write -- before them.")
+    ] = None,
+) -> None:
+    """Measure: IPython with the devices, plans and catalog of the instrument.
+
+    The instrument and the catalog are those that `ocm up` serves. History and your own startup
+    files are kept in <data directory>/ipython.
+
+    Example: ocm session
+    """
+    from IPython import start_ipython
+
+    from ocm_ophyd.settings import Settings
+
+    settings = Settings()
+    settings.make_home()
+    profile = f"--profile-dir={settings.home / 'ipython'}"
+    extension = "--ext=ocm_ophyd.session.ipython"
+    start_ipython(argv=[profile, extension, "--no-banner", *(arguments or [])])

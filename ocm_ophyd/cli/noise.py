@@ -10,6 +10,7 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._targets import check_out, is_file
+from ocm_ophyd.errors import UsageError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -53,7 +54,7 @@ def noise(
     out = out or Path(f"ocm-noise-{datetime.now():%Y%m%d-%H%M%S}.png")
     if out.suffix.lower() not in _FIGURES:
         msg = f"{out} is no figure: name it {' or '.join(f'*{suffix}' for suffix in _FIGURES)}"
-        raise ValueError(msg)
+        raise UsageError(msg)
     check_out(out)
     if targets:
         found = {target: _of_target(target) for target in targets}
@@ -61,7 +62,7 @@ def noise(
         found = _measure(sample, seconds)
     else:
         msg = "say what: a raw file or a run, or --sample NAME to measure"
-        raise ValueError(msg)
+        raise UsageError(msg)
     from analysis.noise.figure import noise_figure
 
     noise_figure(found).savefig(out, dpi=150)
@@ -102,7 +103,7 @@ def _opened(target: str) -> "AbstractContextManager[xr.Dataset]":
     ]
     if not runs:
         msg = f"there is no run {target} in the journal {directory}, and no file"
-        raise ValueError(msg)
+        raise UsageError(msg)
     latest = max(runs, key=lambda run: run.start["time"])
     return frame_record(RunDocuments.from_journal(read_run(latest.path)))
 

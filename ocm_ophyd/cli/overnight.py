@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.errors import OcmError
 
 
 @one_line_errors
@@ -46,7 +47,7 @@ def overnight(
     session.pause_on_signals()
     failures: list[int] = []
 
-    def report(index: int, error: Exception) -> None:
+    def report(index: int, error: OcmError) -> None:
         failures.append(index)
         console.print(f"[red]measurement {index + 1} failed:[/red] {error}")
 

@@ -9,6 +9,7 @@ import typer
 from ocm_ophyd.cli._errors import one_line_errors
 from ocm_ophyd.cli._output import to_json, wide_console
 from ocm_ophyd.cli._targets import check_out, is_file, raw_files
+from ocm_ophyd.errors import UsageError
 from ocm_ophyd.frame_schema import SCAN_AXES
 
 if TYPE_CHECKING:
@@ -48,40 +49,39 @@ def reduce(
 
 
 def _reduce_one(target: str, out: Path | None, scheduler: str | None, as_json: bool) -> None:
-    """Reduce a file or a run, and print every point."""
+    """Reduce a file or a run, write every point and print a summary."""
     if out is not None:
         check_out(out)
     if is_file(target):
-        reduced, kept = _reduce_file(Path(target), scheduler), None
+        reduced, kept, known = _reduce_file(Path(target), scheduler), None, False
     elif scheduler is not None:
         msg = f"{target} is no file: write the run as one with `ocm export {target} -o FILE` first"
-        raise ValueError(msg)
+        raise UsageError(msg)
     else:
-        reduced, kept = _reduce_run(target)
+        reduced, kept, known = _reduce_run(target)
     if out is not None:
         from analysis.io.reduced_file import write_reduced
 
         write_reduced(reduced, out)
-    axes = [axis.name for axis in SCAN_AXES if axis.name in reduced]
-    shown = (*axes, "delta_n", "delta_n_sigma", "delta_phi", "frames_used")
-    names = (*shown, *_LIMITS, *_LEFT_OUT) if as_json else shown
-    columns = {name: reduced[name].values.tolist() for name in names}
     if as_json:
+        axes = [axis.name for axis in SCAN_AXES if axis.name in reduced]
+        names = (*axes, *_NUMBERS, *_LIMITS, *_LEFT_OUT)
+        columns = {name: reduced[name].values.tolist() for name in names}
         typer.echo(to_json({"reduced_run": kept, **columns, "chirp": _chirp(reduced)}))
         return
-    from rich.table import Table
-
-    table = Table(*(f"{name} ({reduced[name].attrs.get('units', '1')})" for name in shown))
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*(f"{value:.5g}" for value in row))
-    wide_console().print(table)
-    for line in _about_frames(reduced):
+    lines = [*_about_numbers(reduced), *_about_frames(reduced), *_about_chirp(_chirp(reduced), out)]
+    for line in lines:
         typer.echo(line)
-    for line in _about_chirp(_chirp(reduced), out):
-        typer.echo(line)
+    typer.echo(f"every point: {out}" if out else "-o FILE writes every point, --json prints them")
     if kept:
-        typer.echo(f"kept as run {kept}")
+        typer.echo(
+            f"reduced run {kept}, which the catalog had already: same code, same parameters"
+            if known
+            else f"stored as run {kept}"
+        )
 
+
+_NUMBERS = ("delta_n", "delta_n_sigma", "delta_phi", "frames_used")
 
 _LIMITS = ("delta_n_limit", "delta_n_systematic", "drift_share", "source_share")
 
@@ -92,6 +92,35 @@ _LEFT_OUT = {
     "pixels_masked": "odd pixels",
     "pixels_repaired": "samples hit by a cosmic ray",
 }
+
+
+_SOURCES = {
+    "shot": "shot and read noise",
+    "drift": "drift of the path",
+    "source": "noise of the light",
+    "fringe": "the uncertainty of the fringe and its reference",
+}
+
+
+def _about_numbers(reduced: "xr.Dataset") -> list[str]:
+    """Return the range of delta_n, and its median standard deviation with the main cause."""
+    from analysis.documents.live_table import compare_with_limit
+
+    found = reduced[["delta_n", "delta_n_sigma", *_LIMITS]].to_dataframe().dropna()
+    lines = [f"{len(found)} of {reduced.sizes['point']} points have a delta_n"]
+    if found.empty:
+        return lines
+    low, high = found["delta_n"].min(), found["delta_n"].max()
+    lines[0] += f", from {low:.4g} to {high:.4g} RIU"
+    compared = [compare_with_limit(row) for row in found.to_dict("records")]
+    causes = Counter(str(point["limited_by"]) for point in compared)
+    cause, count = causes.most_common(1)[0]
+    ratio = sorted(float(point["sigma_over_limit"]) for point in compared)[len(compared) // 2]
+    lines.append(
+        f"median sigma {found['delta_n_sigma'].median():.2g} RIU, {ratio:.1f} times the limit of "
+        f"shot and read noise; in {count} points most of it is {_SOURCES[cause]}"
+    )
+    return lines
 
 
 def _about_frames(reduced: "xr.Dataset") -> list[str]:
@@ -148,22 +177,36 @@ def _reduce_file(path: Path, scheduler: str | None) -> "xr.Dataset":
     return reduced
 
 
-def _reduce_run(which: str) -> "tuple[xr.Dataset, str]":
-    """Reduce a run of the catalog and keep it there; returns it and the kept run's uid."""
+def _reduce_run(which: str) -> "tuple[xr.Dataset, str, bool]":
+    """Reduce a run of the catalog.
+
+    Returns
+    -------
+    xr.Dataset
+        The reduction.
+    str
+        Uid of the reduced run in the catalog.
+    bool
+        Whether the catalog had it already; otherwise it is stored now.
+    """
     from analysis.documents.datasets import raw_dataset
-    from analysis.documents.derived_runs import keep_reduction
+    from analysis.documents.derived_runs import keep_reduction, reduction_parameters
     from analysis.documents.run_documents import RunDocuments
     from analysis.reduction.scan import reduce_scan
     from ocm_ophyd.archive.catalog import connect
     from ocm_ophyd.archive.journal import Journal
-    from ocm_ophyd.archive.runs import find_run
+    from ocm_ophyd.archive.runs import find_reduction, find_run
     from ocm_ophyd.settings import Settings
 
     settings = Settings()
-    run = RunDocuments.from_catalog(find_run(connect(settings), which))
+    catalog = connect(settings)
+    run = RunDocuments.from_catalog(find_run(catalog, which))
     with raw_dataset(run) as dataset:
         reduced = reduce_scan(dataset)
-    return reduced, keep_reduction(run.start, reduced, Journal(settings.journal_dir))
+    known = find_reduction(catalog, run.uid, reduction_parameters())
+    if known is not None:
+        return reduced, known, True
+    return reduced, keep_reduction(run.start, reduced, Journal(settings.journal_dir)), False
 
 
 def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_json: bool) -> None:
@@ -171,7 +214,7 @@ def _reduce_many(files: list[Path], out: Path | None, scheduler: str | None, as_
 
     Raises
     ------
-    ValueError
+    UsageError
         What cannot be written is refused before anything is reduced.
     """
     from rich.console import Console
@@ -205,20 +248,20 @@ def _outputs(files: list[Path], out: Path | None) -> dict[Path, Path]:
     """Return what each file's reduction is to be called; makes the directory."""
     if out is None:
         msg = "of several files each is written: say into which directory, with -o"
-        raise ValueError(msg)
+        raise UsageError(msg)
     names = {path: out / f"{path.stem}-reduced.h5" for path in files}
     name, count = Counter(names.values()).most_common(1)[0]
     if count > 1:
         msg = f"{count} of the files would all be written as {name}: reduce them apart"
-        raise ValueError(msg)
+        raise UsageError(msg)
     if there := [name for name in names.values() if name.exists()]:
         msg = f"{there[0]} exists and is not overwritten; choose another directory"
-        raise ValueError(msg)
+        raise UsageError(msg)
     try:
         out.mkdir(exist_ok=True)
     except OSError as error:
         msg = f"{out} cannot be made ({error.strerror}): choose another directory"
-        raise ValueError(msg) from None
+        raise UsageError(msg) from None
     check_out(out / "any")
     return names
 

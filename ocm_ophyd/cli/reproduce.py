@@ -81,8 +81,8 @@ def reproduce(
         )
         raise typer.Exit(INTERRUPTED) from None
 
-    from ocm_ophyd.experiments.formatting import duration
     from ocm_ophyd.experiments.report import results_json
+    from ocm_ophyd.formatting import duration
 
     if as_json:
         typer.echo(to_json(results_json(results)))
@@ -98,6 +98,7 @@ def reproduce(
 def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict[str, float]]":
     """Do all of it; returns the results and what took how long, in s."""
     from ocm_ophyd.experiments.acquisition import expected_seconds, measure
+    from ocm_ophyd.experiments.definition import ExperimentError
     from ocm_ophyd.experiments.evidence import (
         calibration,
         gather,
@@ -121,7 +122,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
         complete = experiment.complete_runs(settings.journal_dir)
         if not complete:
             msg = f"nothing could be measured: {next(iter(failures.values()))}"
-            raise RuntimeError(msg)
+            raise ExperimentError(msg)
         report(CATALOG, 0, 1)
         catalog.wait()
         wait_for_runs(settings, [run.uid for run in complete.values()], patience=300)
@@ -194,7 +195,7 @@ def _bars(progress: "Progress", seconds: dict[str, float]) -> Any:
 def _table(results: "Results") -> "Table":
     from rich.table import Table
 
-    from ocm_ophyd.experiments.formatting import QUANTITIES, measured, unit_of
+    from ocm_ophyd.formatting import QUANTITIES, measured, unit_of
 
     table = Table("quantity", "measured", "paper", "agrees", "how", title="Table 1, reproduced")
     for name, row in results.rows.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from ocm_ophyd.cli._errors import one_line_errors
+from ocm_ophyd.errors import UsageError
 
 
 @one_line_errors
@@ -21,7 +22,7 @@ def bench() -> None:
     scripts = sorted(directory.glob("bench_*.py"))
     if not scripts:
         msg = f"there are no benchmarks in {directory}: install from a checkout (pip install -e .)"
-        raise ValueError(msg)
+        raise UsageError(msg)
     for script in scripts:
         typer.echo(f"-- {script.name}")
         module = f"benchmarks.speed.{script.stem}"
@@ -29,4 +30,4 @@ def bench() -> None:
             [sys.executable, "-m", module], cwd=directory.parents[1], check=False
         ).returncode:
             msg = f"{script.name} failed"
-            raise RuntimeError(msg)
+            raise UsageError(msg)

@@ -4,7 +4,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import SubscriptionStatus
 
-from ocm_ophyd.devices._parts import finite
+from ocm_ophyd.devices.axes import check_limits
 
 __all__ = ["OpticalChopper"]
 
@@ -23,15 +23,20 @@ class OpticalChopper(Device):
     LOCK_TIMEOUT = 30.0
 
     def set(self, frequency: float) -> SubscriptionStatus:
-        """Turn at `frequency` (Hz); done when the chopper has locked."""
-        self.frequency.put(finite(frequency, self.name, "Hz"), wait=True)
+        """Turn at `frequency` (Hz); done when the chopper has locked.
+
+        The lock is read anew whenever it changes: the last value that was received may be older
+        than the new frequency.
+        """
+        self.check_value(frequency)
+        self.frequency.put(frequency, wait=True)
         self.run.put(1, wait=True)
         return SubscriptionStatus(
             self.locked,
-            lambda *, value, **_: bool(value),
+            lambda **_: bool(self.locked.get(use_monitor=False)),
             timeout=self.LOCK_TIMEOUT,
         )
 
     def check_value(self, frequency: float) -> None:
         """Refuse frequencies outside the limits."""
-        self.frequency.check_value(finite(frequency, self.name, "Hz"))
+        check_limits(frequency, self.frequency.limits, self.name, "Hz")

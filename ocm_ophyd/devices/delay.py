@@ -3,11 +3,13 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import EpicsMotor, EpicsSignal, Kind, PseudoPositioner
+from ophyd import EpicsSignal, Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.constants import speed_of_light
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, finite
+from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.frame_schema import DELAY
 
 __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
@@ -16,14 +18,14 @@ __all__ = ["MM_PER_PS", "DelayMotor", "DelayStage"]
 MM_PER_PS = speed_of_light * 1e-12 / 2 * 1e3
 
 
-class DelayMotor(EpicsMotor):
+class DelayMotor(Motor):
     """The stage's motor record, with the fields that one-sided approach needs."""
 
     step = Cpt(EpicsSignal, ".MRES", kind=Kind.config, auto_monitor=True)
     backlash = Cpt(EpicsSignal, ".BDST", kind=Kind.config)
 
 
-class DelayStage(PseudoPositioner):
+class DelayStage(PseudoStage):
     """Pump–probe delay (ps) on the OSMS26-300 stage (mm).
 
     The stage lengthens the pump's path, so the delay falls with the position:
@@ -62,7 +64,7 @@ class DelayStage(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             Names the delay and the range that is reachable.
         """
         tau = pseudo_pos[0] if hasattr(pseudo_pos, "__getitem__") else pseudo_pos
@@ -75,4 +77,4 @@ class DelayStage(PseudoPositioner):
                 f"delay {tau:g} ps is out of reach: with time zero at {zero:.3f} mm "
                 f"the stage covers {reach[0]:.1f} to {reach[1]:.1f} ps"
             )
-            raise ValueError(msg)
+            raise TargetError(msg)

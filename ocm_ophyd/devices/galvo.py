@@ -4,16 +4,18 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Kind, PseudoPositioner
+from ophyd import Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.devices.axes import PseudoAxis, PseudoStage, VoltageAxis, finite
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.frame_schema import PROBE_X, PROBE_Y
 
 __all__ = ["GalvoScanner"]
 
 
-class GalvoScanner(PseudoPositioner):
+class GalvoScanner(PseudoStage):
     """Probe position on the sample (um) ↔ mirror voltages (V).
 
     (probe_x, probe_y) = R(rotation) · diag(scale_x, scale_y) · (X, Y) + offset, a stored
@@ -67,7 +69,7 @@ class GalvoScanner(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             Names the position and the limit it breaks.
         """
         volts = self.forward(pseudo_pos)
@@ -79,4 +81,4 @@ class GalvoScanner(PseudoPositioner):
                     f"probe position ({x:g}, {y:g}) um needs {value:.2f} V on {axis.name}: "
                     f"the mirrors take {low:g} to {high:g} V; move the sample stage instead"
                 )
-                raise ValueError(msg)
+                raise TargetError(msg)

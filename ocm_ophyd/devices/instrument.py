@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from ophyd import Device, EpicsSignalRO
+from ophyd.utils import DisconnectedError
 
-from ocm_ophyd.devices._parts import StoredSignal
 from ocm_ophyd.devices.chopper import OpticalChopper
 from ocm_ophyd.devices.delay import DelayStage
+from ocm_ophyd.devices.failures import InstrumentError
 from ocm_ophyd.devices.galvo import GalvoScanner
 from ocm_ophyd.devices.lens import SteeringLens
 from ocm_ophyd.devices.power_meter import PowerMeter
@@ -16,39 +18,50 @@ from ocm_ophyd.devices.shutter import BeamBlock, Shutter
 from ocm_ophyd.devices.source import FemtosecondLaser, PulsePicker
 from ocm_ophyd.devices.spectrometer import Spectrometer
 from ocm_ophyd.devices.stages import ReferenceMirror, SampleStage
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.samples import Sample
 
-__all__ = ["Instrument", "InstrumentError"]
+__all__ = ["At", "Instrument"]
+
+#: Seconds within which the pump shutter closes, or the instrument is taken not to answer.
+SAFE_TIMEOUT = 10.0
 
 
-class InstrumentError(ConnectionError):
-    """The instrument does not answer."""
+class At(NamedTuple):
+    """Where a device is, and its label: IPython's ``%wa`` and ``%ct`` group devices by label."""
+
+    prefix: str
+    """Part of the device's PV names after the common prefix."""
+    label: Literal["motors", "detectors"]
 
 
 @dataclass
 class Instrument:
-    """All devices of the microscope and the samples known to it."""
+    """All devices of the microscope and the samples known to it; one line a device.
 
-    laser: FemtosecondLaser
-    pulse_picker: PulsePicker
-    pump_shutter: Shutter
-    probe_shutter: BeamBlock
-    sample_arm: BeamBlock
-    delay: DelayStage
-    galvos: GalvoScanner
-    chopper: OpticalChopper
-    pump: PumpPower
-    steering_lens: SteeringLens
-    reference_mirror: ReferenceMirror
-    spectrometer: Spectrometer
-    power_meter: PowerMeter
-    sample_stage: SampleStage
+    The baseline of every run reads each device, except detectors that plans read at every point.
+    """
+
+    laser: Annotated[FemtosecondLaser, At("Laser:", "detectors")]
+    pulse_picker: Annotated[PulsePicker, At("Picker:", "detectors")]
+    pump_shutter: Annotated[Shutter, At("Shutter:Pump:", "motors")]
+    probe_shutter: Annotated[BeamBlock, At("Shutter:Probe:", "motors")]
+    sample_arm: Annotated[BeamBlock, At("Shutter:SampleArm:", "motors")]
+    delay: Annotated[DelayStage, At("Delay:", "motors")]
+    galvos: Annotated[GalvoScanner, At("Galvo:", "motors")]
+    chopper: Annotated[OpticalChopper, At("Chopper:", "motors")]
+    pump: Annotated[PumpPower, At("Retarder:", "motors")]
+    steering_lens: Annotated[SteeringLens, At("Lens:", "motors")]
+    reference_mirror: Annotated[ReferenceMirror, At("RefMirror:", "motors")]
+    spectrometer: Annotated[Spectrometer, At("Spec:", "detectors")]
+    power_meter: Annotated[PowerMeter, At("Power:", "detectors")]
+    sample_stage: Annotated[SampleStage, At("Sample:", "motors")]
     simulated: EpicsSignalRO
     samples: dict[str, Sample] = field(default_factory=dict)
 
     @classmethod
     def create(cls, prefix: str, samples: dict[str, Sample]) -> "Instrument":
-        """Make all devices; they connect in the background.
+        """Return the instrument; its devices connect in the background.
 
         Parameters
         ----------
@@ -57,30 +70,13 @@ class Instrument:
         samples : dict
             Samples by name.
         """
-        return cls(
-            laser=FemtosecondLaser(f"{prefix}Laser:", name="laser", labels={"detectors"}),
-            pulse_picker=PulsePicker(f"{prefix}Picker:", name="pulse_picker", labels={"detectors"}),
-            pump_shutter=Shutter(f"{prefix}Shutter:Pump:", name="pump_shutter", labels={"motors"}),
-            probe_shutter=BeamBlock(
-                f"{prefix}Shutter:Probe:", name="probe_shutter", labels={"motors"}
-            ),
-            sample_arm=BeamBlock(
-                f"{prefix}Shutter:SampleArm:", name="sample_arm", labels={"motors"}
-            ),
-            delay=DelayStage(f"{prefix}Delay:", name="delay", labels={"motors"}),
-            galvos=GalvoScanner(f"{prefix}Galvo:", name="galvos", labels={"motors"}),
-            chopper=OpticalChopper(f"{prefix}Chopper:", name="chopper", labels={"motors"}),
-            pump=PumpPower(f"{prefix}Retarder:", name="pump", labels={"motors"}),
-            steering_lens=SteeringLens(f"{prefix}Lens:", name="steering_lens", labels={"motors"}),
-            reference_mirror=ReferenceMirror(
-                f"{prefix}RefMirror:", name="reference_mirror", labels={"motors"}
-            ),
-            spectrometer=Spectrometer(f"{prefix}Spec:", name="spectrometer", labels={"detectors"}),
-            power_meter=PowerMeter(f"{prefix}Power:", name="power_meter", labels={"detectors"}),
-            sample_stage=SampleStage(f"{prefix}Sample:", name="sample_stage", labels={"motors"}),
-            simulated=EpicsSignalRO(f"{prefix}IOC:Simulated_RBV", name="simulated"),
-            samples=samples,
-        )
+        devices: dict[str, Any] = {}
+        for name, hint in get_type_hints(cls, include_extras=True).items():
+            if get_origin(hint) is Annotated:
+                kind, at = get_args(hint)
+                devices[name] = kind(f"{prefix}{at.prefix}", name=name, labels={at.label})
+        simulated = EpicsSignalRO(f"{prefix}IOC:Simulated_RBV", name="simulated")
+        return cls(**devices, simulated=simulated, samples=samples)
 
     def devices(self) -> dict[str, Device]:
         """Return the devices by name."""
@@ -123,11 +119,15 @@ class Instrument:
 
         Raises
         ------
-        TimeoutError
-            Where a device does not answer.
+        InstrumentError
+            If a device does not answer.
         """
-        self.pump_shutter.set("closed").wait(10)
-        self.spectrometer.release()
+        try:
+            self.pump_shutter.set("closed").wait(SAFE_TIMEOUT)
+            self.spectrometer.release()
+        except (TimeoutError, DisconnectedError) as error:
+            msg = f"the pump cannot be shut: the instrument does not answer ({error})"
+            raise InstrumentError(msg) from error
 
     def baseline(self) -> list[Device]:
         """Return what is read before and after every run."""

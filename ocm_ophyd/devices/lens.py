@@ -4,15 +4,17 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import EpicsMotor, Kind, PseudoPositioner
+from ophyd import Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, finite
+from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
 
 __all__ = ["SteeringLens"]
 
 
-class SteeringLens(PseudoPositioner):
+class SteeringLens(PseudoStage):
     """Pump x, y (um) and waist radius at 1/e² (um) ↔ lens x, y, z (mm).
 
     The spot follows the lens sideways by `scale`, from `offset` on, so that pump and probe meet
@@ -25,9 +27,9 @@ class SteeringLens(PseudoPositioner):
     pump_x = Cpt(PseudoAxis, key="pump_x", egu="um", kind=Kind.hinted)
     pump_y = Cpt(PseudoAxis, key="pump_y", egu="um", kind=Kind.hinted)
     pump_waist = Cpt(PseudoAxis, key="pump_waist", egu="um", kind=Kind.hinted)
-    x = Cpt(EpicsMotor, "x", kind=Kind.normal)
-    y = Cpt(EpicsMotor, "y", kind=Kind.normal)
-    z = Cpt(EpicsMotor, "z", kind=Kind.normal)
+    x = Cpt(Motor, "x", kind=Kind.normal)
+    y = Cpt(Motor, "y", kind=Kind.normal)
+    z = Cpt(Motor, "z", kind=Kind.normal)
     scale = Cpt(StoredSignal, value=10.0, units="um/mm", kind=Kind.config)
     offset_x = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     offset_y = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
@@ -49,14 +51,14 @@ class SteeringLens(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             For a waist smaller than the focal one.
         """
         x, y, waist = (finite(value, self.name, "um") for value in pseudo_pos)
         ratio = waist / self.focal_waist.get()
         if ratio < 1 - 1e-9:
             msg = f"a pump waist of {waist:g} um is below the focal {self.focal_waist.get():g} um"
-            raise ValueError(msg)
+            raise TargetError(msg)
         defocus = self.rayleigh_length.get() * np.sqrt(max(ratio**2 - 1, 0.0))
         return self.RealPosition(
             x=(x - self.offset_x.get()) / self.scale.get(),

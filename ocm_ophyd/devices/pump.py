@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 from ophyd import Component as Cpt
-from ophyd import Kind, PseudoPositioner
+from ophyd import Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 from scipy.interpolate import PchipInterpolator
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, VoltageAxis, finite
+from ocm_ophyd.devices.axes import PseudoAxis, PseudoStage, VoltageAxis, finite
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.frame_schema import FLUENCE
 
 __all__ = ["LiquidCrystalRetarder", "PumpPower"]
@@ -18,7 +20,7 @@ class LiquidCrystalRetarder(VoltageAxis):
     """Retarder voltage; with the polarising beam splitter behind it, it sets the pump power."""
 
 
-class PumpPower(PseudoPositioner):
+class PumpPower(PseudoStage):
     """Peak pump fluence on the sample (mJ/cm²) ↔ retarder voltage.
 
     The stored `calibration` is a table of two rows, voltage and fluence, monotonic in both and
@@ -68,24 +70,24 @@ class PumpPower(PseudoPositioner):
 
         Raises
         ------
-        ValueError
+        TargetError
             Says what is missing or which limit is broken.
         """
         fluence = pseudo_pos[0] if hasattr(pseudo_pos, "__getitem__") else pseudo_pos
         finite(fluence, self.name, "mJ/cm²")
         if not self.calibrated:
             msg = "the pump power is not calibrated: run calibrate_pump_power first"
-            raise ValueError(msg)
+            raise TargetError(msg)
         maximum, table = self.maximum.get(), self.calibration.get()[1]
         if maximum <= 0:
             msg = "no sample is chosen, so no fluence is known to be safe: choose one first"
-            raise ValueError(msg)
+            raise TargetError(msg)
         if fluence > maximum:
             msg = f"fluence {fluence:g} mJ/cm² is above the sample's maximum of {maximum:g} mJ/cm²"
-            raise ValueError(msg)
+            raise TargetError(msg)
         if not table.min() <= fluence <= table.max():
             msg = (
                 f"fluence {fluence:g} mJ/cm² is outside the power calibration, "
                 f"{table.min():.3g} to {table.max():.3g} mJ/cm²"
             )
-            raise ValueError(msg)
+            raise TargetError(msg)

@@ -6,6 +6,8 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import Status
 
+from ocm_ophyd.devices.failures import TargetError
+
 __all__ = ["BeamBlock", "Shutter"]
 
 
@@ -23,7 +25,7 @@ class BeamBlock(Device):
         """Refuse anything but "open" and "closed"."""
         if state not in {"open", "closed"}:
             msg = f'{self.name} takes "open" or "closed", not {state!r}'
-            raise ValueError(msg)
+            raise TargetError(msg)
 
     def set(self, state: str) -> Status:
         """Move the blade; done when it is there."""

@@ -12,13 +12,14 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.status import DeviceStatus, Status
 
-from ocm_ophyd.devices._parts import StoredSignal
+from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.frame_schema import POINT_DATASETS, Dataset
 
 __all__ = ["AcquisitionError", "Spectra", "Spectrometer"]
 
 
-class AcquisitionError(RuntimeError):
+class AcquisitionError(OcmError):
     """The spectrometer did not deliver; the message is the instrument's own."""
 
 

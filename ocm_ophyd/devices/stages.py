@@ -3,22 +3,23 @@
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO, Kind, PseudoPositioner
+from ophyd import Device, EpicsSignal, EpicsSignalRO, Kind
 from ophyd.pseudopos import pseudo_position_argument, real_position_argument
 
-from ocm_ophyd.devices._parts import PseudoAxis, StoredSignal, finite
+from ocm_ophyd.devices.axes import Motor, PseudoAxis, PseudoStage, finite
+from ocm_ophyd.devices.stored_signal import StoredSignal
 
 __all__ = ["ReferenceMirror", "SampleStage"]
 
 
-class ReferenceMirror(PseudoPositioner):
+class ReferenceMirror(PseudoStage):
     """Reference arm: path difference (um) and beam block; blocked in common-path geometry.
 
     The path difference is the mirror's position on its own scale plus the stored `offset`.
     """
 
     path_difference = Cpt(PseudoAxis, key="path_difference", egu="um", kind=Kind.hinted)
-    m1 = Cpt(EpicsMotor, "m1", kind=Kind.normal)
+    m1 = Cpt(Motor, "m1", kind=Kind.normal)
     offset = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     offset_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     block = Cpt(EpicsSignal, "Block", kind=Kind.omitted, put_complete=True)
@@ -47,9 +48,9 @@ class SampleStage(Device):
     `thickness_of` names the sample.
     """
 
-    x = Cpt(EpicsMotor, "x", kind=Kind.normal)
-    y = Cpt(EpicsMotor, "y", kind=Kind.normal)
-    z = Cpt(EpicsMotor, "z", kind=Kind.normal)
+    x = Cpt(Motor, "x", kind=Kind.normal)
+    y = Cpt(Motor, "y", kind=Kind.normal)
+    z = Cpt(Motor, "z", kind=Kind.normal)
     thickness = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     thickness_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     thickness_of = Cpt(StoredSignal, value="", kind=Kind.config)

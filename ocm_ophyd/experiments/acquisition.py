@@ -7,6 +7,7 @@ from typing import Any
 from bluesky.preprocessors import inject_md_wrapper
 
 from ocm_ophyd.archive.journal import journaled_runs
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.experiments.definition import (
     ALIGNMENT,
     ALIGNMENT_FLUENCE,
@@ -190,7 +191,7 @@ def measure_sample(
             experiment.keep_alignment(sample, stored_calibration(session))
         except Interrupted:
             raise
-        except Exception as error:
+        except OcmError as error:
             log.exception("the alignment of %s failed", sample)
             failures |= dict.fromkeys((s.name for s in steps), f"not aligned: {_reason(error)}")
             return
@@ -202,12 +203,12 @@ def measure_sample(
             session.run(inject_md_wrapper(plan, experiment.tags(step.name, step)))
         except Interrupted:
             raise
-        except Exception as error:
+        except OcmError as error:
             log.exception("%s failed", step.name)
             failures[step.name] = _reason(error)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: OcmError) -> str:
     """Return the message of an error on one line."""
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -173,7 +173,7 @@ ALIGNMENT = "alignment"
 _FILE = "reproduce.json"
 
 
-class ExperimentError(OcmError, ValueError):
+class ExperimentError(OcmError):
     """A directory or scenario with which the experiment cannot be made."""
 
 

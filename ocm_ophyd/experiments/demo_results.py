@@ -22,6 +22,7 @@ from analysis.figures import (
 )
 from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.rise_time import measure_rise
+from analysis.lasing.emission import find_emission
 from analysis.lasing.fluence_response import FluenceResponse, fit_fluence_response
 from analysis.lasing.fluorescence_threshold import (
     LasingThreshold,
@@ -126,7 +127,7 @@ def evaluate(runs: DemoRuns) -> Results:
         fluence, sweep["delta_n"].values, sweep["delta_n_sigma"].values, runs.power_sigma
     )
     intensity = fluorescence_intensity(
-        sweep["differential_spectrum"].values, sweep["wavelength"].values
+        sweep["differential_spectrum"].values, sweep["wavelength"].values, find_emission(sweep)
     )
     threshold = fit_lasing_threshold(fluence, intensity)
     scan = _columns(runs.above)
@@ -306,6 +307,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["fluence"].values,
             sweep["wavelength"].values,
             sweep["differential_spectrum"].values,
+            find_emission(sweep),
             results.threshold.fluence.value,
         ),
         "map": map_figure(

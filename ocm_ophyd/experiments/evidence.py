@@ -19,7 +19,7 @@ from analysis.paper.measurements import Calibration, PaperData
 from analysis.reduction.scan import reduce_scan
 from ocm_ophyd.archive.journal import Journal, JournaledRun, journaled_runs, read_run
 from ocm_ophyd.devices.delay import MM_PER_PS
-from ocm_ophyd.errors import DataError
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.experiments.definition import SAMPLE, SILICON, TIME_SCALE, Experiment
 from ocm_ophyd.samples import Sample, load_samples
 from ocm_ophyd.settings import Settings
@@ -62,10 +62,10 @@ def gather(
     for name, run in runs.items():
         try:
             scan = reduced(catalog, run.uid)
-        except DataError as error:
+        except OcmError as error:
             failures[name] = str(error)
         else:
-            scans[name] = scan.assign_attrs(material=run.start["sample"]["material"])
+            scans[name] = scan
     data = PaperData(
         calibration=_calibration(samples, experiment.alignments.get(SAMPLE, [])),
         runs={name: run.uid for name, run in runs.items()},

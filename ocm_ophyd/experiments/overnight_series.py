@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from ocm_ophyd.archive.journal import journaled_runs
+from ocm_ophyd.input_files import check_values, parse_yaml, read_text
 from ocm_ophyd.samples import Sample
 from plans import check_series
 
@@ -16,7 +16,7 @@ __all__ = ["Series", "completed", "load_series"]
 class Series(BaseModel):
     """A list of measurements to take unattended."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     name: str = Field(description="In the metadata of every run; names the series when restarted.")
     alignment_fluence: PositiveFloat = Field(description="mJ/cm², for time zero")
@@ -29,25 +29,13 @@ def load_series(path: Path, samples: dict[str, Sample]) -> Series:
 
     Raises
     ------
-    ValueError
-        Names the file and the entry that is wrong.
+    UsageError
+        If the file cannot be read or a value is impossible; the message names it.
+    PlanError
+        If a measurement of the series cannot be taken; the message names it.
     """
-    try:
-        series = Series.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except OSError as error:
-        msg = f"the series file {path} cannot be read: {error.strerror}"
-        raise ValueError(msg) from None
-    except UnicodeDecodeError:
-        msg = f"{path} is not a text file"
-        raise ValueError(msg) from None
-    except yaml.YAMLError as error:
-        msg = f"{path} is not YAML: {error}"
-        raise ValueError(msg) from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        msg = f"{path}, {where}: {first['msg']}"
-        raise ValueError(msg) from None
+    values = parse_yaml(read_text(path, "the series file"), str(path))
+    series = check_values(Series, values, str(path))
     check_series(samples, series.name, series.measurements, series.alignment_fluence)
     return series
 

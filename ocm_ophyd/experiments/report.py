@@ -19,7 +19,7 @@ from analysis.paper.figures.all_figures import CAPTIONS
 from analysis.paper.infer import Results
 from analysis.paper.measurements import Calibration, PaperData
 from analysis.paper.published import TABLE, Row
-from ocm_ophyd.experiments.formatting import QUANTITIES, duration, measured, stored, unit_of
+from ocm_ophyd.formatting import QUANTITIES, duration, measured, stored, unit_of
 
 __all__ = ["results_json", "write_report"]
 

@@ -1,8 +1,9 @@
 """The soft IOC: simulated instruments behind EPICS process variables.
 
-One instrument, one `PVGroup`, one file. `bench` is what they share, `pv` how their PVs look,
-`motor` and `motion` the motor record, `frame_file` the spectrometer's HDF5 file, `main` serves
-them all.
+One instrument, one `PVGroup`, one module; `main` serves them all. Shared parts: `optical_table`
+(the microscope, its clock and its actuators), `pv` (how process variables look), `motor` and
+`motion` (the motor record), `recorder` and `frame_file` (the spectrometer's files), `pv_table`
+(the table in the documentation).
 """
 
 import os

@@ -16,6 +16,7 @@ class DelayStage(Group):
         prefix="m1",
         axis=Axis(
             knob="delay_position",
+            meaning="carriage in the pump arm; further is a later pump",
             units="mm",
             low=0.0,
             high=300.0,

@@ -11,8 +11,14 @@ __all__ = ["SteeringLens"]
 class SteeringLens(Group):
     """Three-axis mount of the lens, mm."""
 
-    x = SubGroup(Motor, prefix="x", axis=Axis("lens_x", "mm", -3.0, 3.0, 1e-4, velocity=2.0))
-    y = SubGroup(Motor, prefix="y", axis=Axis("lens_y", "mm", -3.0, 3.0, 1e-4, velocity=2.0))
+    x = SubGroup(
+        Motor, prefix="x", axis=Axis("lens_x", "pump x", "mm", -3.0, 3.0, 1e-4, velocity=2.0)
+    )
+    y = SubGroup(
+        Motor, prefix="y", axis=Axis("lens_y", "pump y", "mm", -3.0, 3.0, 1e-4, velocity=2.0)
+    )
     z = SubGroup(
-        Motor, prefix="z", axis=Axis("lens_z", "mm", -5.0, 5.0, 1e-3, velocity=2.0, precision=3)
+        Motor,
+        prefix="z",
+        axis=Axis("lens_z", "pump focus", "mm", -5.0, 5.0, 1e-3, velocity=2.0, precision=3),
     )

@@ -11,15 +11,17 @@ from typing import Any
 from caproto.asyncio.server import Context
 from caproto.server import SubGroup
 
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.iocs.chopper import Chopper
 from ocm_ophyd.iocs.delay import DelayStage
 from ocm_ophyd.iocs.galvo import GalvoScanner
+from ocm_ophyd.iocs.ioc_status import IocStatus
 from ocm_ophyd.iocs.laser import Laser
 from ocm_ophyd.iocs.lens import SteeringLens
 from ocm_ophyd.iocs.optical_table import Bench, SimulatedClock
 from ocm_ophyd.iocs.power_meter import PowerMeter
 from ocm_ophyd.iocs.pulse_picker import PulsePicker
-from ocm_ophyd.iocs.pv import Group, counter, readback
+from ocm_ophyd.iocs.pv import Group
 from ocm_ophyd.iocs.reference_mirror import ReferenceMirror
 from ocm_ophyd.iocs.retarder import Retarder
 from ocm_ophyd.iocs.sample_stage import SampleStage
@@ -30,26 +32,8 @@ from ocm_ophyd.twin import Knobs, Microscope, load_scenario
 __all__ = ["Instrument", "PortTakenError", "build", "serve"]
 
 
-class PortTakenError(OSError):
+class PortTakenError(OcmError):
     """Another server listens on the port already."""
-
-
-class Server(Group):
-    """The IOC itself."""
-
-    ready = counter("Ready_RBV", 0, "1 when every PV is served")
-    simulated = counter("Simulated_RBV", 1, "1 where the hardware is simulated")
-    time_scale = readback("TimeScale_RBV", 1.0, "", 3, "Simulated seconds a second")
-    clock = readback("Clock_RBV", 0.0, "s", 3, "Simulated time since 1970")
-
-    async def initialise(self) -> None:
-        """Publish the time scale."""
-        await super().initialise()
-        await self.time_scale.write(self.bench.clock.scale)
-
-    @clock.scan(period=1.0)
-    async def _tick(self, instance: Any, _: Any) -> None:
-        await instance.write(self.bench.clock.now())
 
 
 class Instrument(Group):
@@ -61,7 +45,7 @@ class Instrument(Group):
         What they share.
     """
 
-    ioc = SubGroup(Server, prefix="IOC:")
+    ioc = SubGroup(IocStatus, prefix="IOC:")
     laser = SubGroup(Laser, prefix="Laser:")
     picker = SubGroup(PulsePicker, prefix="Picker:")
     shutters = SubGroup(Shutters, prefix="Shutter:")
@@ -115,7 +99,7 @@ def serve(
     ------
     PortTakenError
         Another server has the port.
-    ValueError
+    UsageError
         The scenario or the time scale cannot be used.
     """
     interfaces = interfaces or ["127.0.0.1"]

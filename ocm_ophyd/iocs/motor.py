@@ -26,9 +26,13 @@ _REFUSED = {
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: the knob it turns and its data sheet, in `units`, `units`/s and s."""
+    """One axis: the knob of the microscope that it turns, and its data sheet.
+
+    Lengths are in `units`, velocities in `units`/s, times in s.
+    """
 
     knob: str
+    meaning: str
     units: str
     low: float
     high: float

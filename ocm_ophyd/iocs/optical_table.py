@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from ocm_ophyd.errors import UsageError
 from ocm_ophyd.twin import Knobs, Microscope
 
 __all__ = ["Bench", "SimulatedClock"]
@@ -30,7 +31,7 @@ class SimulatedClock:
     def __init__(self, scale: float) -> None:
         if not 0 < scale <= 1e4:
             msg = f"the time scale must be above 0 and at most 10000, not {scale:g}"
-            raise ValueError(msg)
+            raise UsageError(msg)
         self.scale = scale
         self._epoch = time.time()
         self._wall = time.monotonic()

@@ -1,4 +1,4 @@
-"""Where the spectrometer's frames go: one new file a run, one row a point."""
+"""Spectrometer, its files: one new file a run, one row a point."""
 
 from __future__ import annotations
 

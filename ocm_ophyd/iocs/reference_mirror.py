@@ -16,7 +16,16 @@ class ReferenceMirror(Group):
     m1 = SubGroup(
         Motor,
         prefix="m1",
-        axis=Axis("mirror_position", "um", -100.0, 100.0, 0.05, velocity=200.0, precision=2),
+        axis=Axis(
+            "mirror_position",
+            "path difference, from the mirror's own zero",
+            "um",
+            -100.0,
+            100.0,
+            0.05,
+            velocity=200.0,
+            precision=2,
+        ),
     )
     block = integer("Block", 1, "1 blocks the reference arm (common-path geometry)")
     blocked = counter("Block_RBV", 1, "Whether the reference arm is blocked")

@@ -11,6 +11,12 @@ __all__ = ["SampleStage"]
 class SampleStage(Group):
     """Three-axis stage below the objective, mm."""
 
-    x = SubGroup(Motor, prefix="x", axis=Axis("sample_x", "mm", -5.0, 5.0, 1e-4, velocity=5.0))
-    y = SubGroup(Motor, prefix="y", axis=Axis("sample_y", "mm", -5.0, 5.0, 1e-4, velocity=5.0))
-    z = SubGroup(Motor, prefix="z", axis=Axis("sample_z", "mm", -1.0, 1.0, 1e-4, velocity=1.0))
+    x = SubGroup(
+        Motor, prefix="x", axis=Axis("sample_x", "coarse x", "mm", -5.0, 5.0, 1e-4, velocity=5.0)
+    )
+    y = SubGroup(
+        Motor, prefix="y", axis=Axis("sample_y", "coarse y", "mm", -5.0, 5.0, 1e-4, velocity=5.0)
+    )
+    z = SubGroup(
+        Motor, prefix="z", axis=Axis("sample_z", "focus", "mm", -1.0, 1.0, 1e-4, velocity=1.0)
+    )

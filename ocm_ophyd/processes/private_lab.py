@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ocm_ophyd.archive.catalog import connect
-from ocm_ophyd.archive.connection import waiting_runs
+from ocm_ophyd.archive.connection import CatalogError, waiting_runs
 from ocm_ophyd.processes.servers import CatalogServer, free_ports
 from ocm_ophyd.settings import Settings
 
@@ -56,8 +56,8 @@ def wait_for_runs(settings: Settings, uids: Sequence[str], patience: float = 60.
 
     Raises
     ------
-    RuntimeError
-        Where a run does not arrive.
+    CatalogError
+        If a run does not arrive.
     """
     last, deadline = -1, 0.0
     while waiting := waiting_runs(settings):
@@ -65,11 +65,11 @@ def wait_for_runs(settings: Settings, uids: Sequence[str], patience: float = 60.
             last, deadline = len(waiting), time.monotonic() + patience
         if time.monotonic() > deadline:
             msg = f"{len(waiting)} runs did not reach the catalog: see {settings.home / 'logs'}"
-            raise RuntimeError(msg)
+            raise CatalogError(msg)
         time.sleep(0.2)
     catalog = connect(settings)
     missing = [uid for uid in uids if uid not in catalog]
     if missing:
         msg = f"run {missing[0][:8]} is not in the catalog: see {settings.home / 'logs'}"
-        raise RuntimeError(msg)
+        raise CatalogError(msg)
     return len(catalog)

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from ocm_ophyd.archive.connection import server_answers
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.settings import Settings
 
 __all__ = [
@@ -26,7 +27,7 @@ START_TIMEOUT = 120.0  # s; tiled alone takes half a minute on a cold disk
 STOP_TIMEOUT = 15.0  # s
 
 
-class ServerError(RuntimeError):
+class ServerError(OcmError):
     """A server did not come up; the message has its last line."""
 
 

@@ -10,14 +10,15 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ocm_ophyd.devices import StoredSignal
+from ocm_ophyd.devices.stored_signal import StoredSignal
+from ocm_ophyd.errors import OcmError
 
 __all__ = ["CalibrationError", "CalibrationStore"]
 
 _KEYS = ("time", "signal", "value")
 
 
-class CalibrationError(OSError):
+class CalibrationError(OcmError):
     """The calibration cannot be read or kept."""
 
 
@@ -49,7 +50,11 @@ class CalibrationStore:
         """
         if not self.path.exists():
             return
-        lines = self.path.read_text("utf-8", errors="replace").splitlines(keepends=True)
+        try:
+            lines = self.path.read_text("utf-8", errors="replace").splitlines(keepends=True)
+        except OSError as error:
+            msg = f"the calibration {self.path} cannot be read: {error.strerror}"
+            raise CalibrationError(msg) from None
         for version, line in enumerate(lines, start=1):
             if not line.endswith("\n"):
                 return  # the write that a crash cut short

@@ -1,7 +1,7 @@
 """Channel Access of this process: set it up before the first ophyd signal exists."""
 
-import threading
-
+from ocm_ophyd.errors import UsageError
+from ocm_ophyd.session.repeater import serve_repeater
 from ocm_ophyd.settings import Settings
 
 __all__ = ["leave_channel_access", "use_channel_access"]
@@ -17,23 +17,22 @@ def use_channel_access(settings: Settings) -> None:
 
     Raises
     ------
-    RuntimeError
-        Where ophyd already runs on another control layer.
+    UsageError
+        If ophyd already runs on another control layer.
     """
     settings.use_channel_access()
-    # libca wants a repeater at its first search; this one serves until the process ends
-    # and gives way where another already has the port.
-    from caproto.sync import repeater  # noqa: PLC0415 - reads the environment when imported
-
-    threading.Thread(target=repeater.run, kwargs={"host": "127.0.0.1"}, daemon=True).start()
+    serve_repeater(settings.ca_repeater_port)
 
     import ophyd  # noqa: PLC0415 - must come after the environment is set
     from ophyd.signal import EpicsSignalBase  # noqa: PLC0415
 
     ophyd.set_cl("pyepics")
     if ophyd.get_cl().name != "pyepics":
-        msg = f"ophyd uses the control layer {ophyd.get_cl().name!r}; pyepics is needed"
-        raise RuntimeError(msg)
+        msg = (
+            f"ophyd uses the control layer {ophyd.get_cl().name!r} and a session needs pyepics: "
+            "start a new Python, and the session before anything else imports ophyd"
+        )
+        raise UsageError(msg)
     try:
         EpicsSignalBase.set_defaults(
             connection_timeout=settings.ca_timeout,

@@ -1,63 +1,37 @@
-"""What the IPython profile puts into the user's namespace, and the greeting above it."""
+"""The extension that makes a measuring session of IPython; `ocm session` starts IPython with it.
+
+In an IPython that runs already, ``%load_ext ocm_ophyd.session.ipython`` does the same.
+"""
 
 import os
 import sys
-from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 from bluesky import plan_stubs as bps
 from bluesky import plans as bp
+from bluesky.run_engine import RunEngineResult
 from IPython.core.interactiveshell import InteractiveShell
+from rich.console import Console
+from rich.table import Table
+from tiled.queries import Key
 
-from ocm_ophyd.archive.connection import CatalogError
-from ocm_ophyd.archive.journal import Journal, JournalError
-from ocm_ophyd.devices import AcquisitionError, InstrumentError
-from ocm_ophyd.session.calibration_store import CalibrationError
-from ocm_ophyd.session.lock import BusyError
+from analysis.estimate import Estimate
+from ocm_ophyd.archive.journal import Journal
+from ocm_ophyd.devices.failures import InstrumentError
+from ocm_ophyd.errors import OcmError
+from ocm_ophyd.formatting import measured
+from ocm_ophyd.session.catalog import SessionCatalog
+from ocm_ophyd.session.magics import register_magics
 from ocm_ophyd.session.run_engine import make_run_engine
 from ocm_ophyd.session.run_metadata import PersistentMetadata
 from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
-from plans import PlanError, linear_then_logarithmic
+from plans import linear_then_logarithmic
 
-__all__ = ["EXPECTED", "LazyCatalog", "begin", "one_line"]
+__all__ = ["EXPECTED", "begin", "load_ipython_extension", "one_line"]
 
-#: What a user can get wrong, or the hardware: the message says it, a traceback would hide it.
-EXPECTED = (PlanError, BusyError, CatalogError, JournalError, CalibrationError, AcquisitionError)
-
-
-class LazyCatalog:
-    """The catalog, connected to when it is first used: tiled takes seconds to import."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    @cached_property
-    def _client(self) -> Any:
-        from ocm_ophyd.archive.catalog import connect  # noqa: PLC0415 - see the class
-
-        return connect(self._settings)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_repr_", "_ipython_")):  # what IPython asks every object for
-            raise AttributeError(name)
-        return getattr(self._client, name)
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._client[key]
-
-    def __len__(self) -> int:
-        return len(self._client)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._client)
-
-    def __repr__(self) -> str:
-        try:
-            return repr(self._client)
-        except CatalogError as error:
-            return str(error)
+#: Errors that are printed in one line: the message has the reason, a traceback would hide it.
+EXPECTED = (OcmError,)
 
 
 def one_line(
@@ -65,6 +39,33 @@ def one_line(
 ) -> None:
     """Print an expected error as IPython's exception handler, without its traceback."""
     print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - an answer to a user
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Start a session in a shell: IPython calls this for ``%load_ext``."""
+    shell.push(begin(shell))
+    assert shell.display_formatter is not None
+    formatter = shell.display_formatter.formatters["text/plain"]
+    formatter.for_type(RunEngineResult, _print_result)
+    shell.set_custom_exc(EXPECTED, one_line)
+
+
+def _print_result(result: RunEngineResult, printer: Any, _cycle: bool) -> None:
+    """Print what ``RE(...)`` returns: a table of the estimates of a plan, or one line."""
+    found = result.plan_result
+    if isinstance(found, dict) and all(isinstance(each, Estimate) for each in found.values()):
+        table = Table("quantity", "value", "note")
+        for name, estimate in found.items():
+            table.add_row(name, measured(estimate), estimate.note)
+        console = Console()
+        with console.capture() as captured:
+            console.print(table)
+        printer.text(captured.get().rstrip())
+        return
+    runs = ", ".join(uid[:8] for uid in result.run_start_uids) or "none"
+    reason = f" ({result.reason})" if result.reason else ""
+    value = "" if found in (None, *result.run_start_uids) else f"; result: {found!r}"
+    printer.text(f"{result.exit_status}{reason}; runs: {runs}{value}")
 
 
 def begin(shell: InteractiveShell) -> dict[str, Any]:
@@ -76,28 +77,31 @@ def begin(shell: InteractiveShell) -> dict[str, Any]:
     Parameters
     ----------
     shell : InteractiveShell
-        Told to draw live plots in windows where there is a screen.
+        Gets bluesky's magics; draws live plots in windows where there is a screen.
     """
     settings = Settings()
+    journal = Journal(settings.journal_dir)
     namespace: dict[str, Any] = {
         "settings": settings,
-        "catalog": LazyCatalog(settings),
+        "catalog": SessionCatalog(settings, journal),
         "bp": bp,
         "bps": bps,
+        "Key": Key,
         "linear_then_logarithmic": linear_then_logarithmic,
     }
     try:
-        session = Session.start(settings)
+        session = Session.start(settings, journal)
     except InstrumentError as error:
         metadata = PersistentMetadata(settings.home / "metadata.json")
-        engine = make_run_engine(None, Journal(settings.journal_dir), metadata)
+        engine = make_run_engine(None, journal, metadata)
         print(f"No instrument: {error}", file=sys.stderr)  # noqa: T201 - the greeting
         return namespace | {"RE": engine}
-    except (ValueError, OSError) as error:
+    except OcmError as error:
         print(f"No session: {error}", file=sys.stderr)  # noqa: T201
         return namespace
     session.pause_on_signals()
-    from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - needs nothing without an instrument
+    register_magics(shell, session.RE)
+    from ocm_ophyd.session.live_views import show_live  # noqa: PLC0415 - slow to import
 
     show_live(session.RE, session.reduction, plots=_plots(shell))
     print(greeting(session))  # noqa: T201

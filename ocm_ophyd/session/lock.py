@@ -8,11 +8,13 @@ from pathlib import Path
 
 from bluesky import RunEngine
 
+from ocm_ophyd.errors import OcmError
+
 __all__ = ["BusyError", "OneAtATime"]
 
 
-class BusyError(RuntimeError):
-    """Another session is measuring with this instrument."""
+class BusyError(OcmError):
+    """The right to measure with this instrument cannot be had: another session has it."""
 
 
 class OneAtATime:
@@ -35,6 +37,7 @@ class OneAtATime:
         self._path = path
         self._begin = begin
         self._fd: int | None = None
+        self._holder: RunEngine | None = None
 
     @contextmanager
     def __call__(self, engine: RunEngine) -> Iterator[None]:
@@ -47,10 +50,12 @@ class OneAtATime:
         """
         if self._fd is None:
             self._take()
+            self._holder = engine
         try:
             yield
         finally:
-            if engine.state != "paused":
+            # another engine of this session, that of %mov, may work while `engine` is paused
+            if self._holder is engine and engine.state != "paused":
                 self._give_back()
 
     def clear_up(self) -> None:
@@ -62,8 +67,15 @@ class OneAtATime:
         self._give_back()
 
     def _take(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            msg = (
+                f"the lock {self._path} cannot be opened ({error.strerror}): make it writable, or "
+                "set OCM_DATA_DIR to another directory"
+            )
+            raise BusyError(msg) from None
         holder = os.read(fd, 20).decode()
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,8 @@ from collections import UserDict
 from pathlib import Path
 from typing import Any
 
+from ocm_ophyd.errors import UsageError
+
 __all__ = ["PersistentMetadata"]
 
 
@@ -21,7 +23,7 @@ class PersistentMetadata(UserDict[str, Any]):
 
     Raises
     ------
-    ValueError
+    UsageError
         Where the file is not what this class wrote.
     """
 
@@ -35,15 +37,18 @@ class PersistentMetadata(UserDict[str, Any]):
 
         Raises
         ------
-        ValueError
+        UsageError
             Where the file is damaged.
         """
         try:
             kept = json.loads(self._path.read_text("utf-8")) if self._path.exists() else {}
             self.data.update(kept)
-        except (TypeError, ValueError) as error:
-            msg = f"{self._path} is damaged ({error}): mend it, or move it away to start at scan 1"
-            raise ValueError(msg) from None
+        except (OSError, TypeError, ValueError) as error:
+            msg = (
+                f"{self._path} cannot be read ({error}): repair it, or move it away to start again "
+                "at scan 1"
+            )
+            raise UsageError(msg) from None
 
     def __setitem__(self, key: str, value: Any) -> None:
         super().__setitem__(key, value)

@@ -4,10 +4,11 @@ Used by the IPython profile, the command line and unattended series alike.
 """
 
 import inspect
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Self
@@ -19,9 +20,10 @@ from bluesky.utils import RunEngineInterrupted
 
 import plans
 from analysis.documents.live_reduction import LiveReduction
-from analysis.point.warm_up import warm_up
+from analysis.point.compilation import BackgroundCompilation, compile_in_background
 from ocm_ophyd.archive.journal import Journal
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import load_samples
 from ocm_ophyd.session.calibration_fits import SessionAnalyst
 from ocm_ophyd.session.calibration_store import CalibrationStore
@@ -49,8 +51,8 @@ _PLANS: tuple[Callable[..., Plan], ...] = (
 )
 
 
-class Interrupted(RuntimeError):
-    """The user, or the system, ended a plan before it was done."""
+class Interrupted(OcmError):
+    """A plan was ended by the user or the system before it was complete."""
 
 
 @dataclass
@@ -78,14 +80,21 @@ class Session:
     analyst: SessionAnalyst
 
     @classmethod
-    def start(cls, settings: Settings) -> Self:
+    def start(cls, settings: Settings, journal: Journal | None = None) -> Self:
         """Connect to the instrument and put a session together.
+
+        Parameters
+        ----------
+        settings : Settings
+            Where data and servers are.
+        journal : Journal, optional
+            As for `around`.
 
         Raises
         ------
         InstrumentError
             Where the instrument does not answer.
-        ValueError, OSError
+        UsageError, CalibrationError
             Where samples, calibration or metadata cannot be read or written.
         """
         settings.make_home()
@@ -93,15 +102,32 @@ class Session:
         samples = load_samples(settings.home / "samples.yaml")
         instrument = Instrument.create(settings.prefix, samples)
         instrument.connect(settings.ca_timeout)
-        warm_up()
-        return cls.around(settings, instrument)
+        return cls.around(settings, instrument, journal, compile_in_background())
 
     @classmethod
-    def around(cls, settings: Settings, instrument: Instrument) -> Self:
-        """Put a session together around an instrument that is connected."""
+    def around(
+        cls,
+        settings: Settings,
+        instrument: Instrument,
+        journal: Journal | None = None,
+        compilation: BackgroundCompilation | None = None,
+    ) -> Self:
+        """Put a session together around an instrument that is connected.
+
+        Parameters
+        ----------
+        settings : Settings
+            Where data and servers are.
+        instrument : Instrument
+            The devices.
+        journal : Journal, optional
+            Gets the documents of all runs of the session.
+        compilation : BackgroundCompilation, optional
+            What the first reduction must wait for.
+        """
         calibration = CalibrationStore(settings.calibration_dir)
         calibration.attach(instrument.stored_signals())
-        journal = Journal(settings.journal_dir)
+        journal = journal or Journal(settings.journal_dir)
         metadata = PersistentMetadata(settings.home / "metadata.json")
         engine = make_run_engine(instrument, journal, metadata)
 
@@ -114,7 +140,7 @@ class Session:
         lock = OneAtATime(settings.home / "measuring.lock", begin)
         lock.clear_up()
         engine.context_managers.append(lock)
-        reduction = LiveReduction()
+        reduction = LiveReduction(compilation)
         reduction.subscribe(journal)
         engine.subscribe(make_callback_safe(reduction))
         analyst = SessionAnalyst(reduction, journal)
@@ -168,5 +194,20 @@ class Session:
             return (yield from plan(*given.values(), *args, **kwargs))
 
         rest = [param for name, param in signature.parameters.items() if name not in own]
+        bound.__doc__ = _without_parameters(plan.__doc__ or "", own)
         bound.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]
         return bound
+
+
+def _without_parameters(docstring: str, names: Container[str]) -> str:
+    """Return a docstring without the descriptions of some parameters."""
+    sections = inspect.cleandoc(docstring).split("Parameters\n----------\n", 1)
+    if len(sections) == 1:
+        return sections[0]
+    above, rest = sections
+    parameters, blank, below = rest.partition("\n\n")
+    entries = re.split(r"\n(?=\S)", parameters)
+    kept = [entry for entry in entries if entry.partition(" : ")[0] not in names]
+    if not kept:
+        return above + below
+    return f"{above}Parameters\n----------\n" + "\n".join(kept) + blank + below

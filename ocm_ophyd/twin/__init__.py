@@ -18,6 +18,6 @@ microscope          all of it together
 """
 
 from .microscope import Exposure, Knobs, Microscope
-from .scenario import Scenario, ScenarioError, load_scenario
+from .scenario import Scenario, load_scenario
 
-__all__ = ["Exposure", "Knobs", "Microscope", "Scenario", "ScenarioError", "load_scenario"]
+__all__ = ["Exposure", "Knobs", "Microscope", "Scenario", "load_scenario"]

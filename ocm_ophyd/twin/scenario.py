@@ -9,12 +9,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
-
-class ScenarioError(ValueError):
-    """A scenario file that cannot be used; the message is one line."""
+from ocm_ophyd.errors import UsageError
+from ocm_ophyd.input_files import check_values, parse_yaml, read_text
 
 
 def _noise(description: str) -> Any:
@@ -225,32 +223,27 @@ def load_scenario(name: str | Path | None = None) -> Scenario:
 
     Raises
     ------
-    ScenarioError
-        The file is missing, is not YAML, has an unknown key or an impossible value.
+    UsageError
+        If the file is missing, is not YAML, has an unknown key or an impossible value.
     """
     packaged = resources.files(__package__) / "scenarios"
     names = sorted(p.name.removesuffix(".yaml") for p in packaged.iterdir())
-    keys = yaml.safe_load((packaged / "default.yaml").read_text("utf-8"))
+    keys = parse_yaml((packaged / "default.yaml").read_text("utf-8"), "default.yaml")
+    where = f"scenario {name or 'default'}"
     if name is not None and name != "default":
-        source = packaged / f"{name}.yaml" if name in names else Path(name)
-        try:
-            changes = yaml.safe_load(source.read_text("utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError(
-                f"scenario {name}: cannot be read ({error}); packaged: {', '.join(names)}"
-            ) from error
-        except yaml.YAMLError as error:
-            raise ScenarioError(
-                f"scenario {name}: not YAML: {' '.join(str(error).split())}"
-            ) from error
+        if name in names:
+            text = (packaged / f"{name}.yaml").read_text("utf-8")
+        else:
+            if not Path(name).exists():
+                msg = f"there is no scenario {name}: name {' or '.join(names)}, or a YAML file"
+                raise UsageError(msg)
+            text = read_text(Path(name), "the scenario file")
+        changes = parse_yaml(text, where)
         if not isinstance(changes, dict):
-            raise ScenarioError(f"scenario {name}: holds no keys")
+            msg = f"{where} holds no keys: name at least one that differs from the default"
+            raise UsageError(msg)
         keys = _overlaid(keys, changes)
-    try:
-        return Scenario.model_validate(keys)
-    except ValidationError as error:
-        faults = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ScenarioError(f"scenario {name}: {'; '.join(faults)}") from error
+    return check_values(Scenario, keys, where)
 
 
 def _overlaid(base: Any, changes: Any) -> Any:

@@ -8,8 +8,8 @@ from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
 from analysis.estimate import Estimate
-from ocm_ophyd.devices import Instrument
 from ocm_ophyd.devices.delay import MM_PER_PS
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.calibration.fits import Analyst, Estimates, fit_or_fail
 from plans.calibration.galvos import calibrate_galvos
@@ -17,8 +17,8 @@ from plans.calibration.path_length import calibrate_reference_mirror, measure_th
 from plans.calibration.pump_power import calibrate_pump_power
 from plans.calibration.reference import record_reference
 from plans.scans import delay_scan, spatiotemporal_grid
+from plans.stubs.arguments import Plan, checked
 from plans.stubs.points import PlanError, check_fluence, find_sample
-from plans.stubs.pump_probe import Plan
 
 __all__ = ["align", "find_time_zero", "overlap_pump"]
 
@@ -32,6 +32,7 @@ WITH_MIRROR = 40
 HALF_MAP = 2.5
 
 
+@checked
 def find_time_zero(
     instrument: Instrument,
     analyst: Analyst,
@@ -109,6 +110,7 @@ def find_time_zero(
     return estimates | {"time_zero": zero}
 
 
+@checked
 def overlap_pump(
     instrument: Instrument,
     analyst: Analyst,
@@ -246,6 +248,7 @@ def _side(sample: Sample, axis: int) -> list[float]:
     return [float(value) for value in np.linspace(-half, half, 9)]
 
 
+@checked
 def align(
     instrument: Instrument,
     analyst: Analyst,

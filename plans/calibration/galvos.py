@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.calibration.fits import Analyst, fit_or_fail
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample
 from plans.stubs.pump_off import take_spectra
-from plans.stubs.pump_probe import Plan, recorded
 
 __all__ = ["calibrate_galvos"]
 
@@ -119,7 +120,7 @@ def _crossings(instrument: Instrument, sample: Sample) -> list[list[tuple[float,
             position[axis] = side * (sample.size[axis] / 2 + float(step))
             try:
                 instrument.galvos.check_value(tuple(position))
-            except ValueError as error:
+            except TargetError as error:
                 if step <= 0:
                     msg = f"the edges of {sample.name} cannot be scanned: {error}"
                     raise PlanError(msg) from None

@@ -5,11 +5,12 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from plans.calibration.fits import Analyst, fit_or_fail
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, check_reference, find_sample
 from plans.stubs.pump_off import take_spectra
-from plans.stubs.pump_probe import Plan, recorded
 
 __all__ = ["calibrate_reference_mirror", "measure_thickness"]
 
@@ -139,7 +140,7 @@ def calibrate_reference_mirror(
     try:
         for path in paths:
             mirror.check_value((path,))
-    except ValueError as error:
+    except TargetError as error:
         raise PlanError(str(error)) from None
     x, y = chosen.substrate
     first = (stage.x, x, stage.y, y, mirror, (float(paths[0]),))

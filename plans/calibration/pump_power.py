@@ -9,11 +9,13 @@ from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
 from analysis.estimate import Estimate
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.calibration.fits import Analyst, Estimates, fit_or_fail
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import PlanError, find_sample
-from plans.stubs.pump_probe import Plan, close_pump, recorded
+from plans.stubs.pump_probe import close_pump
 
 __all__ = ["calibrate_pump_power"]
 
@@ -76,7 +78,7 @@ def calibrate_pump_power(
     try:
         for voltage in volts:
             instrument.pump.retarder.check_value(voltage)
-    except ValueError as error:
+    except TargetError as error:
         raise PlanError(str(error)) from None
     uid = yield from _readings(instrument, chosen, [*volts, volts[0]], "pump power", md)
     failing = "the pump power was not calibrated"

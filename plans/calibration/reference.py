@@ -6,10 +6,11 @@ import numpy as np
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
+from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import find_sample
-from plans.stubs.pump_probe import Plan, close_pump, frames_for, prepare, recorded
+from plans.stubs.pump_probe import close_pump, frames_for, prepare
 
 __all__ = ["record_reference"]
 

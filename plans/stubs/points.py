@@ -5,7 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.failures import TargetError
+from ocm_ophyd.devices.instrument import Instrument
+from ocm_ophyd.errors import OcmError
 from ocm_ophyd.samples import Sample
 
 __all__ = [
@@ -21,7 +23,7 @@ __all__ = [
 ]
 
 
-class PlanError(ValueError):
+class PlanError(OcmError):
     """A measurement that cannot be made, or did not give what the next step needs."""
 
 
@@ -175,5 +177,5 @@ def check_points(instrument: Instrument, sample: Sample, points: Sequence[Point]
             device = getattr(instrument, positioner.device)
             for target in sorted({positioner.target(point) for point in points}):
                 device.check_value(target)
-    except ValueError as error:
+    except TargetError as error:
         raise PlanError(str(error)) from None

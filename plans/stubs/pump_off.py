@@ -6,9 +6,10 @@ from typing import Any
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
-from plans.stubs.pump_probe import Plan, close_pump, frames_for, prepare
+from plans.stubs.arguments import Plan
+from plans.stubs.pump_probe import close_pump, frames_for, prepare
 
 __all__ = ["take_spectra"]
 

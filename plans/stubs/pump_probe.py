@@ -1,8 +1,6 @@
 """The one way in which pump–probe points are taken."""
 
-import inspect
-from collections.abc import Callable, Generator, Sequence
-from functools import wraps
+from collections.abc import Generator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,8 +9,9 @@ from bluesky import Msg
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
-from ocm_ophyd.devices import Instrument
+from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
+from plans.stubs.arguments import Plan
 from plans.stubs.points import (
     POSITIONERS,
     PlanError,
@@ -23,34 +22,7 @@ from plans.stubs.points import (
     with_thickness,
 )
 
-__all__ = ["Plan", "close_pump", "frames_for", "measure", "prepare", "recorded"]
-
-#: A plan: yields messages, returns the uid of its run (or what it found).
-Plan = Generator[Msg, Any, Any]
-
-
-def recorded(plan: Callable[..., Plan]) -> Callable[..., Plan]:
-    """Make `plan` write its name and arguments into the metadata of its runs."""
-    signature = inspect.signature(plan)
-
-    @wraps(plan)
-    def with_arguments(*args: Any, md: dict[str, Any] | None = None, **kwargs: Any) -> Plan:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        hidden = {"instrument", "analyst", "md"}
-        arguments = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in bound.arguments.items()
-            if name not in hidden
-        }
-        bound.arguments["md"] = {
-            "plan_name": plan.__name__,
-            "plan_args": arguments,
-            **(md or {}),
-        }
-        return (yield from plan(*bound.args, **bound.kwargs))
-
-    return with_arguments
+__all__ = ["close_pump", "frames_for", "measure", "prepare"]
 
 
 def close_pump(instrument: Instrument) -> Plan:

@@ -1,10 +1,5 @@
-"""Start a measuring session: everything importable lives in the packages."""
+"""Start a measuring session in IPython, as `ocm session` does."""
 
-from bluesky.magics import BlueskyMagics
 from IPython import get_ipython
 
-from ocm_ophyd.session.ipython import EXPECTED, begin, one_line
-
-globals().update(begin(get_ipython()))
-get_ipython().register_magics(BlueskyMagics)
-get_ipython().set_custom_exc(EXPECTED, one_line)
+get_ipython().run_line_magic("load_ext", "ocm_ophyd.session.ipython")

@@ -17,6 +17,7 @@ from analysis.figures import (
     rise_figure,
 )
 from analysis.kinetics.decay_fit import fit_decay
+from analysis.lasing.emission import Emission
 from analysis.lasing.fluence_response import fit_fluence_response
 from analysis.materials import MATERIALS
 from analysis.scan_fits import Residuals
@@ -72,7 +73,9 @@ def test_spectra_are_drawn_in_order_of_fluence_with_the_threshold():
     wavelength = np.linspace(400, 1150, 1044)
     fluence = np.array([0.8, 0.2, 0.5])
     spectra = fluence[:, np.newaxis] * 1e4 * np.exp(-(((wavelength - 540) / 8) ** 2))
-    figure = fluorescence_figure(fluence, wavelength, spectra, 0.57)
+    figure = fluorescence_figure(
+        fluence, wavelength, spectra, Emission((505.0, 560.0), (525.0, 4.0)), 0.57
+    )
     assert saved(figure).startswith(b"\x89PNG")
     labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
     assert labels == ["0.20 mJ/cm²", "0.80 mJ/cm²"]

@@ -17,7 +17,7 @@ SCENARIOS = 60
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def scenarios(tmp_path_factory):
     """Estimates and truths of all scenarios."""
     return records(tmp_path_factory.mktemp("coverage") / "all.jsonl", range(1, SCENARIOS + 1), 2)
 
@@ -25,8 +25,8 @@ def found(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 @pytest.mark.parametrize("name", TABLE_1)
-def test_pulls_are_centred_and_of_unit_width_and_limits_hold(found, name):
-    summary = summaries(found)[name]
+def test_pulls_are_centred_and_of_unit_width_and_limits_hold(scenarios, name):
+    summary = summaries(scenarios)[name]
     assert summary.undetermined == 0
     assert summary.held >= BARS["covered"] * summary.limits
     if not summary.alone:
@@ -56,7 +56,7 @@ def test_what_was_run_is_not_run_again(tmp_path):
 
 
 def test_page_and_figure_show_every_quantity(tmp_path):
-    found = [record(seed, pull) for seed, pull in enumerate([-1.0, 0.5, 1.0], 1)]
-    draw(found, tmp_path / "pulls.png")
+    scenarios = [record(seed, pull) for seed, pull in enumerate([-1.0, 0.5, 1.0], 1)]
+    draw(scenarios, tmp_path / "pulls.png")
     assert (tmp_path / "pulls.png").stat().st_size > 1000
-    assert "| A | 3 | +0.17 | 1.04 |" in page(found, "pulls.png")
+    assert "| A | 3 | +0.17 | 1.04 |" in page(scenarios, "pulls.png")

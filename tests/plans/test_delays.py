@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plans import linear_then_logarithmic
+from plans import PlanError, linear_then_logarithmic
 
 
 def test_even_steps_then_even_ratios():
@@ -21,5 +21,5 @@ def test_even_steps_then_even_ratios():
     "arguments", [(5, 1, 1, 10, 5), (-5, 10, 0, 50, 5), (-5, -1, 1, 50, 5), (0, 10, 1, 50, 0)]
 )
 def test_refuses_what_is_no_list(arguments):
-    with pytest.raises(ValueError, match="start < linear_stop < stop"):
+    with pytest.raises(PlanError, match="start < linear_stop < stop"):
         linear_then_logarithmic(*arguments)

@@ -6,7 +6,10 @@ import threading
 
 import numpy as np
 import pytest
-from bluesky.utils import FailedStatus, RunEngineInterrupted
+from bluesky.utils import RunEngineInterrupted
+
+from ocm_ophyd.devices.spectrometer import AcquisitionError
+from plans import PlanError
 
 SAMPLE = "CsPbBr3-microplate"
 DELAYS = [-5.0, 5.0, 10.0]
@@ -172,7 +175,7 @@ def test_bad_input_is_one_line_before_anything_moves(lab, plans, case):
     lab.RE.msg_hook = lambda msg: (
         moved.append(msg) if msg.command == "set" and msg.obj in hardware else None
     )
-    with pytest.raises(ValueError, match=says) as refused:
+    with pytest.raises(PlanError, match=says) as refused:
         lab.RE(plans[name](*args, **kwargs))
     assert "\n" not in str(refused.value)
     assert moved == []
@@ -184,7 +187,7 @@ def test_missing_reference_is_said_before_anything_moves(lab, plans):
     stored = dark.get()
     dark.put([0.0])
     try:
-        with pytest.raises(ValueError, match="record_reference"):
+        with pytest.raises(PlanError, match="record_reference"):
             lab.RE(plans["delay_scan"](DELAYS, fluence=0.5, sample=SAMPLE))
     finally:
         dark.put(stored)
@@ -207,7 +210,7 @@ def test_a_detector_that_fails_ends_the_run_with_the_pump_shut(lab, plans, monke
 
     monkeypatch.setattr(spectrometer, "trigger", failing)
     spectrometer.frames_per_point.set(1200).wait(10)
-    with pytest.raises(FailedStatus):
+    with pytest.raises(AcquisitionError):
         lab.RE(plans["delay_scan"](DELAYS, fluence=0.5, sample=SAMPLE, periods=100))
     assert not pump_is_open(lab)
     stop = next(doc for name, doc in seen if name == "stop")

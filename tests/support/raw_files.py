@@ -83,6 +83,11 @@ def reduced(path):
 
 def refusal(path):
     """The line with which a file is refused; empty where it is reduced to numbers."""
+    return outcome(path)[0]
+
+
+def outcome(path):
+    """`refusal` of a file, and what it is reduced to; None where it is refused."""
     started = time.monotonic()
     try:
         result = reduced(path)
@@ -91,7 +96,7 @@ def refusal(path):
         assert "\n" not in message
         assert "/entry" in message or str(path) in message
         assert len(message) < 600
-        return message
+        return message, None
     finally:
         assert time.monotonic() - started < 20
     assert result["frames_used"].dtype.kind == "i"
@@ -100,7 +105,7 @@ def refusal(path):
         assert np.isnan(result[name].values[unusable]).all()
     no_number = np.isnan(result["delta_n"].values)
     assert (result["frames_used"].values[no_number] == 0).all()
-    return ""
+    return "", result
 
 
 def same(result, expected, points=slice(None), rtol=1e-9):

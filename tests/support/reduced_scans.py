@@ -35,6 +35,7 @@ def scan(axes, shape, delta_n, seed=0, **columns):
             "shape": np.array(shape),
             "definition": DEFINITION,
             "version": VERSION,
+            "material": "CsPbBr3",
         },
     )
 

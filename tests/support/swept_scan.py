@@ -4,7 +4,7 @@ import numpy as np
 
 from analysis.chirp.linear_model import DelayScan
 from analysis.fringe.model import Fringe, FringeModel
-from analysis.point.reducer import PointSpectra
+from analysis.point.results import PointSpectra
 
 WAVELENGTH = np.linspace(930.0, 1120.0, 64)  # nm
 LIGHT = np.exp(-(((WAVELENGTH - 1025) / 90) ** 4))

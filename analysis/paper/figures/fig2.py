@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy import constants
 
-from analysis.lasing.fluorescence_threshold import FLUORESCENCE_BAND, PUMP_LINE
+from analysis.lasing.emission import find_emission
 from analysis.materials import Lorentz
 from analysis.paper.curves import material_of, measured_scan
 from analysis.paper.figures.style import (
@@ -103,7 +103,10 @@ def _response(axes: Axes, data: PaperData, results: Results) -> None:
 
 def _index_change(axes: Axes, data: PaperData) -> None:
     """Draw the lower inset, Δn(ω) of Eq. 1 without damping: infinite at the gap."""
-    material = material_of(measured_scan(data.sweep, "fluence sweep"))
+    scans = (data.sweep, data.kinetics, data.movie)
+    of_plate = next((scan for scan in scans if scan is not None), None)
+    scan = measured_scan(of_plate, "scan of the plate")
+    material = material_of(scan)
     if not isinstance(material, Lorentz):
         raise MissingError("the material has no Lorentz model (Eq. 1)")
     for start, stop in ((0.95, material.gap - 0.01), (material.gap + 0.02, 2.6)):
@@ -111,9 +114,8 @@ def _index_change(axes: Axes, data: PaperData) -> None:
         delta_n = material.delta_n(PAPER_DENSITY, _convert_photon(energy))
         axes.plot(energy, delta_n * 1e3, color="black")
     axes.axhline(0.0, color="0.8", linewidth=0.7, zorder=0)
-    axes.axvline(
-        float(_convert_photon(PUMP_LINE[0])), color=PUMP_COLOUR, linewidth=1.6, label="pump"
-    )
+    pump = float(_convert_photon(find_emission(scan).pump_line[0]))
+    axes.axvline(pump, color=PUMP_COLOUR, linewidth=1.6, label="pump")
     high, low = (float(_convert_photon(wavelength)) for wavelength in PROBE_BAND)
     axes.axvspan(low, high, color=PROBE_COLOUR, alpha=0.35, linewidth=0, label="probe")
     axes.set(xlabel="Photon energy (eV)", ylabel="Δn, Eq. 1 (10⁻³)", xlim=(0.95, 2.6))
@@ -134,7 +136,8 @@ def _spectra_of(data: PaperData) -> tuple[Floats, Floats, Floats]:
     """Return increasing fluences (P,), wavelengths (K,) in the band, and counts (P, K)."""
     sweep = measured_scan(data.sweep, "fluence sweep").sortby("fluence")
     wavelength = np.asarray(sweep["wavelength"].values, np.float64)
-    inside = (wavelength >= FLUORESCENCE_BAND[0]) & (wavelength <= FLUORESCENCE_BAND[1])
+    low, high = find_emission(sweep).band
+    inside = (wavelength >= low) & (wavelength <= high)
     spectra = sweep["differential_spectrum"].transpose("point", "wavelength").values[:, inside]
     if not np.isfinite(spectra).any():
         raise MissingError("fluorescence: every spectrum is saturated")
@@ -166,7 +169,12 @@ def _spectra(axes: Axes, data: PaperData) -> None:
         counts = np.where(spectra[nearest] > 0, spectra[nearest], np.nan)
         axes.plot(wavelength, counts, color=colour, label=f"{fluences[nearest]:.2f} mJ/cm²")
     top = float(np.nanmax(spectra))
-    axes.set(xlabel="Wavelength (nm)", ylabel="Counts", yscale="log", xlim=FLUORESCENCE_BAND)
+    axes.set(
+        xlabel="Wavelength (nm)",
+        ylabel="Counts",
+        yscale="log",
+        xlim=(wavelength.min(), wavelength.max()),
+    )
     axes.set_ylim(max(1e-4 * top, 1.0), 100 * top)
     axes.legend(loc="upper left")
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from slow_cases import slow_except
 
 from analysis.calibration.retarder_curve import (
     check_curve,
@@ -25,7 +26,9 @@ def strange(voltage):
     return FULL * np.interp(voltage, [0, 2, 2.2, 6, 6.1, 10], [0.95, 0.9, 0.6, 0.55, 0.2, 0.01])
 
 
-@pytest.mark.parametrize(("waves", "exponent"), [(0.53, 1.5), (0.7, 1.0), (2.2, 1.5)])
+@pytest.mark.parametrize(
+    ("waves", "exponent"), slow_except([(2.2, 1.5)], [(0.53, 1.5), (0.7, 1.0), (2.2, 1.5)])
+)
 def test_the_fitted_branch_gives_powers_within_their_uncertainty(waves, exponent):
     rng = np.random.default_rng(7)
     pulls = []
@@ -46,7 +49,7 @@ def test_the_fitted_branch_gives_powers_within_their_uncertainty(waves, exponent
     assert curve.retardance == pytest.approx(waves, abs=5 * curve.retardance_sigma)
 
 
-def test_a_curve_that_is_no_liquid_crystals_is_interpolated_and_said_to_be():
+def test_a_curve_that_is_no_liquid_crystals_is_interpolated_and_its_note_says_so():
     power = strange(VOLTAGE)
     curve = fit_retarder(VOLTAGE, power, 1e-3 * power)
     assert "misses" in curve.note
@@ -61,10 +64,10 @@ def test_the_meters_drifting_zero_is_taken_out():
     dark[-1] = True
     truth = np.where(dark, 0.0, malus(np.linspace(1.4, 10, 60)))
     sigma = np.where(dark, 0.0, 1e-3 * truth)
-    power, found = corrected_power(time, truth + zero, sigma, dark)
+    power, corrected_sigma = corrected_power(time, truth + zero, sigma, dark)
     # what a straight line over a minute misses: 4 nW (2 pi 60/3600)^2 / 8
     np.testing.assert_allclose(power, truth[~dark], atol=6e-12)
-    np.testing.assert_allclose(found[:10], 1e-3 * truth[~dark][:10], rtol=0.05)
+    np.testing.assert_allclose(corrected_sigma[:10], 1e-3 * truth[~dark][:10], rtol=0.05)
     with pytest.raises(ValueError, match="closed and open"):
         corrected_power(time, truth, sigma, np.zeros(60, bool))
 

@@ -51,6 +51,7 @@ def test_silicon_widens():
     assert np.std(pulls) == pytest.approx(1, abs=0.6)
 
 
+@pytest.mark.slow
 def test_silicon_is_unbiased_in_strong_noise():
     """Noise of Δn a thirtieth of its peak, as the reference mirror's drift makes it."""
     times, x, density = silicon_scan(1.0)

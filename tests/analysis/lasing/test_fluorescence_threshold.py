@@ -5,8 +5,10 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from analysis.lasing.emission import Emission
 from analysis.lasing.fluorescence_threshold import fit_lasing_threshold, fluorescence_intensity
 
+EMISSION = Emission((505.0, 560.0), (525.0, 4.0))
 FLUENCE = np.linspace(0.1, 1.1, 15)
 THRESHOLD = 0.57  # mJ/cm², stated in the paper
 
@@ -16,8 +18,8 @@ def test_fluorescence_is_summed_without_the_pump_line():
     glow = np.exp(-(((wavelength - 540) / 6) ** 2))
     pump = 1e4 * np.exp(-(((wavelength - 525) / 1.2) ** 2))
     ripple = 50 * np.sin(wavelength) * (wavelength > 900)
-    alone = fluorescence_intensity(glow, wavelength)
-    assert fluorescence_intensity(glow + pump + ripple, wavelength) == pytest.approx(
+    alone = fluorescence_intensity(glow, wavelength, EMISSION)
+    assert fluorescence_intensity(glow + pump + ripple, wavelength, EMISSION) == pytest.approx(
         alone, rel=0.02
     )
     step = wavelength[1] - wavelength[0]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from microlaser import DIFFUSION, Laboratory
+from slow_cases import slow_except
 
 from analysis.paper.thresholds import density_after_pump
 from analysis.rate_equations.fit import fit_rate_equations
@@ -14,7 +15,7 @@ TIME, SPREAD = 5.2, 1.4  # ps: the sweep's delay, and the chirped probe's passag
 NOISE = 5e-3  # relative, of a point
 
 
-@pytest.fixture(scope="module", params=[0.43, 0.561, 2.0])
+@pytest.fixture(scope="module", params=slow_except([0.43], [0.43, 0.561, 2.0]))
 def sweep(request):
     """Sample, its sweep without noise, and rates fitted to noisy kinetics of it."""
     default = load_scenario()

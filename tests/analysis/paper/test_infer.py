@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import paper_handmade as made
 import pytest
+from slow_cases import slow_except
 
 from analysis.estimate import Estimate
 from analysis.paper.figures.all_figures import figures
@@ -131,7 +132,11 @@ def damages(data):
     }
 
 
-@pytest.mark.parametrize("case", damages(lit(made.paper_data())))
+DAMAGES = tuple(damages(lit(made.paper_data())))
+WORST = ("saturated", "no index", "kinetics noise", "half of it lost", "nothing after", "no cloud")
+
+
+@pytest.mark.parametrize("case", slow_except(WORST, DAMAGES))
 def test_what_is_damaged_is_not_determined_and_the_report_is_made(data, case, tmp_path):
     scans, lost, word = damages(data)[case]
     damaged = only(data, **scans)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from blurred import GLASS, PULSES, Plate
 from handmade import reduce_complete
+from slow_cases import slow_except
 
 pytestmark = pytest.mark.usefixtures("without_installation")
 
@@ -25,7 +26,10 @@ def test_a_chopper_that_slips_costs_nothing_where_the_open_fractions_say_it():
 
 @pytest.mark.parametrize(
     ("turn", "drift"),
-    [(0.1, 0.0), (0.25, 0.0), (0.5, 0.0), (0.8, 0.0), (0.25, 0.1), (0.5, 0.1), (0.8, 0.1)],
+    slow_except(
+        [(0.1, 0.0), (0.25, 0.1)],
+        [(0.1, 0.0), (0.25, 0.0), (0.5, 0.0), (0.8, 0.0), (0.25, 0.1), (0.5, 0.1), (0.8, 0.1)],
+    ),
 )
 def test_a_chopper_that_slips_unsaid_is_noticed(turn, drift):
     """At 70 of 120 frames it jumps; a tenth of a turn would take 8 % of Δn.
@@ -45,7 +49,7 @@ def test_a_chopper_that_slips_unsaid_is_noticed(turn, drift):
     assert abs(pull.mean()) < 4 / 20**0.5
 
 
-@pytest.mark.parametrize("frames", [60, 84])
+@pytest.mark.parametrize("frames", slow_except([60], [60, 84]))
 @pytest.mark.parametrize("turn", [0.25, 0.5])
 def test_a_slip_is_noticed_in_short_points(turn, frames):
     """10 and 14 periods: what follows the slip is left out, though half a turn is a real effect."""
@@ -61,8 +65,8 @@ def test_a_slip_is_noticed_in_short_points(turn, frames):
     assert np.abs(pull).max() < 4.5
 
 
-@pytest.mark.parametrize("at", [20, 30, 40])
-@pytest.mark.parametrize("turn", [1 / 6, 1 / 3, 0.5])
+@pytest.mark.parametrize("at", slow_except([20, 40], [20, 30, 40]))
+@pytest.mark.parametrize("turn", slow_except([1 / 6], [1 / 6, 1 / 3, 0.5]))
 def test_a_slip_is_noticed_beside_drift_in_half_a_second(turn, at):
     """3e-3 in 1.5 um, 55 mrad: the path walks by 7 mrad a period, the slip takes 11 to 140 %."""
     noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": 60}
@@ -109,9 +113,9 @@ def test_a_point_after_an_unsaid_slip_has_no_number():
     assert (result["frames_slipped"] == 120).all()
 
 
-@pytest.mark.parametrize("frames", [120, 48])
-@pytest.mark.parametrize("drift", [0.0, 0.03, 0.3])
-@pytest.mark.parametrize("delta_n", [0.0, 1e-4, 5e-3])
+@pytest.mark.parametrize("frames", slow_except([48], [120, 48]))
+@pytest.mark.parametrize("drift", slow_except([0.0, 0.3], [0.0, 0.03, 0.3]))
+@pytest.mark.parametrize("delta_n", slow_except([0.0, 5e-3], [0.0, 1e-4, 5e-3]))
 def test_no_slip_is_seen_where_none_is(delta_n, drift, frames):
     noise = PULSES | {"drift": drift, "attrs": GLASS, "frames": frames}
     scan = Plate(np.full(400, delta_n), **noise).dataset(10)

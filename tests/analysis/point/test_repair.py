@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from blurred import GLASS, PULSES, Plate, damaged
 from handmade import DARK, WAVELENGTH, reduce_complete
+from slow_cases import slow_except
 
 pytestmark = pytest.mark.usefixtures("without_installation")
 
@@ -117,9 +118,9 @@ def test_a_camera_that_stands_still_has_no_number():
     assert np.isnan(result["delta_n"])
 
 
-@pytest.mark.parametrize("part", [0.05, 0.2])
-@pytest.mark.parametrize("count", [120, 60])
-@pytest.mark.parametrize("thickness", [1.5, 5.0])
+@pytest.mark.parametrize("part", slow_except([0.2], [0.05, 0.2]))
+@pytest.mark.parametrize("count", slow_except([60], [120, 60]))
+@pytest.mark.parametrize("thickness", slow_except([1.5], [1.5, 5.0]))
 def test_frames_that_lost_a_part_of_their_pixels_are_left_out(thickness, count, part):
     """A block of one frame in every point, less light than a frame may lack altogether."""
     noise = PULSES | {"drift": 0.03, "attrs": GLASS, "frames": count}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from microlaser import DELAY, DENSE, DIFFUSION, FLUENCE, PLATE, RATES, SIGMA, Laboratory, follow
 from scipy.interpolate import CubicSpline
+from slow_cases import slow_except
 
 from analysis.estimate import Estimate
 from analysis.rate_equations.data import Curve
@@ -30,14 +31,16 @@ def check_statistics(table, covered, ratios):
     assert np.abs(table.mean(axis=0)).max() < 3.5 / np.sqrt(count)
     # A sample's standard deviation scatters by 1/sqrt(2 N).
     np.testing.assert_allclose(table.std(axis=0, ddof=1), 1, atol=3.5 / np.sqrt(2 * count))
-    # Fewer than four fifths are covered in three of a thousand samples of twenty.
-    assert np.mean(covered) >= 0.8
+    # Fewer are covered in three of a thousand samples of twenty, in six of eight.
+    assert np.mean(covered) >= (0.8 if count >= 20 else 0.75)
     assert np.mean(ratios) == pytest.approx(1, abs=4 * np.sqrt(2 / 690 / count))
 
 
-def test_pulls_are_standard_normal(laboratory):
+@pytest.mark.parametrize("count", slow_except([8], [8, 20]))
+def test_pulls_are_standard_normal(laboratory, count):
+    """Bounds of `check_statistics` follow the count: eight fits find a sigma wrong by two times."""
     table, covered, ratios = [], [], []
-    for seed in range(20):
+    for seed in range(count):
         fit = fit_rate_equations(
             laboratory.curves(np.random.default_rng(seed)),
             laboratory.plate,

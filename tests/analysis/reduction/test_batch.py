@@ -141,7 +141,7 @@ def test_outputs_are_checked_before_the_work(night, tmp_path):
     assert "one at a time" in refused(night, "3f2a91", "-o", tmp_path / "r")
 
 
-def test_a_cluster_that_is_not_there_is_said_in_one_line(night, short_timeout):
+def test_an_unreachable_cluster_is_reported_in_one_line(night, short_timeout):
     scan = night / "scan1.h5"
     for address in ("tcp://127.0.0.1:9", "nonsense", "http://127.0.0.1:8786"):
         assert f"no dask scheduler answers at '{address}'" in refused(scan, "--scheduler", address)

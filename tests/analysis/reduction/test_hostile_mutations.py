@@ -15,6 +15,7 @@ from raw_files import (
     SHAPE,
     contents,
     few,
+    outcome,
     reduced,
     refusal,
     same,
@@ -93,6 +94,11 @@ def own(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def undamaged(own):
+    return reduced(own)
+
+
 @few
 @given(st.floats(0, 1, exclude_max=True))
 def test_a_truncated_file_is_refused(tmp_path, good, part):
@@ -104,14 +110,17 @@ def test_a_truncated_file_is_refused(tmp_path, good, part):
 
 @many
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_a_bit_that_fell_over_in_our_own_file_changes_no_number(tmp_path, own, place, bit):
+def test_a_bit_that_fell_over_in_our_own_file_changes_no_number(
+    tmp_path, own, undamaged, place, bit
+):
     """Everything in it that counts has a checksum."""
     raw = bytearray(own.read_bytes())
     raw[int(place * len(raw))] ^= 1 << bit
     damaged = tmp_path / "damaged.h5"
     damaged.write_bytes(raw)
-    if not refusal(damaged):
-        same(reduced(damaged), reduced(own), rtol=0)
+    _, result = outcome(damaged)
+    if result is not None:
+        same(result, undamaged, rtol=0)
 
 
 @few

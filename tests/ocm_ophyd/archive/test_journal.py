@@ -25,7 +25,7 @@ from ocm_ophyd.archive.journal import (
     read_run,
     writer_alive,
 )
-from ocm_ophyd.archive.metadata import check_metadata
+from ocm_ophyd.archive.metadata import MetadataError, check_metadata
 
 HERE = str(Path(__file__).parent)
 
@@ -246,7 +246,7 @@ def test_metadata_that_the_catalog_would_mangle_are_refused(metadata, message, e
         yield from bps.open_run(md=metadata)
         yield from bps.mv(axis, 1)
 
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(MetadataError, match=message):
         engine(plan())
     assert not axis.moved
 

@@ -24,6 +24,7 @@ from ocm_ophyd.processes.private_lab import laboratory, wait_for_runs
 from ocm_ophyd.processes.servers import InstrumentServer
 from ocm_ophyd.session.session import Session
 from ocm_ophyd.twin import load_scenario
+from plans import PlanError
 
 SAMPLE = "CsPbBr3-microplate"
 SECONDS = 20.0
@@ -131,7 +132,7 @@ def test_runs_without_frames_are_refused(lab_settings, measured):
 
 
 def test_more_frames_than_the_spectrometer_takes_are_refused(session, aligned):
-    with pytest.raises(ValueError, match="ask for 16666 periods"):
+    with pytest.raises(PlanError, match="ask for 16666 periods"):
         session.run(session.plans()["measure_noise"](sample=SAMPLE, periods=20_000))
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from ocm_ophyd.devices import StoredSignal
+from ocm_ophyd.devices.stored_signal import StoredSignal
 from ocm_ophyd.session.calibration_store import CalibrationError, CalibrationStore
 
 

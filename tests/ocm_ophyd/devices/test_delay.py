@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy.constants import speed_of_light
 
+from ocm_ophyd.devices.failures import TargetError
+
 STEP = 0.004  # mm, OSMS26-300, one full step
 
 
@@ -58,7 +60,7 @@ def test_changing_time_zero_moves_the_scale_and_not_the_stage(delay):
 )
 def test_refuses_what_the_stage_cannot_reach(delay, tau, says):
     before = delay.m1.position
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(TargetError, match=says):
         delay.set((tau,))
     assert delay.m1.position == before
 

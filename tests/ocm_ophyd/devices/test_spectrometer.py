@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, schema_validators
 
-from ocm_ophyd.devices import AcquisitionError
+from ocm_ophyd.devices.spectrometer import AcquisitionError
 
 FRAMES = 12
 

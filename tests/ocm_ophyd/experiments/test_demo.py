@@ -82,6 +82,7 @@ def reduced_of(settings, plan, fluence=None):
     raise AssertionError(f"no reduced run of {plan} at {fluence}")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_index_change_is_proportional_to_fluence_with_the_true_slope(demo, catalog, truth):
     row = demo[0]["results"]["slope of delta_n against fluence"]
@@ -93,6 +94,7 @@ def test_index_change_is_proportional_to_fluence_with_the_true_slope(demo, catal
     assert row["sigma"] < 0.01 * row["value"], "a demo that knows nothing proves nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_decay_times_are_those_of_the_noise_free_microscope(demo, catalog, truth):
     scan = reduced_of(catalog, "delay_scan", 0.8)
@@ -104,6 +106,8 @@ def test_decay_times_are_those_of_the_noise_free_microscope(demo, catalog, truth
         assert row["sigma"] < 0.2 * row["value"]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_time_zero_and_overlap_are_the_instruments_own(demo):
     results = demo[0]["results"]
     actuators = load_scenario(None).actuators
@@ -123,6 +127,8 @@ def test_time_zero_and_overlap_are_the_instruments_own(demo):
         assert abs(row["value"] - value) < 3 * row["sigma"] + 0.01
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_the_rise_is_resolved_beyond_the_probe_pulse(demo):
     """The pump takes 0.1 ps and carriers are there at once; a whole-band phase takes over 2 ps."""
     row = demo[0]["results"]["rise of delta_n, 10-90 %"]
@@ -130,6 +136,8 @@ def test_the_rise_is_resolved_beyond_the_probe_pulse(demo):
     assert row["sigma"] < 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_both_ways_into_the_catalog_find_every_run(demo, catalog):
     uids = set(demo[0]["runs"])
     listed = json.loads(ocm("runs", "--json", "--limit", "100", **catalog.environment()))
@@ -142,6 +150,8 @@ def test_both_ways_into_the_catalog_find_every_run(demo, catalog):
     assert {run["raw_run"] for run in listed if run["raw_run"]} <= uids
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_figures_are_pictures_and_results_are_kept(demo):
     answer, out = demo
     assert len(answer["figures"]) == 5
@@ -150,9 +160,10 @@ def test_figures_are_pictures_and_results_are_kept(demo):
     assert json.loads((out / "results.json").read_text())["results"] == answer["results"]
 
 
-def test_a_used_directory_is_refused(demo):
+def test_a_used_directory_is_refused(tmp_path):
+    (tmp_path / "results.json").write_text("{}")
     done = subprocess.run(
-        [sys.executable, "-m", "ocm_ophyd.cli", "demo", "--out", str(demo[1])],
+        [sys.executable, "-m", "ocm_ophyd.cli", "demo", "--out", str(tmp_path)],
         check=False,
         capture_output=True,
         text=True,

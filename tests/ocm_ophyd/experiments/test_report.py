@@ -15,8 +15,8 @@ from paper_handmade import paper_data, paper_results
 
 from analysis.estimate import Estimate, not_determined
 from analysis.paper.published import compare
-from ocm_ophyd.experiments.formatting import QUANTITIES, duration, measured, stored, unit_of
 from ocm_ophyd.experiments.report import TABLE_1, results_json, write_report
+from ocm_ophyd.formatting import QUANTITIES, duration, measured, stored, unit_of
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
 UID = "0b7a1c52-11aa-4d2c-9d5e-0123456789ab"

@@ -11,8 +11,8 @@ import pytest
 from ca_client import Client
 from processes import free_port, running_ioc
 
+from ocm_ophyd.errors import UsageError
 from ocm_ophyd.iocs.main import PortTakenError, serve
-from ocm_ophyd.twin import ScenarioError
 
 
 def test_it_is_ready_simulated_and_keeps_time(fast):
@@ -45,14 +45,14 @@ def test_a_port_in_use_is_refused(fast, tmp_path):
 
 
 def test_a_bad_scenario_is_refused_in_one_line(tmp_path):
-    with pytest.raises(ScenarioError, match="no-such-scenario") as caught:
+    with pytest.raises(UsageError, match="no-such-scenario") as caught:
         serve("no-such-scenario", "OCM:", 1.0, [], free_port(), tmp_path)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), 1e6])
 def test_an_impossible_time_scale_is_refused(scale, tmp_path):
-    with pytest.raises(ValueError, match="time scale must be"):
+    with pytest.raises(UsageError, match="time scale must be"):
         serve(None, "OCM:", scale, [], free_port(), tmp_path)
 
 

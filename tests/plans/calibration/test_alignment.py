@@ -273,7 +273,7 @@ def test_bad_input_is_one_line_before_anything_moves(found, session, unchanged, 
     session.RE.msg_hook = lambda msg: (
         moved.append(msg) if msg.command == "set" and msg.obj in hardware else None
     )
-    with pytest.raises(ValueError, match=says) as refused:
+    with pytest.raises(PlanError, match=says) as refused:
         session.run(session.plans()[name](**kwargs))
     assert "\n" not in str(refused.value)
     assert moved == []
