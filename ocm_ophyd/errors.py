@@ -1,7 +1,7 @@
-"""Errors that a user can cause or mend; everything else is a defect and keeps its traceback.
+"""Errors that a user can cause or repair; every other one is a defect and keeps its traceback.
 
 The command line, the IPython session and plans turn an `OcmError` into one line, and no other
-exception. The message alone must say what is wrong and how to mend it.
+exception. The message alone must say what is wrong and what to do.
 """
 
 __all__ = ["DataError", "OcmError", "UsageError"]

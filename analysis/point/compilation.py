@@ -9,10 +9,12 @@ from functools import cache
 
 from analysis.numerics.jit import is_kept
 from analysis.point.pipeline import estimate
+from analysis.point.reducer import warm_up
 
 __all__ = ["BackgroundCompilation", "compile_in_background"]
 
-_COMMAND = "import os; os.nice(10); from analysis.point.reducer import warm_up; warm_up()"
+PRIORITY = 10
+"""Niceness of the process: whatever measures has the processors first."""
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ def compile_in_background() -> BackgroundCompilation:
         "or two, and what is measured meanwhile is reduced afterwards"
     )
     process = subprocess.Popen(
-        [sys.executable, "-c", _COMMAND],
+        [sys.executable, "-m", __name__],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -70,3 +72,8 @@ def compile_in_background() -> BackgroundCompilation:
     )
     atexit.register(process.terminate)
     return BackgroundCompilation(process)
+
+
+if __name__ == "__main__":
+    os.nice(PRIORITY)
+    warm_up()

@@ -64,7 +64,7 @@ class Spectrometer(Device):
 
     One trigger takes `frames_per_point` frames. The instrument writes them to an HDF5 file of
     its own for every staging, as the datasets of `ocm_ophyd.frame_schema.POINT_DATASETS`;
-    the documents refer to them. In events stand only scalars to look at.
+    the documents refer to them. Events hold only scalars.
 
     `chirp` says when the probe's colours pass the sample: coefficients, k = 1 to 3, of a power
     series in the angular frequency from the band's centre. Zeros with sigmas of zero are unknown.

@@ -21,8 +21,8 @@ def test_a_map_without_noise_gives_its_gaussian(sign):
     """Carriers lower the index of silicon: the cloud may be negative."""
     values = sign * gaussian(X, Y, **TRUTH)
     cloud = fit_cloud(X, Y, values, np.full(len(X), 1e-4))
-    found = (cloud.x, cloud.y, cloud.waist, cloud.amplitude, cloud.offset)
-    np.testing.assert_allclose(found, (0.3, -0.2, 1.8, sign * 0.016, sign * 2e-4), rtol=1e-4)
+    fitted = (cloud.x, cloud.y, cloud.waist, cloud.amplitude, cloud.offset)
+    np.testing.assert_allclose(fitted, (0.3, -0.2, 1.8, sign * 0.016, sign * 2e-4), rtol=1e-4)
     np.testing.assert_allclose(cloud.evaluate(X, Y), values, atol=1e-8)
     assert cloud.warnings == ()
 

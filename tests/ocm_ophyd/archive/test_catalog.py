@@ -12,7 +12,9 @@ import httpx
 import numpy as np
 import pytest
 import typer
-from catalog_helpers import PIXELS, documents, free_port, rows, wait_until
+from catalog_helpers import PIXELS, documents, rows
+from processes import free_port, wait_until
+from tiled.queries import Key
 from typer.testing import CliRunner
 
 from ocm_ophyd.archive import run_list
@@ -23,6 +25,8 @@ from ocm_ophyd.archive.run_list import list_derived_runs, list_runs
 from ocm_ophyd.archive.runs import show
 from ocm_ophyd.archive.server import TiledServer
 from ocm_ophyd.cli import catalog as commands
+from ocm_ophyd.session import catalog as session_catalog
+from ocm_ophyd.session.catalog import SessionCatalog
 from ocm_ophyd.settings import Settings
 
 
@@ -300,3 +304,40 @@ def test_a_dead_server_is_told_at_once(tmp_path):
     with pytest.raises(CatalogError, match=r"`ocm up`.*1 run\(s\) wait in"):
         connect(settings)
     assert time.monotonic() - began < 1.0
+
+
+def test_the_catalog_of_a_session_has_what_the_session_has_just_taken(served):
+    catalog = SessionCatalog(served.settings, served.journal)
+    taken = documents(purpose="just now")
+    uid = taken[0][1]["uid"]
+    for name, doc in [*taken, *documents(raw_run=uid)]:
+        served.journal(name, doc)
+    assert catalog[-1].metadata["start"]["purpose"] == "just now"
+    assert len(list(catalog.search(Key("start.raw_run") == uid))) == 1
+    assert uid in catalog
+    assert next(reversed(list(catalog))) == uid
+
+
+def test_a_session_does_not_wait_for_ever_for_its_runs(served, tmp_path, monkeypatch):
+    """Nobody feeds the journal of this directory; the server is another's."""
+    monkeypatch.setattr(session_catalog, "WAITING_TIME", 0.2)
+    key = (served.settings.catalog_dir / "api_key").read_text()
+    settings = Settings(data_dir=tmp_path, tiled_port=served.settings.tiled_port, tiled_api_key=key)
+    journal = Journal(settings.journal_dir)
+    catalog = SessionCatalog(settings, journal)
+    for name, doc in documents():
+        journal(name, doc)
+    with pytest.raises(CatalogError, match=r"1 run\(s\) of this session are not in the catalog"):
+        len(catalog)
+    assert len(catalog) == len(connect(settings))
+
+
+def test_the_catalog_of_a_session_says_that_nothing_serves(tmp_path):
+    settings = Settings(data_dir=tmp_path, tiled_port=free_port())
+    journal = Journal(settings.journal_dir)
+    catalog = SessionCatalog(settings, journal)
+    for name, doc in documents():
+        journal(name, doc)
+    with pytest.raises(CatalogError, match="start it with `ocm up`"):
+        catalog[-1]
+    assert "start it with `ocm up`" in repr(catalog)

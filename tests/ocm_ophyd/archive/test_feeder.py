@@ -13,7 +13,8 @@ import httpx
 import numpy as np
 import pytest
 from bluesky import RunEngine
-from catalog_helpers import PIXELS, documents, rows, wait_until
+from catalog_helpers import PIXELS, documents, rows
+from processes import wait_until
 
 from ocm_ophyd.archive import run_writer
 from ocm_ophyd.archive.connection import waiting_runs

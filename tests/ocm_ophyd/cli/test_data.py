@@ -12,6 +12,7 @@ import pytest
 from processes import wait_until
 from typer.testing import CliRunner
 
+from analysis.documents import derived_runs
 from analysis.estimate import Estimate
 from analysis.reduction.missing_metadata import open_raw
 from ocm_ophyd.archive.connection import waiting_runs
@@ -111,10 +112,27 @@ def test_a_fit_is_the_same_from_raw_file_reduced_file_and_run(run, ocm, exported
             assert other[quantity]["value"] == pytest.approx(estimate["value"], rel=1e-4)
 
 
-def test_tables_are_whole_in_a_pipe(ocm, exported):
-    text = ocm("reduce", exported).stdout
-    assert "…" not in text
-    assert "delta_n_sigma" in text
+def test_a_reduction_is_summarised(ocm, exported, tmp_path):
+    lines = ocm("reduce", exported, "-o", tmp_path / "r.h5").stdout.splitlines()
+    assert lines[0].startswith("10 of 10 points have a delta_n, from ")
+    assert lines[1].startswith("median sigma ")
+    assert "times the limit of shot and read noise; in " in lines[1]
+    assert lines[2].startswith("left out or mended: ") or lines[2] == "nothing was left out"
+    assert f"every point: {tmp_path / 'r.h5'}" in lines
+
+
+def test_the_same_reduction_is_not_stored_twice(lab_settings, run, ocm, monkeypatch):
+    """The live reduction has stored one already."""
+    uid, _ = run
+    before = answer(ocm("show", uid, "--json"))["derived_runs"]
+    (line,) = [line for line in ocm("reduce", uid).stdout.splitlines() if "reduced run" in line]
+    assert "which the catalog had already" in line
+    assert any(known in line for known in before)
+    assert not waiting_runs(lab_settings)
+    monkeypatch.setattr(derived_runs, "version", lambda _: "0.0.0")
+    assert "stored as run" in ocm("reduce", uid).stdout
+    wait_until(lambda: not waiting_runs(lab_settings), 60)
+    assert len(answer(ocm("show", uid, "--json"))["derived_runs"]) == len(before) + 1
 
 
 def test_what_is_no_raw_file_is_named(ocm, exported, tmp_path):

@@ -60,3 +60,15 @@ def test_a_defect_keeps_its_traceback(shell, capsys, session, monkeypatch):
     assert isinstance(result.error_in_exec, ValueError)
     assert not isinstance(result.error_in_exec, OcmError)
     assert "Traceback" in capsys.readouterr().out
+
+
+def test_every_device_is_listed(shell, session, capsys):
+    shell.run_cell("%wa")
+    printed = capsys.readouterr()
+    for name in session.instrument.devices():
+        assert f" {name} " in printed.out
+    assert "Error" not in printed.out + printed.err
+    shell.run_cell("%wa delay")
+    assert " pump " not in capsys.readouterr().out
+    shell.run_cell("%wa dealy")
+    assert capsys.readouterr().err.startswith("UsageError: %wa: dealy is neither")
