@@ -4,7 +4,7 @@ The command line, the IPython session and plans turn an `OcmError` into one line
 exception. The message alone must say what is wrong and what to do.
 """
 
-__all__ = ["DataError", "OcmError", "UsageError"]
+__all__ = ["DataError", "OcmError", "OutputExistsError", "UsageError"]
 
 
 class OcmError(Exception):
@@ -13,6 +13,10 @@ class OcmError(Exception):
 
 class DataError(OcmError, ValueError):
     """Data that do not give the number that is asked for: too few points, no fringe, no decay."""
+
+
+class OutputExistsError(OcmError, FileExistsError):
+    """A file that exists and is not overwritten; the message names it."""
 
 
 class UsageError(OcmError):

@@ -9,7 +9,7 @@ from functools import cache
 
 from analysis.numerics.jit import is_kept
 from analysis.point.pipeline import estimate
-from analysis.point.warm_up import warm_up
+from analysis.point.reducer import warm_up
 
 __all__ = ["BackgroundCompilation", "compile_in_background"]
 

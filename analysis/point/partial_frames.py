@@ -186,17 +186,17 @@ def partial_frame_effect(
     weights, walk = demodulated.frame_weights, rate * setup.exposure
     # Subtracting a frame's phase from S_off and ΔS subtracts its part of the effect from them:
     # (S_off or ΔS, pump state).
-    removed = np.zeros((2, 2))
+    subtracted = np.zeros((2, 2))
     for f in range(len(pump_open)):
         off, difference = (
             weights.off[f] * phases.response[f],
             weights.difference[f] * phases.response[f],
         )
-        removed[0, CLOSED] += off * (1 - pump_open[f])
-        removed[0, OPEN] += off * pump_open[f]
-        removed[1, CLOSED] += difference * (1 - pump_open[f])
-        removed[1, OPEN] += difference * pump_open[f]
-    readings = _read(frames, pump_open, functionals, setup.bins, phases, removed)
+        subtracted[0, CLOSED] += off * (1 - pump_open[f])
+        subtracted[0, OPEN] += off * pump_open[f]
+        subtracted[1, CLOSED] += difference * (1 - pump_open[f])
+        subtracted[1, OPEN] += difference * pump_open[f]
+    readings = _read(frames, pump_open, functionals, setup.bins, phases, subtracted)
     combined, share, scatter = _combine(readings, pump_open, walk / 3)
     if not share >= 0:
         return PartialFrameEffect(0.0, np.inf, np.inf, 0.0)
@@ -206,8 +206,8 @@ def partial_frame_effect(
     for state in range(2):
         for i in range(len(spectra.off)):
             change = effect * tangents[state, BY_PHASE, i]
-            spectra.off[i] += removed[0, state] * change
-            spectra.difference[i] += removed[1, state] * change
+            spectra.off[i] += subtracted[0, state] * change
+            spectra.difference[i] += subtracted[1, state] * change
     limit = _noise(combined, functionals, pump_open, weights, demodulated.mean_weight)
     variance = scatter * (limit + share * walk / 3 * dot(by_path, by_path))
     common = share * walk * _covariance(by_path, pump_open, phases.imbalance, phase_weights)
@@ -287,11 +287,11 @@ def _read(
     functionals: _Functionals,
     bins: Bins,
     phases: FramePhases,
-    removed: Floats,
+    subtracted: Floats,
 ) -> _Readings:
     """Return the readings of all frames.
 
-    `removed` (2, 2) is the effect, per rad, that S_off and ΔS (first axis) lack with the pump off
+    `subtracted` (2, 2) is the effect per rad that S_off and ΔS (first axis) lack, with the pump off
     and on (second axis); the other parameters are as of `partial_frame_effect`.
     """
     count, last = len(pump_open), len(functionals.values) - 1
@@ -314,8 +314,8 @@ def _read(
         closed = cosine * functionals.tangents[which, CLOSED, BY_PHASE]
         opened = cosine * functionals.tangents[which, OPEN, BY_PHASE]
         readings.closed[f], readings.opened[f] = closed, opened
-        readings.sensitivity[f] = closed * (removed[0, CLOSED] + share * removed[1, CLOSED])
-        readings.sensitivity[f] += opened * (removed[0, OPEN] + share * removed[1, OPEN])
+        readings.sensitivity[f] = closed * (subtracted[0, CLOSED] + share * subtracted[1, CLOSED])
+        readings.sensitivity[f] += opened * (subtracted[0, OPEN] + share * subtracted[1, OPEN])
     return readings
 
 

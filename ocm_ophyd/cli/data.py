@@ -35,8 +35,8 @@ def export(
     from ocm_ophyd.settings import Settings
 
     check_out(out)
-    found = RunDocuments.from_catalog(find_run(connect(Settings()), run))
-    with raw_dataset(found) as dataset:
+    documents = RunDocuments.from_catalog(find_run(connect(Settings()), run))
+    with raw_dataset(documents) as dataset:
         write_raw(dataset, out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 

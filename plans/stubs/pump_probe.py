@@ -36,7 +36,8 @@ def frames_for(instrument: Instrument, periods: int) -> Generator[Msg, Any, tupl
     Raises
     ------
     PlanError
-        For fewer than two periods, or a chopper that is not locked.
+        For fewer than two periods, for more than the spectrometer takes at once, or a chopper
+        that is not locked.
     """
     if periods < 2:
         msg = f"a point needs two or more chopper periods to have an uncertainty, not {periods}"
@@ -47,7 +48,15 @@ def frames_for(instrument: Instrument, periods: int) -> Generator[Msg, Any, tupl
         raise PlanError(msg)
     frequency = yield from bps.rd(instrument.chopper.frequency_readback)
     interval = yield from bps.rd(instrument.spectrometer.frame_interval)
-    return max(2, round(periods / (frequency * interval))), float(frequency)
+    frames = max(2, round(periods / (frequency * interval)))
+    longest = int(instrument.spectrometer.frames_per_point.high_limit)
+    if frames > longest:
+        msg = (
+            f"{frames} frames are more than the spectrometer takes at once: ask for "
+            f"{longest * periods // frames} periods or fewer"
+        )
+        raise PlanError(msg)
+    return frames, float(frequency)
 
 
 def start_document(

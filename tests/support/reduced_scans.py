@@ -32,10 +32,10 @@ def scan(axes, shape, delta_n, seed=0, **columns):
         coords={"wavelength": WAVELENGTH},
         attrs={
             "axes": axes,
-            "material": "CsPbBr3",
             "shape": np.array(shape),
             "definition": DEFINITION,
             "version": VERSION,
+            "material": "CsPbBr3",
         },
     )
 

@@ -76,3 +76,13 @@ def test_the_blur_of_the_probe_is_a_sum_of_squares():
     assert sigma > 0.01
     with pytest.raises(DataError, match="the cloud is not resolved"):
         cloud_waist(0.45)
+
+
+def test_sigmas_are_widened_once_where_the_map_is_no_gaussian():
+    """A flat-topped cloud: with √χ² the sigmas are those that the scatter about the fit gives."""
+    axis = np.linspace(-2.5, 2.5, 11)
+    x, y = np.meshgrid(axis, axis)
+    z = 9e-3 * np.exp(-(((x**2 + y**2) / 2.25**2) ** 2))
+    known, scatter = fit_cloud(x, y, z, np.full(x.shape, 5e-5)), fit_cloud(x, y, z)
+    assert known.reduced_chi2 > 4
+    assert known.waist_sigma == pytest.approx(scatter.waist_sigma, rel=1e-3)
