@@ -7,14 +7,20 @@ import pytest
 
 from analysis.point import compilation
 
+POPEN = subprocess.Popen
+
 
 @pytest.fixture
 def begin(monkeypatch):
-    """Begin a compilation that is another command instead, for a cache that has it or not."""
+    """Begin a compilation that is another program instead, for a cache that has it or not."""
 
-    def start(kept, command="import time; time.sleep(60)"):
+    def start(kept, program="import time; time.sleep(60)"):
+        def instead(command, **options):
+            assert command == [sys.executable, "-m", "analysis.point.compilation"]
+            return POPEN([sys.executable, "-c", program], **options)
+
         monkeypatch.setattr(compilation, "is_kept", lambda _: kept)
-        monkeypatch.setattr(compilation, "_COMMAND", command)
+        monkeypatch.setattr(compilation.subprocess, "Popen", instead)
         compilation.compile_in_background.cache_clear()
         return compilation.compile_in_background()
 
@@ -29,7 +35,7 @@ def test_nothing_is_compiled_that_the_cache_has(begin):
 
 
 def test_the_compilation_is_done_when_its_process_ends(begin, caplog):
-    result = begin(kept=False, command="import time; time.sleep(0.5)")
+    result = begin(kept=False, program="import time; time.sleep(0.5)")
     assert not result.done
     assert "background" in caplog.text
     result.wait()
@@ -38,8 +44,11 @@ def test_the_compilation_is_done_when_its_process_ends(begin, caplog):
     assert compilation.compile_in_background() is result
 
 
-def test_the_process_finds_the_package_as_this_one_does(begin):
-    result = begin(kept=False, command="import analysis.point.reducer")
-    assert result._process.wait() == 0
-    assert sys.executable == result._process.args[0]
-    assert isinstance(result._process, subprocess.Popen)
+def test_the_process_finds_the_package_as_this_one_does(begin, tmp_path):
+    witness = tmp_path / "imported"
+    result = begin(
+        kept=False,
+        program=f"import analysis.probe_band; open({str(witness)!r}, 'w').close()",
+    )
+    result.wait()
+    assert witness.exists()
