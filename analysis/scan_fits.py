@@ -5,7 +5,7 @@ decay models that a delay scan can be fitted with are in `analysis.kinetics.mode
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2 as chi2_distribution
 
 from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
-from analysis.estimate import Estimate, not_determined, widening
+from analysis.estimate import Estimate, not_determined
 from analysis.kinetics.decay_fit import DecayFit, fit_decay, relaxation_time
 from analysis.kinetics.model_lookup import decay_model
 from analysis.kinetics.models import DECAY_MODELS, DecayModel
@@ -250,18 +250,21 @@ def _fit_map(scan: xr.Dataset, _: Options) -> ScanFit:
     delta_n, sigma = scan["delta_n"].values, scan["delta_n_sigma"].values
     cloud = fit_cloud(x, y, delta_n, sigma)
     note = "; ".join([f"chi2/dof {cloud.reduced_chi2:.2f}", *cloud.warnings])
-    wider = widening(cloud.reduced_chi2)
     flat = ""
-    if not abs(cloud.amplitude) > _VISIBLE * wider * cloud.amplitude_sigma:
-        error = wider * cloud.amplitude_sigma
-        flat = f"the map shows no cloud, its amplitude is {cloud.amplitude:.2g} ± {error:.1g}"
+    amplitude = Estimate(cloud.amplitude, cloud.amplitude_sigma, "RIU", note=note)
+    if not abs(amplitude.value) > _VISIBLE * amplitude.sigma:
+        size = f"{amplitude.value:.2g} ± {amplitude.sigma:.1g}"
+        flat = f"the map shows no cloud, its amplitude is {size}"
         note = f"{note}; {flat}"
-    waist = cloud_waist(cloud.waist, wider * cloud.waist_sigma)
+    try:
+        waist = cloud_waist(cloud.waist, cloud.waist_sigma)
+    except DataError as error:  # a single spike of noise is narrower than the probe
+        raise DataError(f"{_PREFIX}{flat or error}") from None
     estimates = {
-        "x": Estimate(cloud.x, wider * cloud.x_sigma, "um", note=note),
-        "y": Estimate(cloud.y, wider * cloud.y_sigma, "um", note=note),
+        "x": Estimate(cloud.x, cloud.x_sigma, "um", note=note),
+        "y": Estimate(cloud.y, cloud.y_sigma, "um", note=note),
         "cloud_waist": Estimate(*waist, "um", note="probe's blur taken out"),
-        "amplitude": Estimate(cloud.amplitude, wider * cloud.amplitude_sigma, "RIU", note=note),
+        "amplitude": replace(amplitude, note=note),
     }
     rest = (delta_n - cloud.evaluate(x, y)) / sigma
     good = np.isfinite(rest)

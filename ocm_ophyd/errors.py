@@ -1,10 +1,10 @@
-"""Errors that a user can cause or mend; everything else is a defect and keeps its traceback.
+"""Errors that a user can cause or repair; every other one is a defect and keeps its traceback.
 
 The command line, the IPython session and plans turn an `OcmError` into one line, and no other
-exception. The message alone must say what is wrong and how to mend it.
+exception. The message alone must say what is wrong and what to do.
 """
 
-__all__ = ["DataError", "OcmError", "UsageError"]
+__all__ = ["DataError", "OcmError", "OutputExistsError", "UsageError"]
 
 
 class OcmError(Exception):
@@ -13,6 +13,10 @@ class OcmError(Exception):
 
 class DataError(OcmError, ValueError):
     """Data that do not give the number that is asked for: too few points, no fringe, no decay."""
+
+
+class OutputExistsError(OcmError, FileExistsError):
+    """A file that exists and is not overwritten; the message names it."""
 
 
 class UsageError(OcmError):

@@ -1,10 +1,15 @@
-"""What to measure.
+"""Plans: what to measure. Every plan takes the `Instrument` first and JSON-able arguments after it.
 
-`scans` holds the measurements, `reference`, the calibrations and `alignment` what comes before
-them, `noise` what there is without the pump, `overnight` series of measurements; `measure` and
-`spectra` are the two ways in which points are taken, with the pump and without, and `checks` what
-is looked at before anything moves. Every plan takes the `Instrument` first and JSON-able arguments
-after it.
+=================  ================================================================================
+scans              delay scans, fluence sweeps and maps
+noise              frames without the pump
+overnight          series of measurements, unattended
+delays             lists of delays
+calibration        what precedes a measurement: reference, pump power, time zero, overlap, galvos,
+                   path lengths; `alignment` does all in order, `fits` is what they ask to be fitted
+stubs              parts of plans: `points` (coordinates and checks), `pump_probe` and `pump_off`
+                   (points with and without the pump), `arguments` (checks of a plan's arguments)
+=================  ================================================================================
 """
 
 from plans.calibration.alignment import align, find_time_zero, overlap_pump

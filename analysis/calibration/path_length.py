@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.estimate import Estimate
+from analysis.fringe import parameters as par
 from analysis.fringe.model import CURVATURE, ENVELOPE_SIGMA, Fringe, FringeModel
 from analysis.probe_band import CENTRE_WAVELENGTH, ProbeBand
 from ocm_ophyd.errors import DataError
@@ -45,8 +46,6 @@ _MAX_THICKNESS = 5.0
 
 _PATH_MARGIN = 3.0
 """Error of the reference mirror's scale that the range of paths allows for, um."""
-
-_ENVELOPE, _PATH, _CURVATURE = [1, 2], 5, 6  # g1 and g2, z, and r of `analysis.fringe.model`
 
 _MIN_SPECTRA = 3
 
@@ -142,8 +141,8 @@ def fit_fringes(
 def _prior_cost(fringe: Fringe) -> float:
     """Return the part of χ² from the priors of envelope and curvature, as in the fit itself."""
     mean, sigma = CURVATURE
-    envelope = (fringe.parameters[_ENVELOPE] / ENVELOPE_SIGMA) ** 2
-    return float(envelope.sum() + ((fringe.parameters[_CURVATURE] - mean) / sigma) ** 2)
+    envelope = (fringe.parameters[[par.ENVELOPE_SLOPE, par.ENVELOPE_BEND]] / ENVELOPE_SIGMA) ** 2
+    return float(envelope.sum() + ((fringe.parameters[par.PATH_BEND] - mean) / sigma) ** 2)
 
 
 def plate_thickness(fringes: Sequence[Fringe], index: tuple[float, float]) -> Estimate:
@@ -208,7 +207,7 @@ def mirror_offset(position: ArrayLike, fringes: Sequence[Fringe]) -> Estimate:
 
 def _fit_variance(fringes: Sequence[Fringe]) -> float:
     """Return the mean variance of the path in single fits, um²."""
-    return float(np.mean([fringe.covariance[_PATH, _PATH] for fringe in fringes]))
+    return float(np.mean([fringe.covariance[par.PATH, par.PATH] for fringe in fringes]))
 
 
 def _require_fringes(fringes: Sequence[Fringe]) -> None:

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from analysis.chirp.group_delay import detuning
 from analysis.chirp.pulse_response import PulseResponse
 from analysis.chirp.time_grid import transmission
+from analysis.fringe import parameters as par
 from analysis.fringe.model import CONTRAST_SIGMA, FringeModel
 from analysis.point.results import PointSpectra
 
@@ -49,12 +50,10 @@ _CACHED_POINTS = 400
 _PROBE_PHASE = 0.5
 """Phase at the band's centre, rad, for which the phase of each bin is read off the fringe model."""
 
-_FRINGE = (
-    7  # parameters of the fringe in `analysis.fringe.model`, and nuisance parameters of a point
-)
-_COS, _SIN = 3, 4  # parameters A and B of the fringe
-_DRIFT, _CONTRAST = 7, 10  # nuisance parameters of a point: phase of all bins, contrast
-_NUISANCES = 11
+_FRINGE = par.FRINGE_PARAMETERS
+_NUISANCES = par.PUMP_CONTRAST + 1
+"""Nuisance parameters of a point: those of the fringe model up to the contrast. Its phase change is
+here the drift, which all bins share."""
 
 
 @dataclass(frozen=True)
@@ -211,15 +210,15 @@ class LinearModel:
     def _constants(self, point: PointSpectra, drift_sigma: float) -> _PointConstants:
         spectrum, static = self._scan.model.derivatives(point.fringe)
         _, pumped = self._scan.model.derivatives(point.fringe, _PROBE_PHASE)
-        cos, sin = point.fringe.parameters[[_COS, _SIN]]
+        cos, sin = point.fringe.parameters[[par.COSINE, par.SINE]]
         amplitude = complex(cos, sin)
-        fringe = amplitude * (static[_COS] - 1j * static[_SIN])
-        rotated = amplitude * (pumped[_COS] - 1j * pumped[_SIN])
+        fringe = amplitude * (static[par.COSINE] - 1j * static[par.SINE])
+        rotated = amplitude * (pumped[par.COSINE] - 1j * pumped[par.SINE])
         phase_scale = np.angle(rotated * fringe.conj()) / _PROBE_PHASE
         prior = np.zeros((_NUISANCES, _NUISANCES))
         prior[:_FRINGE, :_FRINGE] = np.linalg.inv(point.fringe.covariance)
-        prior[_DRIFT, _DRIFT] = max(drift_sigma, _MIN_DRIFT_SIGMA) ** -2
-        prior[_CONTRAST, _CONTRAST] = CONTRAST_SIGMA**-2
+        prior[par.DELTA_PHI, par.DELTA_PHI] = max(drift_sigma, _MIN_DRIFT_SIGMA) ** -2
+        prior[par.PUMP_CONTRAST, par.PUMP_CONTRAST] = CONTRAST_SIGMA**-2
         envelope = spectrum - fringe.real
         return _PointConstants(fringe, envelope, phase_scale, static[:_FRINGE], prior)
 

@@ -6,6 +6,7 @@ import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.estimate import widening
 from ocm_ophyd.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,8 @@ class Cloud:
     amplitude, offset : float
         In the unit of the map, with their standard deviations `*_sigma`.
     reduced_chi2 : float
-        χ² per degree of freedom. The standard deviations are not widened by it.
+        χ² per degree of freedom. Where the sigmas of the data are known, the standard deviations
+        are widened by √χ² where it is above 1.
     warnings : tuple of str
         Limitations of the fit.
     """
@@ -131,7 +133,8 @@ def fit_cloud(
     model = lmfit.Model(gaussian, independent_vars=["x", "y"])
     result = model.fit(z, start, x=x, y=y, weights=1 / s, scale_covar=sigma is None)
     values = {name: float(p.value) for name, p in result.params.items()}
-    sigmas = {name: float(p.stderr or np.nan) for name, p in result.params.items()}
+    wider = 1.0 if sigma is None else widening(result.redchi)
+    sigmas = {name: float(p.stderr or np.nan) * wider for name, p in result.params.items()}
     missing = [name for name, value in sigmas.items() if np.isnan(value)]
     warnings = [f"{name} is not determined by the data" for name in missing]
     if values["waist"] > WIDEST * span:

@@ -48,8 +48,7 @@ START_RATE = 0.02
 pulse of the microlaser."""
 
 PROFILE_POINTS = 13
-"""Number of points of the profile likelihood: a cubic spline through them is accurate to 1e-2 in
-χ²."""
+"""Number of points of the profile likelihood, through which a cubic spline is interpolated."""
 
 PROFILE_RANGES = (3.0, 6.0, 12.0)
 """Half ranges of the profile likelihood that are tried, in sigmas of D, until the largest D is

@@ -31,8 +31,8 @@ Rate = float | Callable[[Floats], ArrayLike]
 Boundary = Literal["no-flux", "absorbing", "free"]
 
 STEP = 5.0
-"""Longest step of the splitting, ps: it keeps the error of the microlaser's density below 1e-4 of
-its peak (tests/analysis/diffusion/test_solver.py, `ocm bench`)."""
+"""Longest step of the splitting, ps: the error of the microlaser's density is then below 1e-5 of
+its peak (tests/analysis/diffusion/test_solver.py)."""
 
 FREE_REACH = 6.0
 """Distance by which a free grid is continued on every side, in lengths √(2 D t): of the carriers at

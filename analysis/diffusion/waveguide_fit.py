@@ -19,7 +19,7 @@ poorly."""
 
 LINEARISATIONS = 8
 """Largest number of times that Δn(N) is made linear about the cloud of the previous fit: scans of
-the simulated waveguide take up to five (tests/analysis/diffusion/test_waveguide_fit.py)."""
+the simulated waveguide take four (tests/analysis/diffusion/test_waveguide_fit.py)."""
 
 SETTLED = 0.02
 """Change of D between two linearisations below which the fit has converged, in sigmas of D."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.fringe import parameters as par
 from analysis.fringe.solver import ON, Grid, derivatives, fit, unpumped
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.small_linalg import assign
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ _TURN_GRID = np.arange(-10.0, 10.1, 0.5)
 """Phase steps, rad, from which a fit is started again: 1.6 turns, dense enough for its reach."""
 
 
-@compiled
+@compiled_within
 def fit_step(
     p: Floats, grid: Grid, difference: Floats, weight: Floats, chirped: bool
 ) -> tuple[Indices, Floats, float, float]:
@@ -97,7 +97,7 @@ def fit_step(
     return chosen, covariance, variance, cost
 
 
-@compiled
+@compiled_within
 def _right_turn(
     p: Floats, pumped: Indices, grid: Grid, data: Floats, weights: Floats, off: Floats
 ) -> tuple[Floats, float]:
@@ -145,7 +145,7 @@ def _right_turn(
     return covariance, cost
 
 
-@compiled
+@compiled_within
 def _affordable(step: Floats, covariance: Floats) -> tuple[Indices, float]:
     """Choose among c, d and f those that hardly cost precision of Δ or are clearly there.
 
@@ -207,7 +207,7 @@ def _condition(values: Floats, covariance: Floats, zero: int) -> None:
     values[zero] = 0.0
 
 
-@compiled
+@compiled_within
 def _best_of_grid(p: Floats, grid: Grid, data: Floats, weight: Floats) -> float:
     """Return the phase of `_TURN_GRID`, rad, that fits S_on (K,) best with free energy and tilt."""
     trial = unpumped(p)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fringe import parameters as par
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled_within
 from analysis.numerics.small_linalg import dot, inverse
 
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ _SHAPE = 4
 """Number of shape parameters: g2, V, z, r."""
 
 
-@compiled
+@compiled_within
 def shape_variance(
     p: Floats, covariance: Floats, link: Floats, prior_weight: Floats
 ) -> tuple[float, float]:

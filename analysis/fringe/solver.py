@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fringe import parameters as par
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.small_linalg import dot, inverse, solve
 
 Floats = NDArray[np.float64]
@@ -332,7 +332,7 @@ def fit(
     return inverse(hessian), cost
 
 
-@compiled
+@compiled_within
 def _best_start(grid: Grid, data: Floats, weight: Floats) -> tuple[int, Floats]:
     """Return the index of the basis that fits best, and its coefficients (4,).
 
@@ -355,7 +355,7 @@ def _best_start(grid: Grid, data: Floats, weight: Floats) -> tuple[int, Floats]:
     return best, coefficients
 
 
-@compiled
+@compiled_within
 def fit_fringe(grid: Grid, data: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """Fit the spectrum without pump from the best start of `grid`.
 

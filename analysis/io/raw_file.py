@@ -24,6 +24,7 @@ from analysis.io.schema import (
     RawFileError,
 )
 from analysis.io.validation import as_counts, check_type, check_units, validate
+from ocm_ophyd.errors import OutputExistsError
 
 __all__ = ["LazyFrames", "read_raw", "write_raw"]
 
@@ -144,7 +145,7 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
     ------
     RawFileError
         `validate` refuses the dataset.
-    FileExistsError
+    OutputExistsError
         There is a file already: raw data are never overwritten.
 
     Examples
@@ -155,7 +156,7 @@ def write_raw(dataset: xr.Dataset, path: str | Path) -> None:
     """
     validate(dataset)
     if Path(path).exists():
-        raise FileExistsError(f"{path} exists and is not overwritten; choose another name")
+        raise OutputExistsError(f"{path} exists and is not overwritten; choose another name")
     with h5py.File(path, "x", libver="v110") as file:  # whose headers have checksums
         file.attrs["default"] = "entry"
         for group, nexus_class in CLASSES.items():

@@ -10,6 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from analysis.io.schema import RawFileError
+from ocm_ophyd.errors import OutputExistsError
 
 __all__ = ["CHIRP_RESOLVED", "DEFINITION", "VERSION", "read_reduced", "write_reduced"]
 
@@ -31,7 +32,7 @@ def write_reduced(reduced: xr.Dataset, path: str | Path) -> None:
 
     Raises
     ------
-    FileExistsError
+    OutputExistsError
         There is a file already.
 
     Examples
@@ -41,7 +42,7 @@ def write_reduced(reduced: xr.Dataset, path: str | Path) -> None:
     ...     write_reduced(reduce_scan(raw), "new-reduced.h5")
     """
     if Path(path).exists():
-        raise FileExistsError(f"{path} exists and is not overwritten; choose another name")
+        raise OutputExistsError(f"{path} exists and is not overwritten; choose another name")
     resolved = [str(name) for name in reduced if str(name).startswith(CHIRP_RESOLVED)]
     compressed = {"differential_spectrum": {"zlib": True, "complevel": 1}}
     reduced.drop_vars(resolved).to_netcdf(path, engine="h5netcdf", encoding=compressed)

@@ -111,14 +111,14 @@ def _class_of_file(path: Path) -> Any:
     return classes[0]
 
 
-def _instance(found: Any, which: str) -> DecayModel:
-    if not (inspect.isclass(found) and issubclass(found, DecayModel)):
+def _instance(candidate: Any, which: str) -> DecayModel:
+    if not (inspect.isclass(candidate) and issubclass(candidate, DecayModel)):
         raise DataError(f"{which} is no subclass of analysis.kinetics.models.DecayModel")
-    missing = [name for name in ("name", "equation", "units") if not hasattr(found, name)]
-    missing += sorted(found.__abstractmethods__)
+    missing = [name for name in ("name", "equation", "units") if not hasattr(candidate, name)]
+    missing += sorted(candidate.__abstractmethods__)
     if missing:
         raise DataError(f"the decay model {which} lacks {', '.join(missing)}")
-    return found()
+    return candidate()
 
 
 def _check(model: DecayModel, which: str) -> None:

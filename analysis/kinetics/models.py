@@ -245,7 +245,7 @@ class DensityDependent(DecayModel):
     """Trapping, radiative and Auger recombination in one place, as rates of Δn.
 
     dΔn/dt = −A Δn − B Δn² − C Δn³ for a positive Δn, with the opposite sign for a negative one.
-    Diffusion and the uneven density of a cloud are left out: the rate constants of the sample come
+    Diffusion and the uneven density of a cloud are neglected: the rate constants of the sample come
     from `analysis.rate_equations`.
     """
 

@@ -48,7 +48,7 @@ def measure_rise(time: ArrayLike, signal: ArrayLike, sigma: ArrayLike) -> Rise:
     time : (T,) array
         ps, increasing.
     signal, sigma : (T,) array
-        Signal and its standard deviation, in one unit. Points that are NaN are left out; between
+        Signal and its standard deviation, in one unit. Points that are NaN are ignored; between
         points the signal is a straight line.
 
     Raises

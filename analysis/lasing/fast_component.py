@@ -93,7 +93,7 @@ def fit_fast_component(
     fluence : (M,) array
         mJ/cm^2; three or more of them below the threshold.
     delay, delta_n, sigma : (M, T) array
-        ps after the pump, RIU (either sign), RIU. Points that are not finite are left out, and so
+        ps after the pump, RIU (either sign), RIU. Points that are not finite are ignored, and so
         are curves with too few good points.
 
     Raises

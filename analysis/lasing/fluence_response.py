@@ -72,7 +72,7 @@ def fit_fluence_response(
     fluence : (P,) array
         Peak pump fluence, mJ/cm^2.
     delta_n, sigma : (P,) array
-        Index change and its standard deviation, in `unit`. Points that are not finite are left out.
+        Index change and its standard deviation, in `unit`. Points that are not finite are ignored.
     fluence_sigma : float
         Relative standard deviation of the single fluences.
     loss : float, optional

@@ -114,7 +114,7 @@ def fit_lasing_threshold(
     fluence : (P,) array
         Peak pump fluence, mJ/cm^2.
     intensity : (P,) array
-        Fluorescence, counts; points that are not finite are left out.
+        Fluorescence, counts; points that are not finite are ignored.
     sigma : (P,) array, optional
         Its standard deviation, counts. By default all points weigh the same and their scatter gives
         the standard deviations. Modes that compete make the real curve bend smoothly, so with

@@ -87,17 +87,24 @@ _PLACE = _place()
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """`numba.njit` without the interpreter's lock, and with sums in any order.
+    """Compile a function as `numba.njit` does, without the interpreter's lock.
 
-    Numbers that are not finite are as in numpy: damaged data make them, and they must be seen.
+    Sums may be computed in any order. Numbers that are not finite are treated as by numpy: damaged
+    data produce them, and they must be noticed.
+
+    Each compiled function is optimised by itself, and again as a part of each function that calls
+    it. A long chain of calls is therefore expensive to compile: the estimator is a function whose
+    steps are compiled (`fit_with_drift`, `measure_frames` and others), and whose shorter parts are
+    `compiled_within`.
     """
     return _compiled(function, inline="never")
 
 
 def compiled_within(function: Callable[..., Any]) -> Any:
-    """`compiled` as a part of each function that calls it, for long ones with one caller.
+    """Compile a function as a part of each function that calls it: for a part with one caller.
 
-    Compiled by itself it would be a second time within the caller, a third in the caller's caller.
+    In a function with many such parts the time to insert them grows as the square of its length:
+    see `compiled`.
     """
     return _compiled(function, inline="always")
 

@@ -34,6 +34,7 @@ def largest_magnitude(values: Floats) -> float:
     """Return the largest magnitude of values (n,); NaN if one of them is NaN."""
     largest = 0.0
     for i in range(len(values)):
-        if not abs(values[i]) <= largest:
-            largest = abs(values[i])
+        if np.isnan(values[i]):
+            return np.nan
+        largest = max(largest, abs(values[i]))
     return largest

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fringe.solver import cosines_and_sines
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.moments import mean
 from analysis.point.frame_phases import FramePhases
 
@@ -151,7 +151,7 @@ def _period_effects(phases: FramePhases, time: Floats, edges: Indices) -> _Perio
     return _PeriodEffects(effect, scaled, noise / least)
 
 
-@compiled
+@compiled_within
 def _regress_periods(
     phases: FramePhases, time: Floats, edges: Indices
 ) -> tuple[Complexes, _Information]:
@@ -266,7 +266,7 @@ def _is_turned(effect: complex, variance: float, least: float) -> bool:
     return effect.imag**2 > max(least * variance, (_MIN_TURN * effect.real) ** 2)
 
 
-@compiled
+@compiled_within
 def has_slipped(phases: FramePhases, time: Floats, pump_open: Floats, delta: float) -> bool:
     """Return whether the chopper seems to have slipped within a point or before it.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fringe.solver import cosines_and_sines
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.moments import variance
 from analysis.numerics.small_linalg import dot, inverse
 from analysis.point.demodulation import project
@@ -190,7 +190,7 @@ def measure_frames(
     return contrast
 
 
-@compiled
+@compiled_within
 def _mean_contrast(phase: Floats) -> float:
     """Return the contrast of the mean of fringes with phases (F,) in rad."""
     cosine = sine = 0.0
@@ -200,7 +200,7 @@ def _mean_contrast(phase: Floats) -> float:
     return np.hypot(cosine / len(phase), sine / len(phase))
 
 
-@compiled
+@compiled_within
 def _read(
     frames: Frames,
     pump_open: Floats,
@@ -234,7 +234,7 @@ def _read(
     return readings
 
 
-@compiled
+@compiled_within
 def _fill_functionals(
     mixed: Floats, weight: Floats, covariance: Floats, functionals: Floats
 ) -> None:
@@ -270,7 +270,7 @@ def _fill_functionals(
             functionals[a, i] = total * weight[i]
 
 
-@compiled
+@compiled_within
 def _apply(frames: Frames, rows: Indices, functionals: Floats, setup: Setup, out: Floats) -> None:
     """Fill in the readings (3, F) of the frames `rows` (n,) by functionals (3, B)."""
     bins, first = setup.bins, setup.bins.pixel[0]
@@ -292,7 +292,7 @@ def _apply(frames: Frames, rows: Indices, functionals: Floats, setup: Setup, out
             out[a, f] -= dark[a]
 
 
-@compiled
+@compiled_within
 def _solve(readings: _Readings, pump_open: Floats, contrast: float, phases: FramePhases) -> None:
     """Fill in phase, energy and tilt of all frames from their readings, by Newton's method.
 
@@ -338,7 +338,7 @@ def _solve(readings: _Readings, pump_open: Floats, contrast: float, phases: Fram
     _fill_responses(readings, mixed, pump_open, contrast, phases)
 
 
-@compiled
+@compiled_within
 def _fill_responses(
     readings: _Readings, mixed: Floats, pump_open: Floats, contrast: float, phases: FramePhases
 ) -> None:

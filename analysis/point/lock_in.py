@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.io.schema import MODULATED
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.moments import variance
 from analysis.numerics.small_linalg import dot
 
@@ -229,7 +229,7 @@ def lock_in(
     return LockIn(mean, total, detector, detector * max(scale - 1, 0.0), within, weights)
 
 
-@compiled
+@compiled_within
 def _whiten(
     record: PhaseRecord, change: WithinExposure, exposure: float, rate: Floats, within: Floats
 ) -> tuple[_Whitened, Floats]:
@@ -268,7 +268,7 @@ def _whiten(
     return result, link
 
 
-@compiled
+@compiled_within
 def _regress(record: PhaseRecord, whitened: _Whitened) -> _Regression:
     """Regress the phase's increments on those of response and time, for each rate."""
     white = record.variance

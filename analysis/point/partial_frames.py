@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.fringe import parameters as par
 from analysis.fringe.solver import derivatives, unpumped
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.small_linalg import dot, inverse
 from analysis.point.demodulation import FrameWeights
 from analysis.point.frame_phases import (
@@ -124,7 +124,7 @@ class _Readings(NamedTuple):
     opened: Floats
 
 
-@compiled
+@compiled_within
 def adds_information(
     pump_open: Floats, delta: float, setup: Setup, phases: FramePhases, variance: float
 ) -> bool:
@@ -186,17 +186,17 @@ def partial_frame_effect(
     weights, walk = demodulated.frame_weights, rate * setup.exposure
     # Subtracting a frame's phase from S_off and ΔS subtracts its part of the effect from them:
     # (S_off or ΔS, pump state).
-    removed = np.zeros((2, 2))
+    subtracted = np.zeros((2, 2))
     for f in range(len(pump_open)):
         off, difference = (
             weights.off[f] * phases.response[f],
             weights.difference[f] * phases.response[f],
         )
-        removed[0, CLOSED] += off * (1 - pump_open[f])
-        removed[0, OPEN] += off * pump_open[f]
-        removed[1, CLOSED] += difference * (1 - pump_open[f])
-        removed[1, OPEN] += difference * pump_open[f]
-    readings = _read(frames, pump_open, functionals, setup.bins, phases, removed)
+        subtracted[0, CLOSED] += off * (1 - pump_open[f])
+        subtracted[0, OPEN] += off * pump_open[f]
+        subtracted[1, CLOSED] += difference * (1 - pump_open[f])
+        subtracted[1, OPEN] += difference * pump_open[f]
+    readings = _read(frames, pump_open, functionals, setup.bins, phases, subtracted)
     combined, share, scatter = _combine(readings, pump_open, walk / 3)
     if not share >= 0:
         return PartialFrameEffect(0.0, np.inf, np.inf, 0.0)
@@ -206,15 +206,15 @@ def partial_frame_effect(
     for state in range(2):
         for i in range(len(spectra.off)):
             change = effect * tangents[state, BY_PHASE, i]
-            spectra.off[i] += removed[0, state] * change
-            spectra.difference[i] += removed[1, state] * change
+            spectra.off[i] += subtracted[0, state] * change
+            spectra.difference[i] += subtracted[1, state] * change
     limit = _noise(combined, functionals, pump_open, weights, demodulated.mean_weight)
     variance = scatter * (limit + share * walk / 3 * dot(by_path, by_path))
     common = share * walk * _covariance(by_path, pump_open, phases.imbalance, phase_weights)
     return PartialFrameEffect(effect, limit, variance + (_NONLINEARITY * effect) ** 2, common)
 
 
-@compiled
+@compiled_within
 def _tangents(p: Floats, demodulated: Demodulated, setup: Setup) -> Floats:
     """Return the tangents (2, 5, B) of the measured spectra."""
     spectra, axes = demodulated.spectra, setup.grid.axes
@@ -229,7 +229,7 @@ def _tangents(p: Floats, demodulated: Demodulated, setup: Setup) -> Floats:
     return tangents
 
 
-@compiled
+@compiled_within
 def _functionals(
     pump_open: Floats, delta: float, tangents: Floats, demodulated: Demodulated
 ) -> _Functionals:
@@ -249,7 +249,7 @@ def _functionals(
     return _Functionals(chosen, values, readings)
 
 
-@compiled
+@compiled_within
 def _fill_functional(mixed: Floats, weight: Floats, functional: Floats) -> None:
     """Fill in the functional (B,) of the effect that is blind to phase, energy and tilt.
 
@@ -280,18 +280,18 @@ def _fill_functional(mixed: Floats, weight: Floats, functional: Floats) -> None:
         functional[i] = rest[i] * weight[i] / size
 
 
-@compiled
+@compiled_within
 def _read(
     frames: Frames,
     pump_open: Floats,
     functionals: _Functionals,
     bins: Bins,
     phases: FramePhases,
-    removed: Floats,
+    subtracted: Floats,
 ) -> _Readings:
     """Return the readings of all frames.
 
-    `removed` (2, 2) is the effect, per rad, that S_off and ΔS (first axis) lack with the pump off
+    `subtracted` (2, 2) is the effect per rad that S_off and ΔS (first axis) lack, with the pump off
     and on (second axis); the other parameters are as of `partial_frame_effect`.
     """
     count, last = len(pump_open), len(functionals.values) - 1
@@ -314,12 +314,12 @@ def _read(
         closed = cosine * functionals.tangents[which, CLOSED, BY_PHASE]
         opened = cosine * functionals.tangents[which, OPEN, BY_PHASE]
         readings.closed[f], readings.opened[f] = closed, opened
-        readings.sensitivity[f] = closed * (removed[0, CLOSED] + share * removed[1, CLOSED])
-        readings.sensitivity[f] += opened * (removed[0, OPEN] + share * removed[1, OPEN])
+        readings.sensitivity[f] = closed * (subtracted[0, CLOSED] + share * subtracted[1, CLOSED])
+        readings.sensitivity[f] += opened * (subtracted[0, OPEN] + share * subtracted[1, OPEN])
     return readings
 
 
-@compiled
+@compiled_within
 def _apply(frame: Frames, functional: Floats, bins: Bins) -> float:
     """Return the reading of a frame (K,) by a functional (B,), dark subtracted."""
     total = 0.0
@@ -331,7 +331,7 @@ def _apply(frame: Frames, functional: Floats, bins: Bins) -> float:
     return total
 
 
-@compiled
+@compiled_within
 def _combine(readings: _Readings, pump_open: Floats, walk: float) -> tuple[Floats, float, float]:
     """Return weights of the readings, averaged over the share of the walk within exposures.
 
@@ -385,7 +385,7 @@ def _combine(readings: _Readings, pump_open: Floats, walk: float) -> tuple[Float
     return weights, share, max(excess / max(used - 1, 1), 1.0)
 
 
-@compiled
+@compiled_within
 def _by_path(
     combined: Floats,
     readings: _Readings,
@@ -415,7 +415,7 @@ def _by_path(
     return result
 
 
-@compiled
+@compiled_within
 def _covariance(
     by_path: Floats, pump_open: Floats, imbalance: Floats, phase_weights: Floats
 ) -> float:
@@ -435,7 +435,7 @@ def _covariance(
     return total
 
 
-@compiled
+@compiled_within
 def _noise(
     combined: Floats,
     functionals: _Functionals,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fringe import parameters as par
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.moments import largest_magnitude, mean, variance
 from analysis.numerics.small_linalg import assign, dot
 from analysis.point.chopper_slips import has_slipped
@@ -119,7 +119,7 @@ def estimate(
             _estimate_point(data, alive, setup, counts, out, point)
 
 
-@compiled
+@compiled_within
 def _estimate_point(
     data: PointFrames,
     alive: Floats,
@@ -141,16 +141,18 @@ def _estimate_point(
     )
     for f in range(count):
         phases.energy[f] = 0.0
-    weights = energy_weights(_initial_weights(data, setup.exposure), pump_open, phases.energy)
-    # The stored counts are those of the first round: fluorescence does not follow the pulses.
-    result = _fit_spectra(data, weights, alive, setup, sums, phases)
-    locked, rate, by_phase = lock_in_effect(phases, time, pump_open, setup.exposure)
-    delta = result.final.p[par.DELTA_PHI]
-    mixing = delta * delta * variance(phases.energy)
-    if mixing > _MAX_ENERGY_MIXING * count * locked.variance or abs(delta) > _LARGE_EFFECT:
-        weights = energy_weights(_scaled(by_phase, pump_open), pump_open, phases.energy)
-        result = _fit_spectra(data, weights, alive, setup, counts, phases)
+    difference = _initial_weights(data, setup.exposure)
+    for repetition in range(2):
+        weights = energy_weights(difference, pump_open, phases.energy)
+        # The stored counts are those of the first round: fluorescence does not follow the pulses.
+        result = _fit_spectra(data, weights, alive, setup, counts if repetition else sums, phases)
         locked, rate, by_phase = lock_in_effect(phases, time, pump_open, setup.exposure)
+        difference, delta = _scaled(by_phase, pump_open), result.final.p[par.DELTA_PHI]
+        mixing = delta * delta * variance(phases.energy)
+        if not (
+            mixing > _MAX_ENERGY_MIXING * count * locked.variance or abs(delta) > _LARGE_EFFECT
+        ):
+            break
     final = result.final
     out.suspect[point] = _is_suspect(data, result, sums, phases, alive, setup)
     effect = locked
@@ -169,7 +171,7 @@ def _estimate_point(
     _fill_fringe(final, out, point)
     out.suspect[point] |= not out.valid[point]
     if len(out.spectra.off) > 0:
-        weights = energy_weights(_scaled(by_phase, pump_open), pump_open, phases.energy)
+        weights = energy_weights(difference, pump_open, phases.energy)
         demodulate(data.frames, weights, counts, _band(setup))
         _fill_spectra(normalise(counts, weights, mean(pump_open), alive, setup), out, point)
 
@@ -183,7 +185,7 @@ def _band(setup: Setup) -> tuple[int, int]:
     return first, last + 1
 
 
-@compiled
+@compiled_within
 def _initial_weights(data: PointFrames, exposure: float) -> Floats:
     """Return the weights (F,) of frames in ΔS, before anything is known of noise and drift."""
     count = len(data.time)
@@ -202,7 +204,7 @@ def _scaled(weights: Floats, pump_open: Floats) -> Floats:
     return result
 
 
-@compiled
+@compiled_within
 def _fit_spectra(
     data: PointFrames,
     weights: FrameWeights,
@@ -227,7 +229,7 @@ def _fit_spectra(
     return _SpectrumResult(extremes, demodulated, first, tilt_variance, final)
 
 
-@compiled
+@compiled_within
 def _is_suspect(
     data: PointFrames,
     result: _SpectrumResult,
@@ -260,7 +262,7 @@ def _is_suspect(
     )
 
 
-@compiled
+@compiled_within
 def _fill_fringe(final: FinalFit, out: Estimates, point: int) -> None:
     """Fill in the fringe's covariance and the sensitivity of a point, and whether it is valid."""
     for a in range(par.FRINGE_PARAMETERS):
@@ -274,7 +276,7 @@ def _fill_fringe(final: FinalFit, out: Estimates, point: int) -> None:
     out.valid[point] = np.isfinite(total) and terms.effect[point] > 0
 
 
-@compiled
+@compiled_within
 def _fill_spectra(demodulated: Demodulated, out: Estimates, point: int) -> None:
     """Fill in the normalised spectra of a point, with their inverse variances."""
     spectra, weights = demodulated.spectra, spectrum_weights(demodulated)

@@ -1,4 +1,4 @@
-"""What the reduction says of points."""
+"""Results of the reduction of points, and the units of their quantities."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,42 +16,44 @@ Floats = NDArray[np.float64]
 
 
 class PointResult(NamedTuple):
-    """What one point says, or several: each attribute a number of one, or an array over points.
+    """Result of one point, or of P points: each attribute is a number, or an array over the points.
+
+    The page docs/explanation/uncertainty.md derives sigma and its parts.
 
     Attributes
     ----------
     delta_phi, delta_phi_sigma : float or (P,) array
         Phase change at `CENTRE_WAVELENGTH` and its standard deviation, rad.
     delta_n, delta_n_sigma : float or (P,) array
-        Index change, RIU.
+        Index change and its standard deviation, RIU.
     delta_n_limit : float or (P,) array
-        Standard deviation of Δn that shot and read noise alone would leave, RIU.
+        Standard deviation of Δn from shot and read noise alone, RIU.
     delta_n_systematic : float or (P,) array
-        Standard deviation of the error of Δn that all points with this fringe share, RIU: what
-        reference, group index and thickness leave open of its scale. Part of `delta_n_sigma`; the
-        rest of the variance is a point's own, and what points scatter by.
+        Standard deviation of the error of Δn that all points with this fringe share, RIU: errors of
+        reference, priors and model. It is part of `delta_n_sigma`; points scatter by the rest of
+        the variance.
     drift_share, source_share : float or (P,) array
-        Parts of the variance of Δn that are drift of the path, and noise of the light: beyond pulse
-        energy, tilt and shot noise, and by how far its mean tilt is from the reference's. The rest
-        is shot and read noise, by itself and in what is not known of the fringe.
+        Parts of the variance of Δn by drift of the path, and by noise of the light beyond pulse
+        energy, tilt and shot noise, with that of its mean tilt. The rest is shot and read noise,
+        also in the shape of the fringe.
     carrier_density, carrier_density_sigma : float or (P,) array
-        cm⁻³; NaN where the material has no model.
+        cm⁻³; NaN for a material without a model.
     visibility, phase, path : float or (P,) array
         The pump-off fringe: V, φ in rad, optical path difference in um.
     probe_delay, probe_spread : float or (P,) array
-        When Δφ looks at the sample, ps: mean time after the scan delay, and standard deviation, of
-        the colours that count in Δφ, each at its own time. A signal f is measured as the mean of f
-        at scan delay + probe_delay ± probe_spread. NaN where the chirp is not known.
+        Mean and standard deviation, ps, of the times after the scan delay at which the colours that
+        determine Δφ pass the sample. A signal is measured as its mean at scan delay + probe_delay
+        ± probe_spread. NaN where the chirp is not known.
     frames_used, frames_saturated, frames_rejected, frames_slipped : int or (P,) array
-        Frames that entered the result; frames left out because a pixel of the probe's band was
-        saturated, because they lacked their light or were others once more, and because the chopper
-        was not where their open fractions say.
+        Frames that entered the result; frames that were left out because a pixel of the probe's
+        band was saturated, because they lacked their light or were equal to others, and because the
+        chopper was not where their open fractions say.
     pixels_repaired, pixels_masked : int or (P,) array
-        Pixels of single frames that were replaced (cosmic rays), and pixels left out of all frames
-        (hot ones), in the probe's band.
+        Samples of single frames that were replaced (cosmic rays), and pixels that were left out of
+        all frames (hot ones), in the probe's band.
     differential_spectrum : (K,) or (P, K) float32 array
-        Pump-on minus pump-off counts of one exposure; NaN where a pixel was saturated. Nearly all
-        of a result's size, which single precision halves.
+        Pump-on minus pump-off counts of one exposure; NaN where a pixel was saturated. It is nearly
+        all of a result's size, which single precision halves.
     """
 
     delta_phi: Any
@@ -123,18 +125,18 @@ QUANTITIES: Mapping[str, Quantity] = MappingProxyType(
 
 @dataclass(frozen=True)
 class PointSpectra:
-    """The normalised spectra of one point on the bins of the band.
+    """Normalised spectra of one point on the bins of the band.
 
     Attributes
     ----------
     fringe : Fringe
-        Of the pump-off spectrum; where the pump leaves its shape, of all frames.
+        Of the pump-off spectrum; where the pump keeps the fringe's shape, of all frames.
     off, difference : (B,) array
-        S_off and S_on − S_off.
+        S_off and S_on − S_off in units of the reference.
     off_weight, difference_weight : (B,) array
-        Their inverse variances from shot and read noise; 0 where a bin was left out.
+        Inverse variances of these from shot and read noise; 0 where a bin was left out.
     drift_sigma : float
-        Standard deviation in rad that drift gives the phase of all bins of `difference` alike.
+        Standard deviation of the phase, common to all bins of `difference`, that drift adds, rad.
     """
 
     fringe: Fringe

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.fringe import parameters as par
 from analysis.fringe.phase_step import fit_step
 from analysis.fringe.solver import BOTH, OFF, ON, Grid, derivatives, fit, fit_fringe, unpumped
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled, compiled_within
 from analysis.numerics.small_linalg import dot
 from analysis.point.demodulation import SpectrumPair
 from analysis.point.normalisation import Demodulated, Setup
@@ -222,7 +222,7 @@ def fit_without_drift(
     )
 
 
-@compiled
+@compiled_within
 def _misfit(spectra: SpectrumPair, off: Floats, by_off: Floats, p: Floats, weight: Floats) -> float:
     """Return the part of the fringe's power that its model misses, beyond noise and `_MISFIT`.
 

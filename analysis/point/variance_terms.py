@@ -6,7 +6,7 @@ of a point is the sum
     σ² = effect + shape,
 
 where `effect` is the variance for a known shape of the fringe and `shape` is what the uncertainty
-of the shape adds. Further terms say what parts of this sum are due to:
+of the shape adds. Further terms are parts of this sum:
 
     effect = limit + drift + source noise + extra parameters
     shape  = shape parameters + misfit
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.fringe.shape_uncertainty import shape_variance
-from analysis.numerics.jit import compiled
+from analysis.numerics.jit import compiled_within
 from analysis.numerics.moments import largest_magnitude
 from analysis.point.frame_phases import FramePhases
 from analysis.point.lock_in import (
@@ -103,7 +103,7 @@ class VarianceTerms(NamedTuple):
         return self.effect + self.shape
 
 
-@compiled
+@compiled_within
 def lock_in_effect(
     phases: FramePhases, time: Floats, pump_open: Floats, exposure: float
 ) -> tuple[Effect, float, Floats]:
@@ -140,7 +140,7 @@ def lock_in_effect(
     return effect, walk_rate(result, time, change, exposure, drift), result.weights
 
 
-@compiled
+@compiled_within
 def combine_effects(locked: Effect, partial: PartialFrameEffect, shift: float) -> Effect:
     """Return the mean of two estimates with the least variance, if they agree.
 
@@ -169,7 +169,7 @@ def combine_effects(locked: Effect, partial: PartialFrameEffect, shift: float) -
     return Effect(value, variance, limit, drift, source)
 
 
-@compiled
+@compiled_within
 def fill_terms(
     p: Floats,
     final: FinalFit,

@@ -34,7 +34,8 @@ LARGEST_LOG_SIGMA = 0.7
 """Sigma of a logarithm above which the parameter is not determined: a factor of two."""
 
 EVALUATIONS = 100
-"""Largest number of evaluations of one minimum: noisy curves take about 10."""
+"""Largest number of evaluations of one minimum; a search that reaches it is reported not to have
+converged."""
 
 PROFILE_TOLERANCE = 1e-5
 """Relative change of χ² at which a minimum of the profile likelihood is reached: for the 700 points

@@ -1,12 +1,13 @@
-"""The published reduction, as the paper states it, to compare with.
+"""The published reduction, for comparison.
 
 Methods B (4) of the paper: "The spectrum is normalized to an interference-free spectrum, and the
 Fourier phase is extracted. Then the changes in the amplitude of the Fourier phase at the chopper
-frequency are determined." What it leaves open is chosen here as is usual: the spectrum is resampled
-to equal steps of the wavenumber, its mean is taken off, and Hann's window is put on it before the
-Fourier transform, which is padded with zeros; the peak is that of the mean of a point's spectra,
-the highest beside zero; the amplitude at the chopper's frequency is divided by that of the open
-fractions themselves; and the phase is turned into Δn at the middle of the window.
+frequency are determined." The details that the paper does not state are the usual ones here. The
+spectrum is resampled to equal steps of the wavenumber, its mean is subtracted, and it is multiplied
+by a Hann window before the Fourier transform, which is padded with zeros. The peak is the highest
+one apart from zero in the transform of a point's mean spectrum. The amplitude at the chopper's
+frequency is divided by that of the open fractions. The phase is converted to Δn at the middle of
+the window.
 """
 
 from dataclasses import dataclass
@@ -16,12 +17,20 @@ import xarray as xr
 
 from analysis.probe_band import PROBE_BAND
 
-PADDING = 16  # times the band's samples
+PADDING = 16  # length of the padded spectrum over that of the band
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Δn of every point, RIU, and the fringe phases of its frames, rad, (P,) and (P, F)."""
+    """Result of the published reduction.
+
+    Attributes
+    ----------
+    delta_n : (P,) array
+        Of every point, RIU.
+    phase : (P, F) array
+        Fringe phase of every frame, rad.
+    """
 
     delta_n: np.ndarray
     phase: np.ndarray
@@ -33,10 +42,10 @@ def reduce_as_published(dataset: xr.Dataset) -> Baseline:
     first, last = np.searchsorted(wavelength, PROBE_BAND)
     band = slice(first, last)
     k = 2e3 * np.pi / wavelength[band]
-    even = np.linspace(k[-1], k[0], len(k))  # rising
+    even = np.linspace(k[-1], k[0], len(k))  # increasing
     dark, reference = (dataset[name].values[band] for name in ("dark", "reference"))
     taper = np.hanning(len(k))
-    # (B, B) linear interpolation: the same for every frame
+    # (B, B) matrix of the linear interpolation, the same for every frame
     resample = np.stack([np.interp(even, k[::-1], unit[::-1]) for unit in np.eye(len(k))])
     delta_n, phases = [], []
     scale = 1 / (even.mean() * 2 * dataset.attrs["thickness"])  # the window's middle, 1015 nm
@@ -46,7 +55,7 @@ def reduce_as_published(dataset: xr.Dataset) -> Baseline:
         mean = normal.mean(axis=0) @ resample
         bins = PADDING * len(k)
         amplitude = np.abs(np.fft.rfft((mean - mean.mean()) * taper, bins))[: bins // 4]
-        # resampling, mean, window and transform are linear: at one bin, one vector for all frames
+        # Resampling, mean, window and transform are linear: one bin of it is one vector.
         one_bin = taper * np.exp(-2j * np.pi * _peak(amplitude) / bins * np.arange(len(k)))
         one_bin -= one_bin.mean()
         real, imaginary = (normal @ (resample @ part) for part in (one_bin.real, one_bin.imag))
@@ -59,6 +68,6 @@ def reduce_as_published(dataset: xr.Dataset) -> Baseline:
 
 
 def _peak(amplitude: np.ndarray) -> int:
-    """Bin of the fringe: the highest local maximum but zero's."""
+    """Return the bin of the fringe: the highest local maximum apart from zero."""
     inner = np.flatnonzero((amplitude[1:-1] > amplitude[:-2]) & (amplitude[1:-1] >= amplitude[2:]))
     return int(1 + inner[np.argmax(amplitude[1 + inner])])

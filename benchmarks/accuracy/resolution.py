@@ -1,4 +1,4 @@
-"""Step response against method: as published, whole-band phase, all spectra with the chirp undone.
+"""Step response of three methods: as published, whole-band phase, chirp-resolved.
 
 Run as ``python -m benchmarks.accuracy.resolution``, which takes a minute or two; with
 ``--out docs/reference/resolution.md`` it writes the page and its figure. The simulated microscope
@@ -21,7 +21,7 @@ from analysis.reduction.scan import reduce_scan
 from benchmarks.accuracy.paper_baseline import reduce_as_published
 from ocm_ophyd.twin import Knobs, Microscope, load_scenario
 
-HEIGHT, ZERO = 1e-2, 0.13  # RIU, ps
+HEIGHT, ZERO = 1e-2, 0.13  # RIU, ps, of the step
 PULSE = 0.1 / np.sqrt(8 * np.log(2))  # ps, pump of 100 fs FWHM (stated in the paper)
 DELAY = np.arange(-5.0, 8.01, 0.25)  # ps
 CHOPPER, FRAMES, DEAD = 20.0, 120, 0.1  # Hz, frames a point (one second), s
@@ -29,12 +29,12 @@ OWN_RISE = 2 * 1.2816 * PULSE  # ps, 10–90 % of the step itself
 
 
 def step(time):
-    """Δn of a pump pulse at ZERO."""
+    """Return Δn, RIU, at times in ps: a step by a pump pulse at ZERO."""
     return HEIGHT * ndtr((np.asarray(time, float) - ZERO) / PULSE)
 
 
 class SteppedMicroscope(Microscope):
-    """The microscope with a sample that knows no recombination, and delays that are exact."""
+    """Microscope with a sample without recombination, and with exact delays."""
 
     def __init__(self, scenario):
         super().__init__(scenario)
@@ -47,7 +47,7 @@ class SteppedMicroscope(Microscope):
 
 
 def measure(quiet, chirp_known, seed=0):
-    """Raw scan of the step, with or without the microscope's noise."""
+    """Return a raw scan of the step, with or without (`quiet`) the microscope's noise."""
     scenario = load_scenario().model_copy(update={"seed": 20231006 + seed})
     microscope = SteppedMicroscope(scenario.noiseless() if quiet else scenario)
     now = 0.0
@@ -102,41 +102,42 @@ def measure(quiet, chirp_known, seed=0):
 
 
 def resolved(reduced):
+    """Return time (ps), Δn and sigma (RIU) with the chirp resolved."""
     names = ("delay", "delta_n", "delta_n_sigma")
     return tuple(reduced[f"chirp_resolved_{name}"].values for name in names)
 
 
 def late(time):
-    """Where all colours have passed the step; beyond the last delay only some are seen."""
+    """Return at which times all wavelengths of all points are behind the step."""
     return (time > ZERO + 4) & (time < DELAY[-1])
 
 
 def rows(quiet):
-    """(method, time, Δn, sigma) of each method on the same frames."""
+    """Return (method, time, Δn, sigma) of each method, and both chirp-resolved reductions."""
     known, unknown = measure(quiet, chirp_known=True), measure(quiet, chirp_known=False)
-    reduced, blind = (reduce_scan(complete_metadata(raw)) for raw in (known, unknown))
+    reduced, from_scan = (reduce_scan(complete_metadata(raw)) for raw in (known, unknown))
     published = reduce_as_published(known).delta_n
     scatter = np.nan if quiet else published[late(DELAY)].std(ddof=1)
     table = [
         ("as published", DELAY, published, np.full(len(DELAY), scatter)),
         ("whole-band phase", DELAY, reduced["delta_n"].values, reduced["delta_n_sigma"].values),
-        ("chirp undone, calibrated", *resolved(reduced)),
-        ("chirp undone, chirp from the scan", *resolved(blind)),
+        ("chirp resolved, calibrated", *resolved(reduced)),
+        ("chirp resolved, chirp from the scan", *resolved(from_scan)),
     ]
-    return table, reduced, blind
+    return table, reduced, from_scan
 
 
 def line(name, time, delta_n, sigma):
-    """One line of the table."""
+    """Return one line of the table."""
     known = np.isfinite(delta_n)
     time, delta_n, sigma = time[known], delta_n[known], sigma[known]
     height = delta_n[late(time)].mean()
     behind = (time > ZERO + 0.4) & (time < ZERO + 4)
     worst = np.abs(delta_n[behind] / HEIGHT - 1).max()
-    if "undone" in name:
-        found = measure_rise(time, delta_n, sigma)
-        middle, duration = found.middle.value, found.duration.value
-    else:  # longer than `measure_rise` looks, and with steps in it
+    if "chirp resolved" in name:
+        rise = measure_rise(time, delta_n, sigma)
+        middle, duration = rise.middle.value, rise.duration.value
+    else:  # longer than the rises that `measure_rise` fits, and not monotonic
         share = np.maximum.accumulate(delta_n / height) + 1e-9 * np.arange(len(time))
         low, middle, high = np.interp([0.1, 0.5, 0.9], share, time)
         duration = high - low
@@ -149,7 +150,7 @@ def line(name, time, delta_n, sigma):
 
 
 def main():
-    """Measure, print the page, and write it with its figure where that is wanted."""
+    """Measure, print the page, and write it with its figure if `--out` is given."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="page to write; the figure goes to figures/")
     out = parser.parse_args().out
@@ -157,21 +158,21 @@ def main():
     panels = figure.subplots(2, 1, sharex=True)
     text = []
     for quiet, axes in zip((True, False), panels, strict=True):
-        table, reduced, blind = rows(quiet)
+        table, reduced, from_scan = rows(quiet)
         title = "without noise" if quiet else "with the default scenario's noise"
         text += [f"\n## {title[0].upper()}{title[1:]}\n", HEADER]
         text += [line(*row) for row in table]
-        about = blind["chirp_resolved_delay"].attrs
+        about = from_scan["chirp_resolved_delay"].attrs
         terms = zip(about["chirp"], about["chirp_sigma"], strict=True)
         coefficients = ", ".join(f"{value:.4f} ± {sigma:.4f}" for value, sigma in terms)
-        text.append(f"\nChirp found from the scan: {coefficients} ps/(100 rad/ps)^k, k = 1, 2, 3.")
+        text.append(f"\nChirp from the scan: {coefficients} ps/(100 rad/ps)^k, k = 1, 2, 3.")
         width = np.interp(
             [ZERO, ZERO + 3],
             reduced["chirp_resolved_delay"].values,
             reduced["chirp_resolved_resolution"].values,
         )
         text.append(
-            f"Resolution as the result states it (10–90 % of its averaging kernel): {width[0]:.2f} "
+            f"Stated resolution (10–90 % of the averaging kernel): {width[0]:.2f} "
             f"ps at the rise, {width[1]:.1f} ps on the plateau."
         )
         fine = np.linspace(-4, 6, 2000)
@@ -191,59 +192,61 @@ def main():
 
 
 HEADER = (
-    "| method | rise 10–90 %, ps | time zero off by, fs | worst of 0.4–4 ps, % "
-    "| height from 4 ps, % | sigma, % |\n|---|---|---|---|---|---|"
+    "| method | rise 10–90 %, ps | error of time zero, fs | largest error in 0.4–4 ps, % "
+    "| error of the height from 4 ps, % | sigma, % |\n|---|---|---|---|---|---|"
 )
 
 INTRODUCTION = f"""# Time resolution
 
-A step of Δn = {HEIGHT:g} made by a pump pulse of 100 fs (its own rise takes {OWN_RISE:.2f} ps from
-10 to 90 %), seen by the 5 ps probe pulse of the simulated microscope at delays of
-{DELAY[1] - DELAY[0]:g} ps, one second of frames each. All methods get the same frames.
+A step of Δn = {HEIGHT:g} by a pump pulse of 100 fs, whose own rise takes {OWN_RISE:.2f} ps from 10
+to 90 %, is measured with the 5 ps probe pulse of the simulated microscope. The delays are
+{DELAY[1] - DELAY[0]:g} ps apart, with one second of frames each. All methods get the same frames.
 
 - **as published**: normalise, resample in wavenumber, window, Fourier phase at the fringe's peak,
   its amplitude at the chopper's frequency (`benchmarks/accuracy/paper_baseline.py`). A plate of
-  1.5 um shows 1.2 fringes, whose peak overlaps its mirror image, so that its height depends on the
-  fringe's phase as well. It states no sigma: with noise, the table has the scatter of its points
-  from 4 ps.
-- **whole-band phase**: least squares on the fringe, one phase a delay.
-- **chirp undone**: all spectra of the scan inverted together. With the calibrated chirp, and with
-  the chirp found from the same scan.
+  1.5 um shows 1.2 fringes, whose peak overlaps its mirror image, so the height of the step depends
+  on the phase of the fringe as well. This method states no sigma; with noise, the table has the
+  scatter of its points from 4 ps.
+- **whole-band phase**: least squares on the fringe, one phase for each delay.
+- **chirp resolved**: inversion of all spectra of the scan together, with the calibrated chirp, and
+  with the chirp from the same scan.
 
-Wanted: 0.30 ps (0.40 ps without a calibration), plateau within 2 %, time zero within 50 fs.
+Goals: 0.30 ps (0.40 ps without a calibration), plateau within 2 %, time zero within 50 fs.
 """
 
-END = """![Step response against method](figures/resolution.png)
+END = """![Step response of each method](figures/resolution.png)
 
-## Why less than √(8 fs × 5 ps) is possible
+## Why a rise below √(8 fs × 5 ps) is possible
 
-The colour ω passes the sample at t_c(ω), but it does so within √D, D = dt_c/dω: 0.12 ps for 5 ps
-over the band, and a single pixel's signal rings about a step as light does about the shadow of an
-edge. This Fresnel integral loses nothing: its transfer function exp(iDν²/2) has the modulus one at
-every frequency ν and only turns the step between the two quadratures of the fringe. Different
-pixels and delays see the same time at different fringe phases, and both quadratures are measured.
-The inversion has the whole integral in its model, with the light's spectrum and the bend of its
-chirp (what the changing phase moves in frequency comes from a colour of another brightness and
-another delay), the slit's 1.5 nm and the bins.
-Files whose colours merely follow one another, as of a swept source, fit without the integral; the
-reduction tries both and says in `chirp_resolved/delay`, attribute `light`, which one it was.
+The wavelength of the angular frequency ω passes the sample at t_c(ω), but it takes √D, D = dt_c/dω,
+to do so: 0.12 ps for 5 ps over the band. The signal of a single pixel oscillates about a step as
+light does behind an edge. This Fresnel integral loses no information. Its transfer function
+exp(iDν²/2) has the modulus one at every frequency ν and only rotates the step between the two
+quadratures of the fringe. Different pixels and delays sample the same time at different phases of
+the fringe, so both quadratures are measured. The equations are in
+[the explanation of the inversion](../explanation/chirp-inversion.md).
+
+A swept source, whose wavelengths follow one another without coherence, fits without the integral.
+The reduction fits both models of the light; the attribute `light` of `chirp_resolved_delay` is the
+better one.
 
 ## Limits
 
-- Times are smoothed as much as the data ask for; `resolution` says over how much. The smoothing is
-  chosen for each picosecond; in one that looks smooth, a second sharp event is resolved only if it
-  exceeds the noise.
-- The phase that all pixels of a point share is uncertain by the interferometer's drift, which sets
-  the plateau's sigma; neighbouring times have this error in common.
-- Sigma holds the noise, the interferometer's drift, the smoothing and, where the scan gave it, the
-  chirp's uncertainty; where spectra fit worse than their noise, that counts as noise. At a rise it
-  holds 1.5 fs of t_c besides, different from colour to colour: 0.5 % of a step of 0.1 ps. A
-  calibration that is off by more is not in it.
-- Without a calibration the chirp is a cubic; a calibration may be any curve.
-- Plates with less than half a fringe over the band tell a phase from pulse energy and tilt badly:
-  sigma says so.
+- The result is smoothed as much as the data allow, and `resolution` is the time over which it is.
+  The smoothing is chosen for each picosecond. A second sharp event within a picosecond that is
+  otherwise smooth is resolved only if it exceeds the noise.
+- The drift of the interferometer changes the phase of all pixels of a point by the same amount. It
+  determines the sigma of the plateau, and neighbouring times have this error in common.
+- Sigma contains the noise, the drift, the smoothing and, where the scan gave it, the uncertainty of
+  the chirp; where spectra fit worse than their noise, the misfit counts as noise. At a rise it also
+  contains an error of t_c of 1.5 fs that differs from wavelength to wavelength: 0.5 % of a step of
+  0.1 ps. This number is not derived; the errors at rises of two simulated instruments require it.
+  Sigma does not contain the error of a calibration that is wrong by more.
+- Without a calibration the chirp is a cubic polynomial; a calibration may be any curve.
+- In plates with less than half a fringe over the band, a phase resembles pulse energy and tilt, and
+  sigma is large.
 
-Made by `python -m benchmarks.accuracy.resolution --out docs/reference/resolution.md`.
+This page was made by `python -m benchmarks.accuracy.resolution --out docs/reference/resolution.md`.
 """
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Sensitivity, bias and time resolution: the published reduction and this project's side by side.
+"""Sensitivity, bias and time resolution of the published reduction and of this project.
 
 Run as ``python -m benchmarks.accuracy.sensitivity``; with ``--out docs/reference/sensitivity.md``
-it writes the page and its figure. Both reductions get the same frames: of the simulated
-microscope's default scenario, of the same with a steady spectrum of the light, and of plates
-computed from formulas.
+it writes the page and its figure. Both reductions get the same frames: those of the simulated
+microscope with the default scenario, of the same scenario with a steady spectrum of the light, and
+of plates computed from formulas.
 """
 
 import argparse
@@ -27,47 +27,56 @@ from benchmarks.accuracy.virtual_laboratory import CHOPPER, PUMP_WAIST, Laborato
 from ocm_ophyd.twin import Scenario, load_scenario
 from ocm_ophyd.twin.sample import Spot
 
-QUIET_PERIODS = 1200  # a minute
-AVERAGED = (1, 2, 5, 20, 60)  # chopper periods
-FRINGES = (0.4, 0.7, 1.2, 2.0, 4.0, 8.0, 20.0)
-PHASES = np.linspace(0, 2 * np.pi, 8, endpoint=False)
-DELTA_N = 3e-3  # of the biases
-SIZES = (1e-4, 1e-3, 1e-2, 3e-2)  # of the effects beside drift
+QUIET_PERIODS = 1200  # chopper periods of the record without the pump: a minute
+AVERAGED = (1, 2, 5, 20, 60)  # chopper periods of a point cut from it
+FRINGES = (0.4, 0.7, 1.2, 2.0, 4.0, 8.0, 20.0)  # in the band, of the plates without drift
+PHASES = np.linspace(0, 2 * np.pi, 8, endpoint=False)  # rad, of the fringe, for biases
+DELTA_N = 3e-3  # RIU, for biases
+SIZES = (1e-4, 1e-3, 1e-2, 3e-2)  # RIU, of Δn with drift
 DRIFTS = (0.0, 0.03, 0.1)  # rad/√s
-POINTS, FRAMES = 400, 60  # of the scatters: known to 3.5 %
-LARGE = (1e-3, 1e-2, 3e-2)  # effects in plates that differ
-PLATES = 200  # of these: known to 5 %
-STEP_FLUENCE, PLATEAU = 0.35, (4.0, 8.0)  # mJ/cm²; ps, where Δn has risen and hardly fallen
+POINTS, FRAMES = 400, 60  # points of a scatter, which is then known to 3.5 %; frames of a point
+LARGE = (1e-3, 1e-2, 3e-2)  # RIU, of Δn in different plates
+PLATES = 200  # different plates: their root mean square error is known to 5 %
+STEP_FLUENCE, PLATEAU = 0.35, (4.0, 8.0)  # mJ/cm²; ps, after the rise and before the decay
 STEP_DELAYS = np.arange(-6.0, 8.01, 0.25)  # ps
 
 
 @dataclass(frozen=True)
-class Found:
-    """Everything that the page and the figure show.
+class Comparison:
+    """Numbers that the page and the figure show.
 
-    `sensitivity` by scenario: averaging time (s), then σ(Δn) as published, of this project, as it
-    states it, the bound with the drift and the limit of shot and read noise, each a list. `steps`
-    by method: delays (ps), Δn, rise (ps) and plateau over the truth. `plates`: a row for every
-    number of fringes with the bound, scatters and biases. `effects`: a row for each number of
-    fringes, size of Δn and drift. `unlike`: see `unlike_plates`.
+    Attributes
+    ----------
+    sensitivity : mapping
+        By scenario the columns `time` (averaging time, s), and in RIU `published` and `project`
+        (scatter of the points), `stated` (sigma of this project), `bound` (with drift) and `limit`
+        (shot and read noise).
+    steps : mapping
+        By method `time` (ps), `delta_n` (RIU), `rise` (ps) and `plateau` (over the truth).
+    plates : list
+        A row for every number of fringes: see `_plate`.
+    effects : list
+        A row for every number of fringes, Δn and drift: see `_effect`.
+    different_plates : list
+        A row for every number of fringes and Δn: see `different_plates`.
     """
 
     sensitivity: Mapping[str, Mapping[str, list[float]]]
     steps: Mapping[str, Mapping[str, Any]]
     plates: list[dict[str, float]]
     effects: list[dict[str, float]]
-    unlike: list[dict[str, float]]
+    different_plates: list[dict[str, float]]
 
 
-def measure() -> Found:
-    """Make all frames and reduce them both ways."""
+def measure() -> Comparison:
+    """Make all frames, apply both reductions to them, and return the comparison."""
     default = load_scenario(None)
     steady = default.probe.model_copy(update={"slow_tilt_noise": 0.0})
     scenarios = {
         "default scenario": default,
         "steady spectrum": default.model_copy(update={"probe": steady}),
     }
-    return Found(
+    return Comparison(
         {name: sensitivity(scenario) for name, scenario in scenarios.items()},
         _steps(default),
         [_plate(fringes) for fringes in FRINGES],
@@ -78,7 +87,7 @@ def measure() -> Found:
             for drift in DRIFTS
         ],
         [
-            unlike_plates(fringes, delta_n, PLATES)
+            different_plates(fringes, delta_n, PLATES)
             for fringes in (0.4, 0.7, 1.2, 4.0, 20.0)
             for delta_n in LARGE
         ],
@@ -88,7 +97,16 @@ def measure() -> Found:
 def sensitivity(
     scenario: Scenario, periods: int = QUIET_PERIODS, averaged: tuple[int, ...] = AVERAGED
 ) -> dict[str, list[float]]:
-    """Scatter of points of so many periods without the pump, columns as in `Found`."""
+    """Return the columns of `Comparison.sensitivity` for one scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    periods : int
+        Chopper periods of the record.
+    averaged : tuple of int
+        Chopper periods of a point.
+    """
     laboratory = Laboratory(scenario, seed=1)
     laboratory.record_reference()
     columns: dict[str, list[float]] = {
@@ -99,7 +117,7 @@ def sensitivity(
     interval = float(np.diff(record["frame_time"].values[0]).mean())
     shot = np.sqrt(noise.density_limit / (2 * interval))
     optics = scenario.interferometer
-    # what wanders slowly is a walk as well over the time of a point
+    # Over the time of a point, a slow fluctuation is a random walk too.
     drift = np.hypot(optics.walk, optics.thermal * np.sqrt(2 / optics.thermal_time))
     scale = CENTRE_WAVELENGTH * 1e-3 / (4 * np.pi * scenario.sample.thickness)
     for together in averaged:
@@ -117,14 +135,14 @@ def sensitivity(
 
 
 def drift_bound(opened: np.ndarray, white: float, step: float) -> float:
-    """Cramér–Rao bound of an on–off phase difference under white noise and a random walk, rad.
+    """Return the Cramér–Rao bound, rad, of a pump-on minus pump-off phase with noise and drift.
 
     Parameters
     ----------
     opened : (F,) array
         Open fractions of the frames.
     white, step : float
-        Standard deviation of a frame's own noise, and of the walk from a frame to the next, rad.
+        Standard deviation of a frame's white noise, and of the random walk between frames, rad.
     """
     frame = np.arange(len(opened))
     covariance = white**2 * np.eye(len(frame)) + step**2 * np.minimum.outer(frame, frame)
@@ -137,13 +155,13 @@ def _root_mean_square(sigma: xr.DataArray) -> float:
 
 
 def _own_sigma(reduced: xr.Dataset) -> float:
-    """Stated sigma of points of one plate, without what all of them share."""
+    """Return the stated sigma, RIU, of points of one plate without the error that they share."""
     variance = reduced["delta_n_sigma"] ** 2 - reduced["delta_n_systematic"] ** 2
     return float(np.sqrt(variance.mean()))
 
 
 def _cut(record: xr.Dataset, frames: int) -> xr.Dataset:
-    """Cut a record of one point into points of so many frames, chopped in name only."""
+    """Cut a record without the pump into points of so many frames with a virtual chopper."""
     points = record.sizes["frame"] // frames
     by_frame = ("point", "frame")
 
@@ -161,7 +179,7 @@ def _cut(record: xr.Dataset, frames: int) -> xr.Dataset:
 
 
 def _steps(scenario: Scenario) -> dict[str, dict[str, Any]]:
-    """Rise of Δn at the pump, seen by either reduction."""
+    """Return `Comparison.steps`: the rise of Δn at the pump in both reductions."""
     laboratory = Laboratory(scenario, seed=1)
     laboratory.record_reference()
     laboratory.calibrate_pump_power()
@@ -195,19 +213,27 @@ def _steps(scenario: Scenario) -> dict[str, dict[str, Any]]:
 
 
 def rise(time: np.ndarray, step: np.ndarray) -> float:
-    """10–90 % rise, ps, of a step from 0 to 1: between the last crossings before it is up."""
+    """Return the 10–90 % rise in ps of a step from 0 to 1.
+
+    It is the time from the last crossing of 0.1 to the first one of 0.9.
+
+    Parameters
+    ----------
+    time, step : (n,) array
+        ps; the step.
+    """
     up = int(np.flatnonzero(step >= 0.9)[0])
     start = int(np.flatnonzero(step[:up] < 0.1)[-1])
 
-    def crossing(after: int, level: float) -> float:
-        share = (level - step[after - 1]) / (step[after] - step[after - 1])
+    def crossing(after: int, height: float) -> float:
+        share = (height - step[after - 1]) / (step[after] - step[after - 1])
         return float(time[after - 1] + share * (time[after] - time[after - 1]))
 
     return crossing(up, 0.9) - crossing(start + 1, 0.1)
 
 
 def _plate(fringes: float) -> dict[str, float]:
-    """Scatter among points of one plate, its bound, and bias over all phases of the fringe."""
+    """Return scatter of the points of one plate, its bound, and bias over all fringe phases."""
     plate = FormulaPlate(fringes, phase=1.0)
     noisy = plate.dataset(np.zeros(POINTS), FRAMES, seed=1)
     reduced = reduce_scan(noisy)
@@ -228,13 +254,13 @@ def _plate(fringes: float) -> dict[str, float]:
 
 
 def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
-    """Scatter among points of one plate beside drift, its bound; bias without noise."""
+    """Return scatter of the points of one plate with drift, its bound, and bias without noise."""
     reduced = reduce_scan(plate.dataset(np.full(POINTS, delta_n), FRAMES, seed=2))
-    found = []
+    biases = []
     if plate.drift == 0:
         clean = [FormulaPlate(plate.fringes, phase) for phase in PHASES]
         points = [each.dataset(np.array([delta_n]), FRAMES) for each in clean]
-        found = [float(reduce_scan(point)["delta_n"][0]) / delta_n - 1 for point in points]
+        biases = [float(reduce_scan(point)["delta_n"][0]) / delta_n - 1 for point in points]
     return {
         "fringes": plate.fringes,
         "delta_n": delta_n,
@@ -242,15 +268,25 @@ def _effect(plate: FormulaPlate, delta_n: float) -> dict[str, float]:
         "bound": plate.bound(FRAMES, delta_n, one_plate=True),
         "scatter": float(reduced["delta_n"].std()),
         "stated": _own_sigma(reduced),
-        "bias": float(np.abs(found).max(initial=0.0)),
+        "bias": float(np.abs(biases).max(initial=0.0)),
     }
 
 
-def unlike_plates(fringes: float, delta_n: float, plates: int) -> dict[str, float]:
-    """Errors of points that each have a plate of its own, of any phase.
+def different_plates(fringes: float, delta_n: float, plates: int) -> dict[str, float]:
+    """Return the errors of single points of plates with different shapes and any phase.
 
-    Shapes differ as `SHAPE` says, group indices by 3 %: they exceed indices by 3 to 8 %. Errors are
-    over the whole bound of their plate, and over the stated sigma.
+    The shapes have the standard deviations of `SHAPE`, but the group indices one of 3 %, because
+    they exceed the indices by 3 to 8 %. Errors are divided by the whole bound of their plate, and
+    by the stated sigma.
+
+    Parameters
+    ----------
+    fringes : float
+        In the band, for the nominal group index.
+    delta_n : float
+        RIU.
+    plates : int
+        Number of plates.
     """
     rng = np.random.default_rng(5)
     errors, pulls, biases = [], [], []
@@ -286,13 +322,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="page to write; the figure goes to figures/")
     out = parser.parse_args().out
-    found = measure()
-    text = page(found, "figures/sensitivity.png")
+    results = measure()
+    text = page(results, "figures/sensitivity.png")
     print(text)
     if out is not None:
         figure = out.parent / "figures" / "sensitivity.png"
         figure.parent.mkdir(exist_ok=True)
-        draw(found, figure)
+        draw(results, figure)
         out.write_text(text, "utf-8")
 
 

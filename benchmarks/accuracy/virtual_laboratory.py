@@ -1,9 +1,9 @@
-"""The simulated microscope on a bench without EPICS: the same frames in a fraction of the time.
+"""The simulated microscope without EPICS: the same frames in a fraction of the time.
 
-What the plans do through Channel Access is done here by direct calls: the same calibrations in the
-same order, with the same analysis functions, knowing no more than an experimenter knows. Only the
-galvo mirrors' scale is taken from the truth, with the error that a calibration at the plate's edges
-leaves (`GALVO_SCALE_SIGMA`, `GALVO_ROTATION_SIGMA`).
+Direct calls replace the plans' Channel Access: the same calibrations in the same order, with the
+same analysis functions and the knowledge of an experimenter. Only the scale of the galvo mirrors is
+the true one, with the error of a calibration at the plate's edges (`GALVO_SCALE_SIGMA`,
+`GALVO_ROTATION_SIGMA`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ from ocm_ophyd.twin import Knobs, Microscope, Scenario
 
 MM_PER_PS = speed_of_light * 1e-12 / 2 * 1e3  # of carriage travel: one double pass
 STEP = 0.004  # mm, full step of the delay stage (OSMS26-300)
-STORED_TIME_ZERO = 285.0  # mm, where the delay stage looks first
+STORED_TIME_ZERO = 285.0  # mm, of the delay stage, before the first calibration
 CHOPPER = 20.0  # Hz
-PERIODS = 20  # of the chopper a point
+PERIODS = 20  # chopper periods of a point
 REFERENCE_PERIODS = 100
 DEAD_TIME = 0.1  # s between points, for moves and files
 SUBSTRATE = 0.03  # mm, sample stage: bare glass beside the crystal
@@ -42,12 +42,12 @@ METER_READINGS, METER_INTERVAL = 10, 0.01  # readings a power, s between them
 
 @dataclass
 class Calibration:
-    """What the experimenter has found out; the defaults are what is stored before that."""
+    """Calibration of the instrument; the defaults are those before the first measurement."""
 
     time_zero: float = STORED_TIME_ZERO
     """mm, delay stage."""
     arrival: Arrival | None = None
-    """Last rise that was fitted, on the scale of delays before it moved time zero."""
+    """Last fitted rise, on the scale of delays before time zero was corrected by it."""
     voltage: np.ndarray | None = None
     """V, retarder."""
     fluence: np.ndarray | None = None
@@ -64,8 +64,8 @@ class Laboratory:
     scenario
         The truth.
     seed
-        Of what is random beside the scenario's own noise: when the day begins, and the errors of
-        the galvo mirrors' calibration.
+        Of the time of the first measurement and of the errors of the galvo calibration; the noise
+        has the scenario's own seed.
     """
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
@@ -95,14 +95,14 @@ class Laboratory:
         self._galvo = wrong @ (np.stack(galvo, axis=1) - origin[:, None]) * scale
 
     def record_reference(self) -> None:
-        """Dark frame, and the bare substrate as the interference-free spectrum."""
+        """Record a dark frame, and the bare substrate as the spectrum without interference."""
         for name, probe, place in (("dark", False, 0.0), ("reference", True, SUBSTRATE)):
             self._set(pump_shutter_open=False, probe_shutter_open=probe, sample_x=place)
             self._spectra[name] = self._expose(REFERENCE_PERIODS)[0].mean(axis=0)
         self._set(probe_shutter_open=True, sample_x=0.0)
 
     def calibrate_pump_power(self) -> None:
-        """Power meter against the retarder's voltage, its zero read every five voltages."""
+        """Measure the pump power against the voltage, with zeros of the meter in between."""
         self._set(sample_x=SUBSTRATE)
         rows = []
         for i, voltage in enumerate(np.linspace(0, 10, 41)):
@@ -120,7 +120,7 @@ class Laboratory:
         )
 
     def find_time_zero(self, fluence: float = 0.5) -> Arrival:
-        """Coarse scan over 40 ps, then a fine one across the rise, which gives the chirp too."""
+        """Measure time zero by a coarse scan over 40 ps, then time zero and chirp by a fine one."""
         for half, step in ((20.0, 2.0), (6.0, 0.5)):
             delays = np.linspace(-half, half, round(2 * half / step) + 1)
             scan = self.scan({"delay": delays}, periods=10, fluence=fluence)
@@ -131,7 +131,7 @@ class Laboratory:
         return arrival
 
     def overlap(self, fluence: float = 0.5, delay: float = 5.0) -> PumpSpot:
-        """Steer the pump to the probe's origin, within 0.1 um; fluences go by its waist."""
+        """Steer the pump to the probe's origin within 0.1 um, and correct fluences by its waist."""
         side = np.linspace(-2.5, 2.5, 9)
         for _ in range(4):
             image = self.scan({"y": side, "x": side}, periods=6, fluence=fluence, delay=delay)
@@ -144,7 +144,7 @@ class Laboratory:
                 lens_x=self._knobs.lens_x - spot.x / LENS_SCALE,
                 lens_y=self._knobs.lens_y - spot.y / LENS_SCALE,
             )
-        raise RuntimeError("the pump does not meet the probe after four moves")
+        raise RuntimeError("pump and probe do not overlap after four corrections")
 
     def scan(
         self, axes: Mapping[str, Sequence[float]], periods: int = PERIODS, **at: float
@@ -156,9 +156,9 @@ class Laboratory:
         axes
             Values of `fluence` (mJ/cm²), `delay` (ps), `y` or `x` (um), the slowest axis first.
         periods
-            Of the chopper, a point.
+            Chopper periods of a point.
         at
-            What stands still; 0 where nothing is said.
+            Values of the other axes; 0 by default.
         """
         points = _grid(axes, at)
         shape = [len(values) for values in axes.values()]
@@ -196,15 +196,15 @@ class Laboratory:
         )
 
     def probe_position(self) -> tuple[float, float]:
-        """Where the probe really is at its origin, um in the frame of the plate: for the truth."""
+        """Return the true position of the probe at its origin, um from the centre of the plate."""
         return self.microscope.true_probe_position(0.0, 0.0)
 
     def pump_position(self) -> tuple[float, float]:
-        """Where the pump really is, um in the frame of the plate: for the truth."""
+        """Return the true position of the pump, um from the centre of the plate."""
         return self.microscope.true_pump_position(self._knobs.lens_x, self._knobs.lens_y)
 
     def _raw(self, points: Sequence[Mapping[str, float]], periods: int) -> xr.Dataset:
-        """Raw dataset (`analysis.io.schema`) of some points."""
+        """Measure some points, and return them as a raw dataset (`analysis.io.schema`)."""
         readings, taken = [], []
         for point in points:
             readings.append(self._move(**point))
@@ -229,7 +229,7 @@ class Laboratory:
         return raw
 
     def _move(self, delay: float, x: float, y: float, fluence: float) -> dict[str, float]:
-        """Send the hardware to a point; returns where its readbacks say it is."""
+        """Move the hardware to a point, and return the readbacks."""
         known = self.calibration
         order = np.argsort(known.fluence)
         voltage = float(PchipInterpolator(known.fluence[order], known.voltage[order])(fluence))
@@ -250,7 +250,7 @@ class Laboratory:
         }
 
     def _power(self) -> tuple[float, float, float]:
-        """Read the power meter: when (s), the power (W) and its sigma."""
+        """Read the power meter: return time (s), power (W) and its standard deviation (W)."""
         times = self._now + METER_INTERVAL * np.arange(METER_READINGS)
         readings = [self.microscope.pump_power(self._knobs, time) for time in times]
         self._now = times[-1] + DEAD_TIME
@@ -261,7 +261,7 @@ class Laboratory:
         self._knobs = replace(self._knobs, **changes)
 
     def _expose(self, periods: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Take the frames of a point: frames, open fractions, and their times in s."""
+        """Take the frames of a point: return frames, open fractions, and times in s."""
         slot = self.microscope.slot
         first = np.ceil((self._now + DEAD_TIME) / slot)
         times = slot * (first + np.arange(round(periods / (CHOPPER * slot))))
@@ -271,6 +271,6 @@ class Laboratory:
 
 
 def _grid(axes: Mapping[str, Sequence[float]], at: Mapping[str, float]) -> list[dict[str, float]]:
-    """Points of a grid, the slowest axis first; what is not said stands at 0."""
+    """Return the points of a grid, the slowest axis first; other axes are 0 unless in `at`."""
     still = {"delay": 0.0, "x": 0.0, "y": 0.0, "fluence": 0.0} | dict(at)
     return [still | dict(zip(axes, values, strict=True)) for values in product(*axes.values())]

@@ -1,11 +1,11 @@
-"""The 2-D solver of Eq. 4 side by side with py-pde, at equal accuracy (target: 5 times faster).
+"""The 2-D solver of Eq. 4, compared with py-pde at equal accuracy (target: 5 times faster).
 
-Run ``python benchmarks/bench_diffusion.py`` with the ``bench`` extra installed; it takes minutes,
-nearly all of them py-pde's compilation, which is not counted: each setting is compiled and run once
-before it is timed, and the best of many runs counts for either. Both sides see the same cloud, the
-same rates, the same cells and the same second differences with no-flux edges. The reference is the
-same system of equations, integrated by scipy's DOP853 to ten digits: independent of both. py-pde
-takes its adaptive Runge–Kutta steps (numba backend), the fastest of its solvers here.
+Run ``python -m benchmarks.speed.bench_diffusion`` with the ``bench`` extra installed. It takes
+minutes, nearly all of them for the compilation by py-pde, which is not counted: each setting is
+compiled and run once before it is timed, and the shortest of many runs counts. Both solvers get the
+same cloud, the same rates, the same cells and the same second differences with no-flux edges. The
+reference is the same system of equations, integrated by scipy's DOP853 to ten digits, independently
+of both. py-pde takes adaptive Runge–Kutta steps (numba backend), the fastest of its solvers here.
 """
 
 import time
@@ -29,24 +29,24 @@ DURATION = 500.0  # ps, as in Fig. 4
 PROBLEMS = {"perovskite, 0.8 cm²/s": 0.8e-4, "silicon, 15 cm²/s": 15e-4}  # um²/ps
 STEPS = (100.0, 50.0, 20.0, 10.0, 5.0)  # ps, longest step of the splitting
 TOLERANCES = (1e-4, 1e-5, 1e-6, 1e-7)  # of py-pde's adaptive steps
-WANTED = 1e-5  # largest error at the end, of the first peak
+WANTED = 1e-5  # largest error at the end, relative to the initial peak
 RUNS = 50
 
 
 def stimulated(t):
-    """Rate of stimulated emission, 1/ps: a pulse of the laser's length after its build-up."""
+    """Return the rate of stimulated emission, 1/ps, at a time in ps: a pulse after a build-up."""
     return 0.05 * np.exp(-(((t - 12) / 10) ** 2))
 
 
 def cloud():
-    """Initial density, of unit peak."""
+    """Return the initial density (CELLS, CELLS) with a peak of 1."""
     x = (np.arange(CELLS) + 0.5) * SIDE / CELLS - SIDE / 2
     beam = np.exp(-2 * (x / WAIST) ** 2)
     return np.outer(beam, beam)
 
 
 def reference(diffusion):
-    """Final density to ten digits."""
+    """Return the final density to ten digits."""
     h = SIDE / CELLS
 
     def rate(t, flat):
@@ -80,7 +80,7 @@ def ours(diffusion, step):
 
 
 def theirs(diffusion, tolerance):
-    """Return a function that solves once, its stepper compiled beforehand."""
+    """Return a function that solves once, with a stepper that is compiled beforehand."""
     grid = pde.CartesianGrid([[-SIDE / 2, SIDE / 2]] * 2, CELLS)
     loss = f"({TRAPPING} + 0.05 * exp(-((t - 12) / 10)**2)) * n"
     equation = pde.PDE(
@@ -98,7 +98,7 @@ def theirs(diffusion, tolerance):
 
 
 def measure(solve, exact):
-    """Largest error, and the best time in ms."""
+    """Return the largest error, and the shortest time in ms."""
     error = np.abs(solve() - exact).max()
     taken = []
     for _ in range(RUNS):
@@ -111,7 +111,7 @@ def measure(solve, exact):
 def main():
     console = Console()
     if pde is None:
-        console.print("left out: py-pde is missing, pip install -e '.[bench]'", markup=False)
+        console.print("skipped: py-pde is missing, pip install -e '.[bench]'", markup=False)
         return
     for name, diffusion in PROBLEMS.items():
         exact = reference(diffusion)

@@ -1,7 +1,7 @@
-"""What the journal costs for each event on the RunEngine's thread (target: at most 5 ms).
+"""Time that the journal takes for each event on the RunEngine's thread (target: at most 5 ms).
 
-Run ``python benchmarks/bench_journal.py``. The catalog costs nothing there: it is fed from the
-journal's files by another process.
+Run ``python -m benchmarks.speed.bench_journal``. The catalog takes none of this time: another
+process feeds it from the journal's files.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ POINTS = 300
 
 
 class Detector:
-    """A spectrometer's event: 20 scalars, and the mean spectrum or not."""
+    """Detector with 20 scalars, and with a mean spectrum if `spectrum` is set."""
 
     name = "detector"
     parent = None
@@ -51,7 +51,7 @@ class Detector:
 
 
 def measure(spectrum: bool, directory: Path) -> tuple[float, float, float]:
-    """Mean and 99th percentile of the journal's time per event, and the RunEngine's own, in s."""
+    """Return mean and 99th percentile of the journal's time per event, and the RunEngine's, s."""
     journal, spent = Journal(directory), []
 
     def timed(name, doc):

@@ -1,7 +1,8 @@
-"""Time per point beyond the detector's own exposures, in real time (target: at most 15 %).
+"""Time of a point in excess of its exposures, in real time (target: at most 15 %).
 
-Run ``python benchmarks/bench_point.py``; a delay scan of 20 chopper periods a point on the
-simulated instrument with its real motor speeds, everything attached that a session attaches.
+Run ``python -m benchmarks.speed.bench_point``. It takes a delay scan with 20 chopper periods for
+each point on the simulated instrument, with the real speeds of its motors and with all callbacks of
+a session.
 """
 
 import tempfile
@@ -20,7 +21,7 @@ POINTS = 12
 
 
 def measure(session: Session, step: float) -> tuple[float, float]:
-    """Return the median seconds a point took and the seconds it was exposed."""
+    """Return the median time of a point and the time of its exposures, s."""
     moments: list[float] = []
     primary: set[str] = set()
 
@@ -61,7 +62,7 @@ def main():
                 taken, exposed = measure(session, step)
                 print(
                     f"a point, {PERIODS} chopper periods, steps of {step:g} ps: {taken:.3f} s, "
-                    f"{taken / exposed - 1:.1%} beyond its {exposed:.3f} s of exposures"
+                    f"{taken / exposed - 1:.1%} more than its {exposed:.3f} s of exposures"
                 )
 
 

@@ -1,9 +1,10 @@
-"""Global fit of the rate equations, side by side with lmfit around LSODA on the same model.
+"""Global fit of the rate equations, compared with lmfit and LSODA on the same model.
 
-Run as ``python benchmarks/bench_rate_equations.py``: a minute or more, nearly all of it lmfit's.
-Both fit 12 curves of 60 points with the same prior of D. Ours finds its start by itself, lmfit
-starts 10 % off the truth. Targets: 2 s, and a tenth of lmfit's time. CPU seconds stand beside wall
-seconds, because a busy machine stretches the latter.
+Run as ``python -m benchmarks.speed.bench_rate_equations``. It takes a minute or more, nearly all of
+it in lmfit. Both fit 12 curves of 60 points with the same prior of D. The fit of this project
+determines its start from the data, lmfit starts 10 % off the truth. Targets: 2 s, and a tenth of
+lmfit's time. CPU seconds are printed with the wall seconds, which other work of the machine
+lengthens.
 """
 
 import time
@@ -34,7 +35,7 @@ TRUTH = {
     "photon_loss": 0.8,
     "threshold_density": 1.07e19,
 }
-START = 1.1  # times the truth: closer than anybody knows it beforehand
+START = 1.1  # times the truth: closer than prior knowledge
 
 
 def rates(values, diffusion):
@@ -47,7 +48,7 @@ def rates(values, diffusion):
 
 
 def measured():
-    """Return noisy curves of the solver's own model."""
+    """Return curves of the solver's own model with noise, and their initial densities."""
     rng = np.random.default_rng(1)
     initial = FLUENCE * 1.913e19
     horizon = np.full(len(FLUENCE), 501.0)
@@ -60,7 +61,7 @@ def measured():
 
 
 def lsoda(initial, constants):
-    """Density that the probe sees at `DELAY`, in `UNIT`."""
+    """Return the density under the probe at `DELAY`, in `UNIT`."""
     nodes, profile = PLATE.nodes, PLATE.profile
     a, b, c, diffusion, loss, gain, coupling = constants
     laplacian = (nodes.modes * nodes.decay) @ nodes.inverse
@@ -94,19 +95,19 @@ def fit_with_lmfit(curves, initial):
         away = [(m * UNIT - c.density) / SIGMA for m, c in zip(model, curves, strict=True)]
         return np.concatenate([*away, [(p["D"].value - PRIOR.value) / PRIOR.sigma]])
 
-    # Finite differences must stand out of the integrator's tolerance.
+    # Finite differences have to exceed the integrator's tolerance.
     return lmfit.minimize(residuals, parameters, scale_covar=False, epsfcn=1e-9, ftol=1e-8)
 
 
 def timed(job):
-    """Return what a job returns, and the wall and CPU seconds it took."""
+    """Return the result of a job, and its wall and CPU time in s."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = job()
     return result, np.array([time.perf_counter() - wall, time.process_time() - cpu])
 
 
 def compare():
-    """Time both; prints a table."""
+    """Time both fits, and print a table."""
     curves, initial = measured()
 
     def ours(profiles):

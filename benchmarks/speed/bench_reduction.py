@@ -1,22 +1,22 @@
-"""Speed and memory of the reduction, each as a ratio to a bare version of the same work.
+"""Speed and memory of the reduction, each relative to a minimal version of the same work.
 
-Run as ``python -m benchmarks.speed.bench_reduction``. One table; every ratio is of two things that
-were timed in turn in one run, on all cores that the process may use: the median over the turns,
-with the quartiles, as others may use the machine. Another program's published figures stand below
-them, for orientation.
+Run as ``python -m benchmarks.speed.bench_reduction``. It prints one table. Every ratio is of two
+jobs that were timed in turn in one run, on all cores that the process may use. It is the median
+over the turns, with quartiles, because other work of the machine disturbs single ones. Published
+figures of another program are below, for orientation.
 
-- plain chain: numpy in float64 on every frame's probe band: dark and reference, resampling to equal
-  steps in wavenumber, Hann window, FFT, phase of the peak. No ΔS, no fit, no sigma.
-- matrix product: the frames times a float32 matrix of six columns, the functionals of phase, energy
-  and tilt with the pump off and on that the estimator takes of every frame, on as many threads. It
-  neither demodulates nor fits nor checks anything. Once it converts the camera's uint32 counts to
-  float32, which the reduction has to do too; once the frames are float32 beforehand.
-- reading: all frames of the same HDF5 file through h5py, which decompresses them (gzip and
-  shuffle, a chunk a point), and nothing else. One file is a line of positions. The other is a delay
-  scan across a rise, which is inverted once its points are reduced (`analysis.chirp.resolve`): this
-  takes as long for points of any number of frames. Its time is what the scan takes beyond the same
-  frames reduced as a line of positions.
-- first reduction: a process that finds nothing compiled; later ones load what it has compiled.
+- plain chain: numpy in float64 on the probe band of every frame: dark and reference, resampling to
+  equal steps in wavenumber, Hann window, FFT, phase of the peak. No ΔS, no fit, no sigma.
+- matrix product: the frames times a float32 matrix of six columns, on as many threads. These are
+  the functionals of phase, energy and tilt with the pump off and on that the estimator computes of
+  every frame. It neither demodulates nor fits nor checks. One version converts the camera's uint32
+  counts to float32, as the reduction has to; in the other the frames are float32 beforehand.
+- reading: all frames of the same HDF5 file through h5py, which decompresses them (gzip and shuffle,
+  one chunk for each point), and nothing else. One file is a line of positions. The other is a delay
+  scan across a rise, which is inverted after its points are reduced (`analysis.chirp.resolve`); the
+  inversion takes as long for points of any number of frames. Its time is the difference between the
+  scan and the same frames reduced as a line of positions.
+- first reduction: a process without compiled code on disk; later ones load it.
 - memory: peak resident set of a process that reduces a file, for several numbers of points.
 """
 
@@ -28,7 +28,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the threads are made here, for points
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # points are distributed over threads here
 
 import h5py
 import numpy as np
@@ -52,16 +52,16 @@ DELTA_N, RISE = 5e-3, 0.1  # RIU; ps, of the step in the delay scan
 CHIRP = [5 / np.ptp(detuning(PROBE_BAND))]  # ps/(100 rad/ps): 5 ps over the band
 MEMORY = (100, FRAMES), (400, FRAMES), (100, 24), (400, 24), (1600, 24)  # points, frames each
 COLUMNS = 6
-TURN = 0.2  # s: a core that was idle takes a while to get up to speed
+TURN = 0.2  # s, shortest time of a turn: an idle core is slow at first
 CORES = len(os.sched_getaffinity(0))
 
 ESTIMATOR = (
-    "Δn with σ: demodulation, fringe, phase, energy and tilt of every frame, drift whitened; odd "
-    "pixels, frames and slips found"
+    "Δn with σ: demodulation, fringe, phase, energy and tilt of every frame, whitening of drift, "
+    "outliers of pixels and frames, slips of the chopper"
 )
 PLAIN = "dark, reference, resampling, window, FFT, phase of the peak: no demodulation, no σ"
 OF_COUNTS = "uint32 counts to float32, then six sums over the pixels of a frame: no fit, no check"
-OF_FLOATS = "the six sums alone: frames are float32 beforehand, nothing is converted"
+OF_FLOATS = "the six sums alone: frames are float32 beforehand"
 IMAGES = (
     "images of structure: resampling, dispersion, window, FFT, logarithm of the amplitude; no "
     "phase, no demodulation, no σ"
@@ -73,9 +73,9 @@ OCTPROZ = {
     "Quadro K620, office computer (version 1.0)": 3.0e5,
     "Jetson Nano (version 1.8)": 1.8e5,
 }
-"""Spectra of 1024 samples a second on graphics processors, without 3D view: as its authors state in
-performance.md and performance/v180/performance_v180.md of github.com/spectralcode/OCTproZ. They
-publish no figure of a CPU."""
+"""Spectra of 1024 samples in a second on graphics processors, without 3D view, as stated in
+performance.md and performance/v180/performance_v180.md of github.com/spectralcode/OCTproZ. Its
+authors publish no figure for a CPU."""
 
 PEAK = """
 import sys
@@ -90,13 +90,13 @@ print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
 
 
 def positions(points, per_point=FRAMES):
-    """Raw dataset of a line of positions."""
+    """Return a raw dataset of a line of positions."""
     raw = acquisition(np.full((points, PIXELS), DELTA_N), per_point)
     return raw.assign(x=("point", np.arange(points, dtype=float)))
 
 
 def delay_scan():
-    """Raw dataset of a step that every colour sees when it passes, with the chirp noted."""
+    """Return a raw dataset of a step, sampled by a swept source, with its chirp calibration."""
     step = DELTA_N * ndtr((DELAY[:, np.newaxis] + chirp_delay(WAVELENGTH, CHIRP)) / RISE)
     known = np.linspace(*PROBE_BAND, 41)
     chirp = {"chirp_wavelength": known, "chirp_delay": chirp_delay(known, CHIRP)}
@@ -104,7 +104,7 @@ def delay_scan():
 
 
 def acquisition(delta_n, per_point=FRAMES):
-    """Raw dataset of a 1.5 um plate with shot noise and drift, of Δn by point and pixel."""
+    """Return a raw dataset of a 1.5 um plate with shot noise and drift, for Δn (P, K)."""
     rng = np.random.default_rng(1)
     k = 2e3 * np.pi / WAVELENGTH
     light = 60e3 * np.exp(-(((WAVELENGTH - 1025) / 88) ** 6))
@@ -146,7 +146,7 @@ def acquisition(delta_n, per_point=FRAMES):
 
 
 def plain_chain(frames, raw):
-    """Phase of the Fourier peak of every frame (F, K)."""
+    """Return the phase (F,) of the Fourier peak of every frame (F, K), rad."""
     wavelength = raw["wavelength"].values
     band = np.flatnonzero((wavelength > 925) & (wavelength < 1125))
     dark, light = raw["dark"].values[band], (raw["reference"] - raw["dark"]).values[band]
@@ -162,7 +162,7 @@ def plain_chain(frames, raw):
 
 
 def timed(*jobs, repeats):
-    """Seconds (repeats, n) of each job, done in turn; short ones over and over, as in a night."""
+    """Return the time (repeats, n), s, of each of n jobs in turn; short ones run repeatedly."""
     for job in jobs:
         job()  # compiles, fills caches
     taken = np.empty((repeats, len(jobs)))
@@ -177,7 +177,7 @@ def timed(*jobs, repeats):
 
 
 def in_memory():
-    """Seconds of reduction, plain chain and matrix products of counts and floats (4, n)."""
+    """Return the times (4, n), s, of reduction, plain chain and both matrix products."""
     raw = positions(IN_MEMORY)
     reducer = Reducer.from_dataset(raw)
     frames, times, opens = (raw[name].values for name in ("frames", "frame_time", "pump_open"))
@@ -200,9 +200,10 @@ def in_memory():
 
 
 def from_disk(directory):
-    """Seconds (5, n) of a line reduced and read, and of a delay scan reduced, as a line, and read.
+    """Return the times (5, n), s, of jobs that read from disk.
 
-    As a line: the frames are the delay scan's, but their points differ in position.
+    They are: reducing and reading a line of positions; reducing a delay scan; reducing its frames
+    as a line of positions; reading the delay scan.
     """
     scan = delay_scan()
     as_line = scan.assign(delay=scan["x"], x=scan["delay"])
@@ -233,7 +234,7 @@ def from_disk(directory):
 
 
 def first_reduction(directory):
-    """Seconds of a process that compiles and reduces two points, and of the next one."""
+    """Return the times, s, of a process that compiles and reduces two points, and of the next."""
     path = Path(directory) / "first.h5"
     write_raw(positions(2), path)
     command = [sys.executable, "-c", PEAK, str(path)]
@@ -247,7 +248,7 @@ def first_reduction(directory):
 
 
 def peak_memory(directory, points, frames):
-    """Peak resident set in MB of a process that reduces a line of points of so many frames."""
+    """Return the peak resident set, MB, of a process that reduces points of so many frames."""
     path = Path(directory) / f"{points}_{frames}.h5"
     write_raw(positions(points, frames), path)
     command = [sys.executable, "-c", PEAK, str(path)]
@@ -255,7 +256,7 @@ def peak_memory(directory, points, frames):
 
 
 def main():
-    """Measure, and print the table and what does not fit in it."""
+    """Measure, and print the table and the other numbers."""
     reduction, plain, of_counts, of_floats = in_memory()
     with tempfile.TemporaryDirectory() as directory:
         line, reading, scan, as_line, reading_scan = from_disk(directory)
@@ -276,9 +277,9 @@ def main():
     row("plain numpy chain, in memory", IN_MEMORY, plain, PLAIN, reduction, ">= 8")
     row("matrix product of counts", IN_MEMORY, of_counts, OF_COUNTS, reduction, ">= 0.6")
     row("matrix product of float32", IN_MEMORY, of_floats, OF_FLOATS, reduction)
-    row("this project, from disk", ON_DISK, line, "the same, and reads")
+    row("this project, from disk", ON_DISK, line, "the same, with reading")
     row("reading alone, from disk", ON_DISK, reading, "decompression", line, ">= 0.7")
-    row("this project, delay scan from disk", len(DELAY), scan, "and undoes the chirp")
+    row("this project, delay scan from disk", len(DELAY), scan, "with the inversion in time")
     row("reading alone, the same file", len(DELAY), reading_scan, "decompression", scan)
     for hardware, speed in OCTPROZ.items():
         table.add_row(f"OCTproZ, {hardware}", f"{speed:.2g}", "as published", "", IMAGES)

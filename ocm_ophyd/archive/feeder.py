@@ -26,7 +26,7 @@ from ocm_ophyd.settings import Settings
 
 __all__ = ["CatalogFeeder"]
 
-POLL_INTERVAL = 0.5  # s between looks at the journal
+POLL_INTERVAL = 0.5  # s between two listings of the journal
 FLUSH_INTERVAL = 2.0  # s after which the points of a running scan are visible at the latest
 MAX_TRIES = 3  # before a run that tiled refuses is set aside
 SETTLING_TIME = 2_000_000_000  # ns, far above the resolution of any file system's clock
@@ -78,7 +78,7 @@ class _Feed:
 class CatalogFeeder:
     """Feeds the catalog from a thread of its own, for as long as the ``with`` block lasts.
 
-    There may be one for a catalog: `access.catalog_lock` sees to that.
+    There may be one for a catalog: `connection.catalog_lock` ensures it.
 
     Parameters
     ----------
@@ -154,7 +154,7 @@ class CatalogFeeder:
                 continue
             waiting = waiting_runs(self.settings, day.name)
             found += waiting
-            # A file made in the clock tick of this look would not change the time again.
+            # A file made in the clock tick of this listing would not change the time again.
             if not waiting and time.time_ns() - changed > SETTLING_TIME:
                 self._settled[day] = changed
         now = time.monotonic()

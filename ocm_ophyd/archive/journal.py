@@ -148,7 +148,7 @@ class Journal:
             except OSError as error:
                 raise JournalError(
                     f"the journal in {self.directory} cannot take a {name} document: {error}. "
-                    "Free or mend the disk, or set OCM_DATA_DIR to another one."
+                    "Free some space or repair the disk, or set OCM_DATA_DIR to another one."
                 ) from error
             except TypeError as error:
                 raise JournalError(f"the {name} document cannot be kept: {error}.") from error

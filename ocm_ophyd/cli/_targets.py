@@ -1,4 +1,4 @@
-"""What a command is told to work on, and where its results may go."""
+"""Arguments of commands: files, runs, and where results may be written."""
 
 import os
 from pathlib import Path

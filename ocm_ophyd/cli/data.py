@@ -35,8 +35,8 @@ def export(
     from ocm_ophyd.settings import Settings
 
     check_out(out)
-    found = RunDocuments.from_catalog(find_run(connect(Settings()), run))
-    with raw_dataset(found) as dataset:
+    documents = RunDocuments.from_catalog(find_run(connect(Settings()), run))
+    with raw_dataset(documents) as dataset:
         write_raw(dataset, out)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
 
@@ -50,8 +50,8 @@ def fit(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Decay model: biexponential (default), exponential, stretched, abc, one of an "
-            "installed package, or a Python file that defines one."
+            help="Decay model, by default biexponential: a name (an unknown one lists all of them) "
+            "or a Python file that defines one."
         ),
     ] = None,
     figure: Annotated[
@@ -68,9 +68,11 @@ def fit(
 
     Example: ocm fit reduced.h5 --window 3 250 --model stretched
     """
+    from analysis.kinetics.model_lookup import decay_model
     from analysis.scan_fits import fit_scan
 
-    result = fit_scan(_load(target), window, model)
+    chosen = None if model is None else decay_model(model)  # refused before the reduction
+    result = fit_scan(_load(target), window, chosen)
     if as_json:
         typer.echo(to_json(result.estimates))
     else:

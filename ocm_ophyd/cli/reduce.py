@@ -127,7 +127,7 @@ def _about_frames(reduced: "xr.Dataset") -> list[str]:
     """Return what was left out, and how many points have no result."""
     counts = {what: int(reduced[name].sum()) for name, what in _LEFT_OUT.items()}
     found = [f"{count} {what}" for what, count in counts.items() if count]
-    lines = [f"left out or mended: {', '.join(found)}" if found else "nothing was left out"]
+    lines = [f"left out or repaired: {', '.join(found)}" if found else "nothing was left out"]
     if none := int(reduced["delta_n"].isnull().sum()):
         lines.append(
             f"{none} of {reduced.sizes['point']} points have no delta_n: they show no fringe that "

@@ -37,12 +37,13 @@ def reproduce(
 ) -> None:
     """Reproduce the published experiment on a simulated microscope; takes some minutes.
 
-    Aligns, sweeps the pump fluence, takes kinetics at twelve fluences, a movie of the carrier cloud
-    and line scans of a silicon waveguide, fits, and writes report.html, results.json and the
-    figures. The same command goes on after an interruption: what is complete is not taken again.
+    Aligns the instrument, measures a fluence sweep, kinetics at twelve fluences, a movie of the
+    carrier cloud and line scans of a silicon waveguide, fits, and writes report.html, results.json
+    and the figures. After an interruption, the same command continues and does not repeat complete
+    measurements.
 
-    A measurement that fails is left out with its reason, and tried again by the same command. The
-    exit status is 1 only where nothing could be measured, and 130 after an interruption.
+    A measurement that fails is reported with its reason, and the same command repeats it. The exit
+    status is 1 if nothing could be measured, and 130 after an interruption.
 
     Example: ocm reproduce --out paper
     """
@@ -75,8 +76,8 @@ def reproduce(
             results, timing = _run(experiment, progress)
     except (KeyboardInterrupt, SystemExit):
         typer.echo(
-            "ocm: interrupted: the pump is shut, what was taken is kept, and the same command goes "
-            "on with what is missing",
+            "ocm: interrupted: the pump is shut and complete measurements are kept; the same "
+            "command continues with the missing ones",
             err=True,
         )
         raise typer.Exit(INTERRUPTED) from None
@@ -96,7 +97,7 @@ def reproduce(
 
 
 def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict[str, float]]":
-    """Do all of it; returns the results and what took how long, in s."""
+    """Measure, reduce, fit and write the report; return the results and the durations in s."""
     from ocm_ophyd.experiments.acquisition import expected_seconds, measure
     from ocm_ophyd.experiments.definition import ExperimentError
     from ocm_ophyd.experiments.evidence import (
@@ -125,7 +126,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
             raise ExperimentError(msg)
         report(CATALOG, 0, 1)
         catalog.wait()
-        wait_for_runs(settings, [run.uid for run in complete.values()], patience=300)
+        wait_for_runs(settings, [run.uid for run in complete.values()], timeout=300)
         from ocm_ophyd.archive.catalog import connect
 
         data, unreduced = gather(experiment, settings, connect(settings))
@@ -163,7 +164,7 @@ def _run(experiment: "Experiment", progress: "Progress") -> "tuple[Results, dict
 
 @contextmanager
 def _quiet(path: Path) -> Iterator[None]:
-    """Keep what libraries log and print in a file: where it fails to be printed, a pause fails."""
+    """Redirect logs and output of libraries to a file: output to a closed terminal fails."""
     import logging
 
     form = "%(asctime)s %(name)s %(levelname)s %(message)s"
@@ -176,7 +177,7 @@ def _quiet(path: Path) -> Iterator[None]:
 
 
 def _bars(progress: "Progress", seconds: dict[str, float]) -> Any:
-    """Return a report that shows every step, and all of it by the seconds that it takes."""
+    """Return a function that shows the progress of every step, and of all steps in seconds."""
     everything = progress.add_task("everything, s", total=round(sum(seconds.values())))
     tasks: dict[str, Any] = {}
     shares = dict.fromkeys(seconds, 0.0)
@@ -193,15 +194,16 @@ def _bars(progress: "Progress", seconds: dict[str, float]) -> Any:
 
 
 def _table(results: "Results") -> "Table":
+    """Return the results as a table for the terminal."""
     from rich.table import Table
 
     from ocm_ophyd.formatting import QUANTITIES, measured, unit_of
 
-    table = Table("quantity", "measured", "paper", "agrees", "how", title="Table 1, reproduced")
+    table = Table("quantity", "measured", "paper", "agrees", "method", title="Table 1, reproduced")
     for name, row in results.rows.items():
-        found = row.estimate
-        paper = f"{row.paper} {unit_of(found.unit)}" if row.paper else "-"
+        estimate = row.estimate
+        paper = f"{row.paper} {unit_of(estimate.unit)}" if row.paper else "-"
         agrees = {None: "-", True: "yes", False: "no"}[row.agrees]
-        how = found.note if found.determined else ""
-        table.add_row(QUANTITIES.get(name, name), measured(found), paper, agrees, how)
+        method = estimate.note if estimate.determined else ""
+        table.add_row(QUANTITIES.get(name, name), measured(estimate), paper, agrees, method)
     return table

@@ -12,7 +12,7 @@ __all__ = ["OpticalChopper"]
 class OpticalChopper(Device):
     """Chopper frequency (Hz), phase (deg) and lock; setting the device sets the frequency."""
 
-    run = Cpt(EpicsSignal, "Run", kind=Kind.config, put_complete=True)
+    run = Cpt(EpicsSignal, "Run", limits=True, kind=Kind.config, put_complete=True)
     frequency = Cpt(EpicsSignal, "Frequency", limits=True, kind=Kind.config, put_complete=True)
     frequency_readback = Cpt(EpicsSignalRO, "Frequency_RBV", kind=Kind.normal)
     phase = Cpt(EpicsSignal, "Phase", limits=True, kind=Kind.config, put_complete=True)

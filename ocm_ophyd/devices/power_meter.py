@@ -12,8 +12,10 @@ __all__ = ["PowerMeter"]
 class PowerMeter(Device):
     """Average pump power at the sample (W), from a pick-off before the chopper."""
 
-    measure = Cpt(EpicsSignal, "Measure", kind=Kind.omitted, put_complete=True)
-    integration_time = Cpt(EpicsSignal, "IntegrationTime", kind=Kind.config, put_complete=True)
+    measure = Cpt(EpicsSignal, "Measure", limits=True, kind=Kind.omitted, put_complete=True)
+    integration_time = Cpt(
+        EpicsSignal, "IntegrationTime", limits=True, kind=Kind.config, put_complete=True
+    )
     power = Cpt(EpicsSignalRO, "Power_RBV", kind=Kind.hinted)
     power_sigma = Cpt(EpicsSignalRO, "Sigma_RBV", kind=Kind.normal)
 

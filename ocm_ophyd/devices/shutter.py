@@ -14,7 +14,7 @@ __all__ = ["BeamBlock", "Shutter"]
 class BeamBlock(Device):
     """A blade that is set to "open" or "closed", stays there, and reads 1 (open) or 0."""
 
-    command = Cpt(EpicsSignal, "Open", kind=Kind.omitted, put_complete=True)
+    command = Cpt(EpicsSignal, "Open", limits=True, kind=Kind.omitted, put_complete=True)
     is_open = Cpt(EpicsSignalRO, "Open_RBV", kind=Kind.normal)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -9,7 +9,7 @@ __all__ = ["FemtosecondLaser", "PulsePicker"]
 class FemtosecondLaser(Device):
     """1050 nm, 100 fs, 70 MHz oscillator that pumps both arms."""
 
-    emission = Cpt(EpicsSignal, "Emission", kind=Kind.omitted, put_complete=True)
+    emission = Cpt(EpicsSignal, "Emission", limits=True, kind=Kind.omitted, put_complete=True)
     emitting = Cpt(EpicsSignalRO, "Emission_RBV", kind=Kind.normal)
     power = Cpt(EpicsSignalRO, "Power_RBV", kind=Kind.normal)
     wavelength = Cpt(EpicsSignalRO, "Wavelength_RBV", kind=Kind.config)

@@ -64,15 +64,17 @@ class Spectrometer(Device):
 
     One trigger takes `frames_per_point` frames. The instrument writes them to an HDF5 file of
     its own for every staging, as the datasets of `ocm_ophyd.frame_schema.POINT_DATASETS`;
-    the documents refer to them. In events stand only scalars to look at.
+    the documents refer to them. Events hold only scalars.
 
     `chirp` says when the probe's colours pass the sample: coefficients, k = 1 to 3, of a power
     series in the angular frequency from the band's centre. Zeros with sigmas of zero are unknown.
     """
 
-    acquire = Cpt(EpicsSignal, "Acquire", kind=Kind.omitted, put_complete=True)
-    abort = Cpt(EpicsSignal, "Abort", kind=Kind.omitted, put_complete=True)
-    frames_per_point = Cpt(EpicsSignal, "NumFrames", kind=Kind.config, put_complete=True)
+    acquire = Cpt(EpicsSignal, "Acquire", limits=True, kind=Kind.omitted, put_complete=True)
+    abort = Cpt(EpicsSignal, "Abort", limits=True, kind=Kind.omitted, put_complete=True)
+    frames_per_point = Cpt(
+        EpicsSignal, "NumFrames", limits=True, kind=Kind.config, put_complete=True
+    )
     exposure = Cpt(EpicsSignalRO, "ExposureTime_RBV", kind=Kind.config)
     frame_interval = Cpt(EpicsSignalRO, "FrameInterval_RBV", kind=Kind.config)
     gain = Cpt(EpicsSignalRO, "Gain_RBV", kind=Kind.config)
@@ -83,7 +85,9 @@ class Spectrometer(Device):
     chirp_sigma = Cpt(
         StoredSignal, value=[0.0, 0.0, 0.0], units="ps/(100 rad/ps)^k", kind=Kind.config
     )
-    set_temperature = Cpt(EpicsSignal, "Temperature", kind=Kind.config)
+    set_temperature = Cpt(
+        EpicsSignal, "Temperature", limits=True, kind=Kind.config, put_complete=True
+    )
     temperature = Cpt(EpicsSignalRO, "Temperature_RBV", kind=Kind.normal)
     max_counts = Cpt(EpicsSignalRO, "MaxCounts_RBV", kind=Kind.hinted)
     saturated_pixels = Cpt(EpicsSignalRO, "SaturatedPixels_RBV", kind=Kind.normal)
@@ -92,10 +96,10 @@ class Spectrometer(Device):
     message = Cpt(EpicsSignalRO, "Message_RBV", kind=Kind.omitted, string=True)
     directory = Cpt(EpicsSignal, "FilePath", kind=Kind.omitted, string=True, put_complete=True)
     file_name = Cpt(EpicsSignal, "FileName", kind=Kind.omitted, string=True, put_complete=True)
-    capture = Cpt(EpicsSignal, "Capture", kind=Kind.omitted, put_complete=True)
+    capture = Cpt(EpicsSignal, "Capture", limits=True, kind=Kind.omitted, put_complete=True)
     capturing = Cpt(EpicsSignalRO, "Capture_RBV", kind=Kind.omitted)
     full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", kind=Kind.omitted, string=True)
-    next_point = Cpt(EpicsSignal, "NextPoint", kind=Kind.omitted, put_complete=True)
+    next_point = Cpt(EpicsSignal, "NextPoint", limits=True, kind=Kind.omitted, put_complete=True)
     spectra = Cpt(Spectra, "", kind=Kind.omitted)
 
     #: Wall-clock seconds beyond the exposures after which a trigger has failed.

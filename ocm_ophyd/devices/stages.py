@@ -22,7 +22,7 @@ class ReferenceMirror(PseudoStage):
     m1 = Cpt(Motor, "m1", kind=Kind.normal)
     offset = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
     offset_sigma = Cpt(StoredSignal, value=0.0, units="um", kind=Kind.config)
-    block = Cpt(EpicsSignal, "Block", kind=Kind.omitted, put_complete=True)
+    block = Cpt(EpicsSignal, "Block", limits=True, kind=Kind.omitted, put_complete=True)
     blocked = Cpt(EpicsSignalRO, "Block_RBV", kind=Kind.normal)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -12,7 +12,6 @@ from analysis.documents.run_documents import RunDocuments
 from analysis.estimate import Estimate
 from analysis.paper.measurements import ABOVE, BELOW
 from analysis.reduction.scan import reduce_scan
-from ocm_ophyd.samples import load_samples
 from ocm_ophyd.session.progress import PointCounter
 from ocm_ophyd.session.session import Session
 from plans import linear_then_logarithmic
@@ -58,8 +57,6 @@ class DemoRuns:
         Position of the delay stage, mm.
     power_sigma : float
         Relative standard deviation of the power calibration, hence of all fluences.
-    material : str
-        Of the sample.
     uids : list of str
         Raw runs, in order.
     """
@@ -70,7 +67,6 @@ class DemoRuns:
     map: xr.Dataset
     time_zero: Estimate
     power_sigma: float
-    material: str
     uids: list[str]
 
 
@@ -113,7 +109,6 @@ def measure(session: Session, report: Report) -> DemoRuns:
         map=image,
         time_zero=time_zero,
         power_sigma=power_sigma,
-        material=load_samples(session.settings.home / "samples.yaml")[SAMPLE].material,
         uids=uids,
     )
 

@@ -142,7 +142,7 @@ def evaluate(runs: DemoRuns) -> Results:
             replace(runs.time_zero, note="position of the delay stage; 1 um is 6.7 fs"),
             "-",
         ),
-        *_response_rows(response, find_material(runs.material)),
+        *_response_rows(response, find_material(sweep.attrs["material"])),
         Row("threshold fluence", threshold.fluence, "0.57"),
         _rise_row(runs.above),
         *_decay_rows(below, above),
@@ -165,8 +165,8 @@ def _columns(scan: xr.Dataset) -> _Columns:
     return _Columns(*(scan[name].values for name in names))
 
 
-def _chirp_corrected(scan: xr.Dataset) -> _Columns:
-    """Return delay, Δn and sigma with the chirp corrected; of the points where there are none.
+def _chirp_resolved(scan: xr.Dataset) -> _Columns:
+    """Return delay, Δn and sigma with the chirp resolved; of the points where it is not.
 
     The phase of a point is a mean over the 5 ps in which the colours of the probe pass, which is
     wrong near time zero.
@@ -178,8 +178,8 @@ def _chirp_corrected(scan: xr.Dataset) -> _Columns:
 
 
 def _combined(scan: xr.Dataset) -> _Columns:
-    """Return the points within and after the window of the fits, before it chirp-corrected ones."""
-    points, corrected = _columns(scan), _chirp_corrected(scan)
+    """Return the points within and after the window of the fits, before it chirp-resolved ones."""
+    points, corrected = _columns(scan), _chirp_resolved(scan)
     late = points.delay >= WINDOW[0]
     early = (corrected.delay < WINDOW[0]) & (corrected.delay > points.delay.min())
     return _Columns(
@@ -223,13 +223,13 @@ def _with_note(estimate: Estimate, note: str) -> Estimate:
 
 
 def _rise_row(scan: xr.Dataset) -> Row:
-    """Return the row of the 10–90 % rise above threshold, chirp-corrected."""
+    """Return the row of the 10–90 % rise above threshold, chirp-resolved."""
     try:
-        rise = measure_rise(*_chirp_corrected(scan)).duration
+        rise = measure_rise(*_chirp_resolved(scan)).duration
     except DataError as error:
         rise = not_determined("ps", str(error))
     else:
-        note = scan.attrs.get("chirp_resolved_note", "chirp corrected; the pump lasts 0.1 ps")
+        note = scan.attrs.get("chirp_resolved_note", "chirp-resolved; the pump lasts 0.1 ps")
         rise = replace(rise, note=note)
     return Row("rise of delta_n, 10-90 %", rise, "1 (resolution)")
 
@@ -283,7 +283,7 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
             sweep["delta_n"].values,
             sweep["delta_n_sigma"].values,
             results.response,
-            find_material(runs.material),
+            find_material(sweep.attrs["material"]),
             results.threshold.fluence.value,
         ),
         "kinetics": kinetics_figure(
@@ -294,8 +294,8 @@ def write_figures(runs: DemoRuns, results: Results, directory: Path) -> list[Pat
         ),
         "rise": rise_figure(
             {
-                f"{below}, chirp corrected": _chirp_corrected(runs.below),
-                f"{above}, chirp corrected": _chirp_corrected(runs.above),
+                f"{below}, chirp-resolved": _chirp_resolved(runs.below),
+                f"{above}, chirp-resolved": _chirp_resolved(runs.above),
             },
             {
                 f"{below}, whole band": _columns(runs.below)[:2],

@@ -61,11 +61,9 @@ def gather(
     failures: dict[str, str] = {}
     for name, run in runs.items():
         try:
-            scan = reduced(catalog, run.uid)
+            scans[name] = reduced(catalog, run.uid)
         except OcmError as error:
             failures[name] = str(error)
-        else:
-            scans[name] = scan
     data = PaperData(
         calibration=_calibration(samples, experiment.alignments.get(SAMPLE, [])),
         runs={name: run.uid for name, run in runs.items()},

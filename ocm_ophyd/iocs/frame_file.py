@@ -150,7 +150,7 @@ def _table(parent: h5py.Group, entry: Dataset, shape: tuple[int, ...]) -> h5py.D
 
 
 def explain(error: OSError, path: Path) -> str:
-    """One line that says what is wrong with the file and how to mend it."""
+    """Return one line that says what is wrong with the file and what to do."""
     match error.errno:
         case errno.EEXIST:
             return f"{path} exists and is never overwritten: choose another FileName"

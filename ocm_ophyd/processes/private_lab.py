@@ -37,7 +37,7 @@ def laboratory(directory: Path) -> Iterator[tuple[Settings, CatalogServer]]:
         yield settings, catalog
 
 
-def wait_for_runs(settings: Settings, uids: Sequence[str], patience: float = 60.0) -> int:
+def wait_for_runs(settings: Settings, uids: Sequence[str], timeout: float = 60.0) -> int:
     """Wait until the catalog holds everything that the journal holds.
 
     Parameters
@@ -46,7 +46,7 @@ def wait_for_runs(settings: Settings, uids: Sequence[str], patience: float = 60.
         Of the laboratory; its catalog answers.
     uids : sequence of str
         Runs that must be among them.
-    patience : float
+    timeout : float
         Seconds that may pass without another run.
 
     Returns
@@ -62,7 +62,7 @@ def wait_for_runs(settings: Settings, uids: Sequence[str], patience: float = 60.
     last, deadline = -1, 0.0
     while waiting := waiting_runs(settings):
         if len(waiting) != last:
-            last, deadline = len(waiting), time.monotonic() + patience
+            last, deadline = len(waiting), time.monotonic() + timeout
         if time.monotonic() > deadline:
             msg = f"{len(waiting)} runs did not reach the catalog: see {settings.home / 'logs'}"
             raise CatalogError(msg)

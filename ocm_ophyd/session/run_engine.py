@@ -31,6 +31,14 @@ class SessionRunEngine(RunEngine):
         with _readable_failures():
             return super().__call__(*args, **kwargs)
 
+    def stop(self) -> Any:
+        """End a plan that was paused; its run is not complete, and is marked as aborted.
+
+        bluesky's own `stop` marks it as a success, so that its missing points would not be taken
+        when a series is repeated.
+        """
+        return self.abort("stopped by the user")
+
     def resume(self) -> Any:
         """Continue a plan that was paused."""
         with _readable_failures():

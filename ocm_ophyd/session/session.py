@@ -1,6 +1,6 @@
 """A measuring session: instrument, RunEngine, journal, live reduction and plans, put together.
 
-Used by the IPython profile, the command line and unattended series alike.
+The IPython profile, the command line and unattended series use it.
 """
 
 import inspect
@@ -147,7 +147,7 @@ class Session:
         return cls(settings, instrument, engine, reduction, analyst)
 
     def run(self, plan: Plan) -> Any:
-        """Execute a plan and return what it found.
+        """Execute a plan and return its result.
 
         Raises
         ------

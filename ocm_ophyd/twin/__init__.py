@@ -5,7 +5,7 @@ the hardware stands) into frames; a `Scenario` holds everything the experimenter
 
 ==================  ================================================================
 scenario            the truth of one instrument and sample, from YAML
-actuators, chopper  what the hardware does with what it is told
+actuators, chopper  where the hardware really goes for a command
 drift               slow random processes on the simulated clock
 source              chirped supercontinuum field
 carriers, sample    Eq. 3 in space; the plate as the probe sees it

@@ -1,4 +1,4 @@
-"""What the hardware really does with what it is told."""
+"""Actuators: where the hardware really goes for a command."""
 
 from __future__ import annotations
 

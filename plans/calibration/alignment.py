@@ -1,5 +1,6 @@
-"""Time zero, chirp and overlap: measured, fitted, stored; and everything in its order."""
+"""Time zero, chirp and overlap: measured, fitted, stored; and the whole alignment in order."""
 
+from collections.abc import Callable
 from math import hypot
 from typing import Any
 
@@ -28,6 +29,8 @@ TOLERANCE = 0.1
 MARGIN = 0.5
 #: Chopper periods a point with the reference mirror, whose path drifts more than a plate's own.
 WITH_MIRROR = 40
+#: Beginning of the message where the overlap fails.
+NOT_OVERLAPPED = "pump and probe were not overlapped"
 #: um, half the side of a map (the paper's 5 x 5 um²).
 HALF_MAP = 2.5
 
@@ -157,80 +160,107 @@ def overlap_pump(
     Raises
     ------
     PlanError
-        Where no cloud is seen or the moves do not bring it to the probe: the lens goes back and
-        what is stored stays.
+        If a map shows no cloud, or the moves do not bring it to the probe: the lens goes back and
+        the stored calibration stays.
     """
     chosen = find_sample(instrument.samples, sample)
-    lens = instrument.steering_lens
     xs, ys = (_side(chosen, axis) for axis in (0, 1))
-    x, y, waist = lens.position
-    beginning = (x, y, waist)
+    lens = instrument.steering_lens
+    beginning = tuple(lens.position)
+
+    def take_map() -> Plan:
+        run = yield from spatiotemporal_grid(
+            instrument,
+            [delay],
+            xs,
+            ys,
+            fluence=fluence,
+            sample=sample,
+            periods=periods,
+            purpose="overlap",
+            md=md,
+        )
+        return fit_or_fail(analyst.pump_spot, run, failing=NOT_OVERLAPPED)
 
     def go_back(error: Exception) -> Plan:  # noqa: ARG001 - the contingency hands it over
         yield from bps.mv(lens, beginning)
 
-    def search() -> Plan:
-        nonlocal x, y
-        for step in range(steps + 1):
-            run = yield from spatiotemporal_grid(
-                instrument,
-                [delay],
-                xs,
-                ys,
-                fluence=fluence,
-                sample=sample,
-                periods=periods,
-                purpose="overlap",
-                md=md,
-            )
-            spot = fit_or_fail(analyst.pump_spot, run, failing="pump and probe were not overlapped")
-            known = max(spot["x"].sigma, spot["y"].sigma)
-            if known > TOLERANCE:
-                msg = (
-                    f"pump and probe were not overlapped: a map finds the pump to {known:.2g} um "
-                    "only; take more periods a point"
-                )
-                raise PlanError(msg)
-            if hypot(spot["x"].value, spot["y"].value) < TOLERANCE:
-                return spot
-            if step < steps:
-                x, y = x - spot["x"].value, y - spot["y"].value
-                yield from bps.mv(lens, (x, y, waist))
-        off = hypot(spot["x"].value, spot["y"].value)
-        msg = (
-            f"pump and probe were not overlapped: after {steps} moves of the steering lens they "
-            f"are {off:.2g} um apart; is the lens's scale right?"
-        )
-        raise PlanError(msg)
+    search = _move_to_overlap(instrument, take_map, steps)
+    spot = yield from bpp.contingency_wrapper(search, except_plan=go_back)
+    yield from _store_overlap(instrument, spot)
+    return {"pump_x": spot["x"], "pump_y": spot["y"], "pump_waist": spot["waist"]}
 
-    spot = yield from bpp.contingency_wrapper(search(), except_plan=go_back)
-    at_x, at_y, _ = lens.position
+
+def _move_to_overlap(instrument: Instrument, take_map: Callable[[], Plan], steps: int) -> Plan:
+    """Move the steering lens until a map shows the pump at the probe's origin.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    take_map : callable
+        Plan that takes a map and returns the pump's `x`, `y` and `waist`, um.
+    steps : int
+        Largest number of moves.
+
+    Returns
+    -------
+    dict
+        Pump's `x`, `y` and `waist` in the last map.
+
+    Raises
+    ------
+    PlanError
+        If the maps are too noisy, or the moves do not bring the pump to the probe.
+    """
+    lens = instrument.steering_lens
+    x, y, waist = lens.position
+    for step in range(steps + 1):
+        spot = yield from take_map()
+        sigma = max(spot["x"].sigma, spot["y"].sigma)
+        if sigma > TOLERANCE:
+            msg = (
+                f"{NOT_OVERLAPPED}: a map gives the position of the pump to {sigma:.2g} um only; "
+                "take more periods a point"
+            )
+            raise PlanError(msg)
+        distance = hypot(spot["x"].value, spot["y"].value)
+        if distance < TOLERANCE:
+            return spot
+        if step < steps:
+            x, y = x - spot["x"].value, y - spot["y"].value
+            yield from bps.mv(lens, (x, y, waist))
+    msg = (
+        f"{NOT_OVERLAPPED}: after {steps} moves of the steering lens they are {distance:.2g} um "
+        "apart; is the lens's scale right?"
+    )
+    raise PlanError(msg)
+
+
+def _store_overlap(instrument: Instrument, spot: Estimates) -> Plan:
+    """Store the pump's origin and waist, and the fluences that follow from the waist.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope, its lens where the map was taken.
+    spot : dict
+        Pump's `x`, `y` and `waist` in a map, um.
+    """
+    lens, pump = instrument.steering_lens, instrument.pump
+    at_x, at_y, waist = lens.position
     old_x = yield from bps.rd(lens.offset_x)
     old_y = yield from bps.rd(lens.offset_y)
-    narrowing = waist / (yield from bps.rd(lens.focal_waist))  # of the focus against here
-    found_x, found_y, found_waist = spot["x"], spot["y"], spot["waist"]
-    pump = instrument.pump
+    widening = waist / (yield from bps.rd(lens.focal_waist))  # of the pump here, to its focus
+    x, y, measured = spot["x"], spot["y"], spot["waist"]
     volts, table = yield from bps.rd(pump.calibration)
     assumed = yield from bps.rd(pump.waist)
-    yield from bps.mv(
-        pump.calibration,
-        np.stack([volts, table * (assumed / found_waist.value) ** 2]),
-        pump.waist,
-        found_waist.value,
-        lens.offset_x,
-        old_x + found_x.value - at_x,
-        lens.offset_y,
-        old_y + found_y.value - at_y,
-        lens.offset_x_sigma,
-        found_x.sigma,
-        lens.offset_y_sigma,
-        found_y.sigma,
-        lens.focal_waist,
-        found_waist.value / narrowing,
-        lens.focal_waist_sigma,
-        found_waist.sigma / narrowing,
-    )
-    return {"pump_x": found_x, "pump_y": found_y, "pump_waist": found_waist}
+    curve = np.stack([volts, table * (assumed / measured.value) ** 2])
+    yield from bps.mv(pump.calibration, curve, pump.waist, measured.value)
+    yield from bps.mv(lens.offset_x, old_x + x.value - at_x, lens.offset_x_sigma, x.sigma)
+    yield from bps.mv(lens.offset_y, old_y + y.value - at_y, lens.offset_y_sigma, y.sigma)
+    focus = measured.value / widening, measured.sigma / widening
+    yield from bps.mv(lens.focal_waist, focus[0], lens.focal_waist_sigma, focus[1])
 
 
 def _side(sample: Sample, axis: int) -> list[float]:

@@ -22,9 +22,9 @@ REACH = 1.5
 STEP = 0.25
 #: Where along an edge it is crossed, in lengths of that edge.
 CROSSINGS = (-0.3, 0.3)
-#: Relative standard deviation of a scale beyond which it is of no use.
+#: Largest relative standard deviation of a scale that is stored: 0.5 % of a 5 um map is 25 nm.
 LARGEST_SIGMA = 0.005
-#: How far a stored scale may be from what is found: a larger step is a mistake.
+#: Largest relative change of a stored scale: a larger one is a mistake in the sample's size.
 LARGEST_CHANGE = 0.2
 
 
@@ -63,7 +63,7 @@ def calibrate_galvos(
     Raises
     ------
     PlanError
-        Where the edges are out of reach or not found; the stored calibration stays.
+        If the edges are out of reach or do not show; the stored calibration stays.
     """
     chosen = find_sample(instrument.samples, sample)
     check_reference(instrument, chosen)

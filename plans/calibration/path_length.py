@@ -5,11 +5,10 @@ from typing import Any
 
 from bluesky import plan_stubs as bps
 
-from ocm_ophyd.devices.failures import TargetError
 from ocm_ophyd.devices.instrument import Instrument
 from plans.calibration.fits import Analyst, fit_or_fail
 from plans.stubs.arguments import Plan, recorded
-from plans.stubs.points import PlanError, check_reference, find_sample
+from plans.stubs.points import PlanError, check_reference, check_targets, find_sample
 from plans.stubs.pump_off import take_spectra
 
 __all__ = ["calibrate_reference_mirror", "measure_thickness"]
@@ -137,11 +136,7 @@ def calibrate_reference_mirror(
         raise PlanError(msg)
     check_reference(instrument, chosen)
     mirror, stage = instrument.reference_mirror, instrument.sample_stage
-    try:
-        for path in paths:
-            mirror.check_value((path,))
-    except TargetError as error:
-        raise PlanError(str(error)) from None
+    check_targets(mirror, [(path,) for path in paths])
     x, y = chosen.substrate
     first = (stage.x, x, stage.y, y, mirror, (float(paths[0]),))
     uid = yield from take_spectra(

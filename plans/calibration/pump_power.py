@@ -9,13 +9,12 @@ from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
 
 from analysis.estimate import Estimate
-from ocm_ophyd.devices.failures import TargetError
 from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.calibration.fits import Analyst, Estimates, fit_or_fail
 from plans.stubs.arguments import Plan, recorded
-from plans.stubs.points import PlanError, find_sample
-from plans.stubs.pump_probe import close_pump
+from plans.stubs.points import PlanError, check_targets, find_sample
+from plans.stubs.pump_probe import close_pump, start_document
 
 __all__ = ["calibrate_pump_power"]
 
@@ -25,6 +24,8 @@ INTEGRATION = 0.5
 DARK_EVERY = 8
 #: Shares of the largest fluence at which the stored curve is checked.
 CHECKED = (0.25, 0.5, 0.75)
+#: Standard deviations by which the power must have changed to count as a drift.
+SIGNIFICANT_DRIFT = 3.0
 #: Relative deviation at a check beyond which nothing is stored.
 LARGEST_DEVIATION = 0.02
 
@@ -75,11 +76,7 @@ def calibrate_pump_power(
     if not volts.size:
         msg = "there is nothing to measure: the list of voltages is empty"
         raise PlanError(msg)
-    try:
-        for voltage in volts:
-            instrument.pump.retarder.check_value(voltage)
-    except TargetError as error:
-        raise PlanError(str(error)) from None
+    check_targets(instrument.pump.retarder, volts)
     uid = yield from _readings(instrument, chosen, [*volts, volts[0]], "pump power", md)
     failing = "the pump power was not calibrated"
     table = fit_or_fail(analyst.pump_power, uid, failing=failing)
@@ -98,25 +95,33 @@ def calibrate_pump_power(
             f"± {deviation.sigma:.1%}; is the laser stable?"
         )
         raise PlanError(msg)
+    scale = _fluence_scale(scale, deviation, drift)
+    pump, curve = instrument.pump, np.stack([table.voltage, table.fluence])
+    yield from bps.mv(pump.calibration, curve, pump.fluence_sigma, scale.sigma)
+    yield from bps.mv(pump.waist, chosen.pump_waist, pump.calibration_note, scale.note)
+    return estimates | {"fluence_scale": scale}
+
+
+def _fluence_scale(scale: Estimate, deviation: Estimate, drift: Estimate) -> Estimate:
+    """Return the common factor of all fluences, 1, with its relative uncertainty.
+
+    Parameters
+    ----------
+    scale : Estimate
+        Of the fit of the curve.
+    deviation : Estimate
+        Mean relative deviation of the readings that check the curve.
+    drift : Estimate
+        Relative change of the power during the calibration; counts where it is significant.
+    """
     sigma = float(np.sqrt(scale.sigma**2 + deviation.value**2 + deviation.sigma**2))
     note = scale.note
-    if abs(drift.value) > 3 * drift.sigma:
+    if abs(drift.value) > SIGNIFICANT_DRIFT * drift.sigma:
         sigma = float(np.hypot(sigma, drift.value))
-        said = f"the power drifted by {drift.value:.2%} ± {drift.sigma:.2%} during the calibration"
-        note = "; ".join(filter(None, [note, said]))
-        logging.getLogger(__name__).warning(said)
-    pump = instrument.pump
-    yield from bps.mv(
-        pump.calibration,
-        np.stack([table.voltage, table.fluence]),
-        pump.fluence_sigma,
-        sigma,
-        pump.waist,
-        chosen.pump_waist,
-        pump.calibration_note,
-        note,
-    )
-    return estimates | {"fluence_scale": Estimate(1.0, sigma, "1", note=note)}
+        text = f"the power drifted by {drift.value:.2%} ± {drift.sigma:.2%} during the calibration"
+        note = "; ".join(filter(None, [note, text]))
+        logging.getLogger(__name__).warning(text)
+    return Estimate(1.0, sigma, "1", note=note)
 
 
 def _readings(
@@ -135,19 +140,15 @@ def _readings(
         steps.append((float(voltage), "open"))
     steps.append((float(volts[-1]), "closed"))
     rate = yield from bps.rd(instrument.pulse_picker.repetition_rate)
-    simulated = yield from bps.rd(instrument.simulated)
-    start = {
-        "purpose": purpose,
-        "sample": sample.metadata(),
-        "shape": [len(steps)],
-        "axes": ["retarder"],
-        "num_points": len(steps),
-        "repetition_rate": float(rate),
-        "pump_waist": sample.pump_waist,
-        "simulated": bool(simulated),
-        "hints": {"dimensions": [([retarder.name], "primary")]},
-        **(md or {}),
-    }
+    start = yield from start_document(
+        instrument,
+        sample,
+        purpose=purpose,
+        shape=[len(steps)],
+        axes=["retarder"],
+        dimensions=[[retarder.name]],
+    )
+    start |= {"repetition_rate": float(rate), "pump_waist": sample.pump_waist, **(md or {})}
     read = [retarder, instrument.pump_shutter, meter]
 
     @bpp.run_decorator(md=start)

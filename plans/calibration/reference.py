@@ -10,7 +10,7 @@ from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.stubs.arguments import Plan, recorded
 from plans.stubs.points import find_sample
-from plans.stubs.pump_probe import close_pump, frames_for, prepare
+from plans.stubs.pump_probe import close_pump, frames_for, prepare, start_document
 
 __all__ = ["record_reference"]
 
@@ -44,30 +44,20 @@ def record_reference(
     """
     chosen = find_sample(instrument.samples, sample)
     frames, _ = yield from frames_for(instrument, periods)
-    simulated = yield from bps.rd(instrument.simulated)
     common_path = chosen.geometry == "common-path"
     spectra = ["dark", "reference"] if common_path else ["dark", "sample arm", "mirror arm"]
-    start = {
-        "purpose": "reference",
-        "sample": chosen.metadata(),
-        "spectra": spectra,
-        "shape": [len(spectra)],
-        "axes": ["spectrum"],
-        "num_points": len(spectra),
-        "geometry": chosen.geometry,
-        "periods_per_point": periods,
-        "simulated": bool(simulated),
-        "hints": {"dimensions": [(["time"], "primary")]},
-        **(md or {}),
-    }
-    detector = instrument.spectrometer
-    read = [
-        detector,
-        instrument.probe_shutter,
-        instrument.sample_arm,
-        instrument.reference_mirror,
-        instrument.sample_stage,
-    ]
+    start = yield from start_document(
+        instrument,
+        chosen,
+        purpose="reference",
+        shape=[len(spectra)],
+        axes=["spectrum"],
+        dimensions=[["time"]],
+    )
+    start |= {"spectra": spectra, "periods_per_point": periods, **(md or {})}
+    detector, mirror = instrument.spectrometer, instrument.reference_mirror
+    blocks = [instrument.probe_shutter, instrument.sample_arm]
+    read = [detector, *blocks, mirror, instrument.sample_stage]
     means: dict[str, np.ndarray] = {}
 
     @bpp.stage_decorator([detector])
@@ -84,21 +74,13 @@ def record_reference(
         yield from prepare(instrument, chosen)
         yield from bps.mv(detector.frames_per_point, frames)
         uid = yield from take()
-        reference = (
-            means["reference"]
-            if common_path
-            else means["sample arm"] + means["mirror arm"] - means["dark"]
-        )
-        yield from bps.mv(
-            detector.spectra.dark,
-            means["dark"],
-            detector.spectra.reference,
-            reference,
-            detector.spectra.geometry,
-            chosen.geometry,
-            detector.spectra.reference_run,
-            uid,
-        )
+        if common_path:
+            reference = means["reference"]
+        else:
+            reference = means["sample arm"] + means["mirror arm"] - means["dark"]
+        stored = detector.spectra
+        yield from bps.mv(stored.dark, means["dark"], stored.reference, reference)
+        yield from bps.mv(stored.geometry, chosen.geometry, stored.reference_run, uid)
         return uid
 
     return (yield from bpp.finalize_wrapper(whole(), prepare(instrument, chosen)))

@@ -1,1 +1,9 @@
-"""Parts of plans: points with the pump, spectra without it, checks before the first move."""
+"""Parts of plans.
+
+==============  ==============================================================
+points          coordinates of points, and checks before the first move
+pump_probe      points with the pump; beam paths and start documents
+pump_off        mean spectra without the pump
+arguments       checks of the arguments of plans, and their record
+==============  ==============================================================
+"""

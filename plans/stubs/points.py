@@ -1,7 +1,7 @@
 """The points of a scan, the devices that go there, and the checks before the first move."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ __all__ = [
     "check_fluence",
     "check_points",
     "check_reference",
+    "check_targets",
     "find_sample",
     "with_thickness",
 ]
@@ -172,10 +173,28 @@ def check_points(instrument: Instrument, sample: Sample, points: Sequence[Point]
     fluences = [point.fluence for point in points]
     check_fluence(sample, max(fluences))
     check_fluence(sample, min(fluences))
+    for positioner in POSITIONERS:
+        device = getattr(instrument, positioner.device)
+        check_targets(device, sorted({positioner.target(point) for point in points}))
+
+
+def check_targets(device: Any, targets: Iterable[Any]) -> None:
+    """Refuse targets that a device cannot reach.
+
+    Parameters
+    ----------
+    device : Device
+        Any device with a method `check_value`.
+    targets : iterable
+        Positions in the units of the device.
+
+    Raises
+    ------
+    PlanError
+        If a target is out of reach; the message names it and the range.
+    """
     try:
-        for positioner in POSITIONERS:
-            device = getattr(instrument, positioner.device)
-            for target in sorted({positioner.target(point) for point in points}):
-                device.check_value(target)
+        for target in targets:
+            device.check_value(target)
     except TargetError as error:
         raise PlanError(str(error)) from None

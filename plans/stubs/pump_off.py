@@ -9,7 +9,7 @@ from bluesky import preprocessors as bpp
 from ocm_ophyd.devices.instrument import Instrument
 from ocm_ophyd.samples import Sample
 from plans.stubs.arguments import Plan
-from plans.stubs.pump_probe import close_pump, frames_for, prepare
+from plans.stubs.pump_probe import close_pump, frames_for, prepare, start_document
 
 __all__ = ["take_spectra"]
 
@@ -33,13 +33,13 @@ def take_spectra(
     instrument : Instrument
         The microscope.
     settings : sequence
-        For every point, what is moved: device and target in turn, or nothing.
+        Moves before every point: a device and its target in turn, or nothing.
     sample : Sample
-        Whose beam paths hold.
+        The sample, whose geometry sets the beam paths.
     purpose : str
-        Why, in a word.
+        Purpose in a word.
     axes : sequence of str
-        What changes.
+        Name of the quantity that changes from point to point.
     periods : int
         Chopper periods a point.
     md : dict, optional
@@ -51,19 +51,18 @@ def take_spectra(
         uid of the run.
     """
     frames, _ = yield from frames_for(instrument, periods)
-    simulated = yield from bps.rd(instrument.simulated)
     detector = instrument.spectrometer
-    start = {
-        "purpose": purpose,
-        "sample": sample.metadata(),
-        "shape": [len(settings)],
-        "axes": list(axes),
-        "num_points": len(settings),
-        "geometry": sample.geometry,
+    start = yield from start_document(
+        instrument,
+        sample,
+        purpose=purpose,
+        shape=[len(settings)],
+        axes=axes,
+        dimensions=[axes],
+    )
+    start |= {
         "periods_per_point": periods,
         "reference_run": detector.spectra.reference_run.get(),
-        "simulated": bool(simulated),
-        "hints": {"dimensions": [(list(axes), "primary")]},
         **(md or {}),
     }
     mirror, stage = instrument.reference_mirror, instrument.sample_stage

@@ -2,9 +2,9 @@
 
 from collections.abc import Generator, Sequence
 from itertools import pairwise
+from math import prod
 from typing import Any
 
-import numpy as np
 from bluesky import Msg
 from bluesky import plan_stubs as bps
 from bluesky import preprocessors as bpp
@@ -22,7 +22,7 @@ from plans.stubs.points import (
     with_thickness,
 )
 
-__all__ = ["close_pump", "frames_for", "measure", "prepare"]
+__all__ = ["close_pump", "frames_for", "measure", "prepare", "start_document"]
 
 
 def close_pump(instrument: Instrument) -> Plan:
@@ -36,7 +36,8 @@ def frames_for(instrument: Instrument, periods: int) -> Generator[Msg, Any, tupl
     Raises
     ------
     PlanError
-        For fewer than two periods, or a chopper that is not locked.
+        For fewer than two periods, for more than the spectrometer takes at once, or a chopper
+        that is not locked.
     """
     if periods < 2:
         msg = f"a point needs two or more chopper periods to have an uncertainty, not {periods}"
@@ -47,7 +48,52 @@ def frames_for(instrument: Instrument, periods: int) -> Generator[Msg, Any, tupl
         raise PlanError(msg)
     frequency = yield from bps.rd(instrument.chopper.frequency_readback)
     interval = yield from bps.rd(instrument.spectrometer.frame_interval)
-    return max(2, round(periods / (frequency * interval))), float(frequency)
+    frames = max(2, round(periods / (frequency * interval)))
+    longest = int(instrument.spectrometer.frames_per_point.high_limit)
+    if frames > longest:
+        msg = (
+            f"{frames} frames are more than the spectrometer takes at once: ask for "
+            f"{longest * periods // frames} periods or fewer"
+        )
+        raise PlanError(msg)
+    return frames, float(frequency)
+
+
+def start_document(
+    instrument: Instrument,
+    sample: Sample,
+    *,
+    purpose: str,
+    shape: Sequence[int],
+    axes: Sequence[str],
+    dimensions: Sequence[Sequence[str]],
+) -> Generator[Msg, Any, dict[str, Any]]:
+    """Return the entries that the start document of every run has.
+
+    Parameters
+    ----------
+    instrument : Instrument
+        The microscope.
+    sample : Sample
+        The sample, with its thickness where it is known.
+    purpose : str
+        Purpose of the run in a word: searches in the catalog use it.
+    shape, axes : sequence
+        Grid of the points and its axes, slowest axis first.
+    dimensions : sequence of sequence of str
+        Data keys of each independent variable: what bluesky's live plots draw against.
+    """
+    simulated = yield from bps.rd(instrument.simulated)
+    return {
+        "purpose": purpose,
+        "sample": sample.metadata(),
+        "shape": list(shape),
+        "axes": list(axes),
+        "num_points": prod(shape),
+        "geometry": sample.geometry,
+        "simulated": bool(simulated),
+        "hints": {"dimensions": [(list(keys), "primary") for keys in dimensions]},
+    }
 
 
 def prepare(instrument: Instrument, sample: Sample) -> Plan:
@@ -100,22 +146,21 @@ def measure(
 ) -> Plan:
     """Take pump–probe points, in order, as one run.
 
-    Everything is checked before the first move. The pump shutter opens when the first point
-    is in place and closes on every way out. A run that was paused goes on with the point
-    that it was paused in.
+    Everything is checked before the first move. The pump shutter opens when the first point is in
+    place, and closes however the run ends. A run that was paused repeats its last point.
 
     Parameters
     ----------
     instrument : Instrument
         The microscope.
     points : sequence of Point
-        Where to measure.
+        Coordinates of the points.
     sample : str
         Name of the sample.
     purpose : str
-        Why, in a word: what a search in the catalog looks for.
+        Purpose in a word; searches in the catalog use it.
     shape, axes : sequence
-        How the points fold into a grid, slowest axis first, and what its axes are.
+        Grid of the points and its axes, slowest axis first.
     periods : int
         Chopper periods a point.
     md : dict, optional
@@ -129,29 +174,28 @@ def measure(
     Raises
     ------
     PlanError
-        What is wrong and what to do, before anything moves.
+        If a point cannot be measured; nothing has moved then.
     """
     chosen = with_thickness(instrument, find_sample(instrument.samples, sample))
     check_reference(instrument, chosen)
     yield from bps.mv(instrument.pump.maximum, chosen.maximum_fluence)
     check_points(instrument, chosen, points)
     frames, chopper_frequency = yield from frames_for(instrument, periods)
-    simulated = yield from bps.rd(instrument.simulated)
-    fluences = np.array([point.fluence for point in points])
-    start = {
-        "purpose": purpose,
-        "sample": chosen.metadata(),
-        "shape": list(shape),
-        "axes": list(axes),
-        "num_points": len(points),
-        "fluence_min": float(fluences.min()),
-        "fluence_max": float(fluences.max()),
-        "geometry": chosen.geometry,
+    start = yield from start_document(
+        instrument,
+        chosen,
+        purpose=purpose,
+        shape=shape,
+        axes=axes,
+        dimensions=[[axis] for axis in axes],
+    )
+    fluences = [float(point.fluence) for point in points]
+    start |= {
+        "fluence_min": min(fluences),
+        "fluence_max": max(fluences),
         "chopper_frequency": chopper_frequency,
         "periods_per_point": periods,
         "reference_run": instrument.spectrometer.spectra.reference_run.get(),
-        "simulated": bool(simulated),
-        "hints": {"dimensions": [([axis], "primary") for axis in axes]},
         **(md or {}),
     }
     read = [getattr(instrument, positioner.device) for positioner in POSITIONERS]

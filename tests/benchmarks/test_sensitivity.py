@@ -19,7 +19,13 @@ from benchmarks.accuracy.formula_plate import (
     FormulaPlate,
 )
 from benchmarks.accuracy.paper_baseline import reduce_as_published
-from benchmarks.accuracy.sensitivity import Found, drift_bound, rise, sensitivity, unlike_plates
+from benchmarks.accuracy.sensitivity import (
+    Comparison,
+    different_plates,
+    drift_bound,
+    rise,
+    sensitivity,
+)
 from benchmarks.accuracy.sensitivity_page import draw, page
 from ocm_ophyd.twin import load_scenario
 
@@ -47,10 +53,10 @@ def test_the_published_reduction_is_biased_where_the_peak_overlaps_its_mirror_im
 def test_the_sign_is_the_samples_and_the_phase_follows_every_frame():
     plate = FormulaPlate(4.0)
     point = plate.dataset(np.array([DELTA_N, -DELTA_N]), 60)
-    found = reduce_as_published(point)
-    np.testing.assert_allclose(found.delta_n, [DELTA_N, -DELTA_N], rtol=0.01)
+    result = reduce_as_published(point)
+    np.testing.assert_allclose(result.delta_n, [DELTA_N, -DELTA_N], rtol=0.01)
     opened = point["pump_open"].values[0]
-    slope, _ = np.polyfit(opened, found.phase[0], 1)
+    slope, _ = np.polyfit(opened, result.phase[0], 1)
     # 2 k L Δn at the window's middle, where 1/λ is the mean of both ends'
     expected = 2 * np.pi * (1 / 0.925 + 1 / 1.125) * plate.thickness * DELTA_N
     assert slope == pytest.approx(expected, rel=0.02)
@@ -58,8 +64,8 @@ def test_the_sign_is_the_samples_and_the_phase_follows_every_frame():
 
 def test_the_default_scenario_shows_the_papers_sensitivity_and_the_limit_is_far_below():
     scenario = load_scenario(None)
-    found = sensitivity(scenario, periods=400, averaged=(1,))
-    published, project, limit = (found[name][0] for name in ("published", "project", "limit"))
+    result = sensitivity(scenario, periods=400, averaged=(1,))
+    published, project, limit = (result[name][0] for name in ("published", "project", "limit"))
     assert published == pytest.approx(1e-3, rel=0.15)  # 400 points: known to 3.5 %
     assert project < 0.3 * published
     assert limit < 0.1 * project
@@ -133,13 +139,13 @@ def test_the_bound_and_its_part_are_the_errors_of_a_linear_estimate_with_priors(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("delta_n", [1e-3, 1e-2, 3e-2])
-def test_sigma_is_right_for_plates_of_half_a_fringe_that_are_not_alike(delta_n):
+def test_sigma_is_right_for_plates_of_half_a_fringe_of_different_shapes(delta_n):
     """Their spectra are hardly curved: the fit has a narrow bent valley to go down."""
-    found = unlike_plates(0.4, delta_n, 100)  # whose root mean squares are known to 7 %
-    assert found["error"] < 1.15 * 1.14
-    assert 0.75 < found["pull"] < 1.25
-    assert found["largest"] < 4.5
-    assert abs(found["bias"]) < 0.01 + 3 * found["bias_sigma"]
+    result = different_plates(0.4, delta_n, 100)  # whose root mean squares are known to 7 %
+    assert result["error"] < 1.15 * 1.14
+    assert 0.75 < result["pull"] < 1.25
+    assert result["largest"] < 4.5
+    assert abs(result["bias"]) < 0.01 + 3 * result["bias_sigma"]
 
 
 def test_the_bound_with_drift_has_the_limits_that_it_must_have():
@@ -195,12 +201,12 @@ def test_page_and_figure_show_every_row(tmp_path):
     effect = {"fringes": 20.0, "delta_n": 1e-3, "drift": 0.0, "bound": 2e-6, "bias": 0.004}
     effect |= {"scatter": 3e-6, "stated": 3.3e-6}
     effects = [effect, effect | {"drift": 0.1}]
-    unlike = {"fringes": 0.4, "delta_n": 1e-2, "error": 1.1, "error_same_light": 1.3}
-    unlike |= {"pull": 0.9, "largest": 2.5, "bias": 1e-3, "bias_sigma": 2e-3}
-    found = Found({"quiet": columns}, {"FFT bin": step}, [row], effects, [unlike])
-    draw(found, tmp_path / "figure.png")
+    different = {"fringes": 0.4, "delta_n": 1e-2, "error": 1.1, "error_same_light": 1.3}
+    different |= {"pull": 0.9, "largest": 2.5, "bias": 1e-3, "bias_sigma": 2e-3}
+    results = Comparison({"quiet": columns}, {"FFT bin": step}, [row], effects, [different])
+    draw(results, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
-    text = page(found, "figure.png")
+    text = page(results, "figure.png")
     assert text.count("| quiet |") == 2
     assert "| FFT bin | 2.30 ps | 0.900 |" in text
     assert "50.0%" in text

@@ -164,6 +164,36 @@ BAD = {
         {"fluence": 0.5, "sample": SAMPLE, "periods": 1},
         "two or more",
     ),
+    "more frames than the spectrometer takes": (
+        "delay_scan",
+        ([1.0],),
+        {"fluence": 0.5, "sample": SAMPLE, "periods": 20_000},
+        "120000 frames .* ask for 16666 periods or fewer",
+    ),
+    "text for a number": (
+        "delay_scan",
+        ([1.0, "2"],),
+        {"fluence": 0.5, "sample": SAMPLE},
+        r"delays\.1 = '2'",
+    ),
+    "true for a number": (
+        "delay_scan",
+        ([1.0],),
+        {"fluence": True, "sample": SAMPLE},
+        "fluence = True",
+    ),
+    "an unknown argument": (
+        "delay_scan",
+        ([1.0],),
+        {"fluence": 0.5, "sample": SAMPLE, "delay": 3},
+        "unexpected keyword argument 'delay'",
+    ),
+    "metadata that the plan writes": (
+        "delay_scan",
+        ([1.0],),
+        {"fluence": 0.5, "sample": SAMPLE, "md": {"sample": "plate 7"}},
+        "writes the metadata sample itself",
+    ),
 }
 
 

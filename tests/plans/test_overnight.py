@@ -81,7 +81,8 @@ def test_three_failures_in_a_row_end_it(session, take):
     assert all("series_index" not in run.start for run in runs_of(session, "broken"))
 
 
-def test_an_abort_ends_it_with_the_pump_shut(session, take):
+@pytest.mark.parametrize("end", ["abort", "stop"])
+def test_an_abort_ends_it_with_the_pump_shut(session, take, end):
     watched = []
 
     def pause(name, doc):
@@ -94,12 +95,12 @@ def test_an_abort_ends_it_with_the_pump_shut(session, take):
     token = session.RE.subscribe(pause)
     long = SHORT | {"delays": [5.0, 10.0, 15.0], "periods": 200}
     with pytest.raises(RunEngineInterrupted):
-        take("aborted", long, SHORT)
+        take(f"ended by {end}", long, SHORT)
     wait_until(lambda: not session.instrument.pump_shutter.is_open.get(use_monitor=False), 5)
-    session.RE.abort("a test")
-    (run,) = [run for run in runs_of(session, "aborted") if "series_index" in run.start]
+    getattr(session.RE, end)()
+    (run,) = [run for run in runs_of(session, f"ended by {end}") if "series_index" in run.start]
     assert run.stop["exit_status"] == "abort"
-    series = Series(name="aborted", alignment_fluence=0.5, measurements=[long, SHORT])
+    series = Series(name=f"ended by {end}", alignment_fluence=0.5, measurements=[long, SHORT])
     assert completed(session.settings.journal_dir, series) == set()
 
 

@@ -1,13 +1,12 @@
 """A real ``ocm serve`` in a process of its own, and runs to feed it with."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from event_model import compose_run
+from processes import free_port, wait_until
 
 from ocm_ophyd.archive.catalog import connect
 from ocm_ophyd.archive.connection import server_answers, waiting_runs
@@ -15,21 +14,6 @@ from ocm_ophyd.archive.journal import Journal
 from ocm_ophyd.settings import Settings
 
 PIXELS, FRAMES = 1044, 6
-
-
-def wait_until(condition, timeout=40.0):
-    """Poll until the condition holds, and return what it gave."""
-    deadline = time.monotonic() + timeout
-    while not (result := condition()):
-        assert time.monotonic() < deadline, f"not within {timeout} s"
-        time.sleep(0.05)
-    return result
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Served:

@@ -50,7 +50,7 @@ few = settings(
 
 def contents(chirp=True):
     """Everything that a good file holds, by path; the chirp's calibration is optional."""
-    held = {PATHS[name]: SCAN[name].values for name in VARIABLES}
+    held = {PATHS[name]: SCAN[name].values for name in VARIABLES if name in SCAN}
     held |= {PATHS[name]: SCAN.attrs[name] for name in SCAN.attrs if name in PATHS}
     if not chirp:
         del held[PATHS["chirp_wavelength"]], held[PATHS["chirp_delay"]]

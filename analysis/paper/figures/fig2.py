@@ -173,7 +173,7 @@ def _spectra(axes: Axes, data: PaperData) -> None:
         xlabel="Wavelength (nm)",
         ylabel="Counts",
         yscale="log",
-        xlim=(wavelength.min(), wavelength.max()),
+        xlim=wavelength[[0, -1]],
     )
     axes.set_ylim(max(1e-4 * top, 1.0), 100 * top)
     axes.legend(loc="upper left")

@@ -31,8 +31,8 @@ def light(volts, noise, rng, near=-0.55):
     half = np.array(SIZE) / 2
     inside = (erf(2**0.5 / 0.5 * (half - at)) + erf(2**0.5 / 0.5 * (half + at))) / 2
     share = inside.prod(axis=1)
-    level = (1 - share + share * near) ** 2 + (0.8 * share) ** 2
-    return level * (1 + noise * rng.standard_normal(len(level)))
+    brightness = (1 - share + share * near) ** 2 + (0.8 * share) ** 2
+    return brightness * (1 + noise * rng.standard_normal(len(brightness)))
 
 
 @pytest.mark.parametrize("near", [-0.55, 0.6])

@@ -52,13 +52,13 @@ def fringes(rows, path):
 def test_a_plates_thickness_is_its_path_over_twice_the_group_index(thickness):
     rng = np.random.default_rng(11)
     path = 2 * GROUP_INDEX * thickness
-    found = plate_thickness(
+    estimate = plate_thickness(
         fringes(spectra([path] * 6, rng), (2, 22)), group_index(INDEX, GROUP_INDEX)
     )
     # the fit itself is better than what the path may have drifted by
-    assert found.value == pytest.approx(thickness, abs=0.03)
-    assert found.sigma == pytest.approx(PATH_DRIFT / (2 * GROUP_INDEX), rel=0.3)
-    assert found.unit == "um"
+    assert estimate.value == pytest.approx(thickness, abs=0.03)
+    assert estimate.sigma == pytest.approx(PATH_DRIFT / (2 * GROUP_INDEX), rel=0.3)
+    assert estimate.unit == "um"
 
 
 def test_without_a_group_index_the_thickness_is_less_certain():
@@ -71,9 +71,9 @@ def test_without_a_group_index_the_thickness_is_less_certain():
 def test_the_mirrors_offset_is_what_the_paths_exceed_its_positions_by():
     rng = np.random.default_rng(12)
     at = np.linspace(10, 20, 6)
-    found = mirror_offset(at, fringes(spectra(at + 0.7, rng), (6, 24)))
-    assert abs(found.value - 0.7) < max(3 * found.sigma, 0.05)
-    assert found.sigma < 0.1
+    estimate = mirror_offset(at, fringes(spectra(at + 0.7, rng), (6, 24)))
+    assert abs(estimate.value - 0.7) < max(3 * estimate.sigma, 0.05)
+    assert estimate.sigma < 0.1
     with pytest.raises(ValueError, match="does not follow the mirror"):
         mirror_offset(at, fringes(spectra(15 + 0.5 * (at - 15), rng), (6, 24)))
 
@@ -87,7 +87,7 @@ def test_no_fringe_is_refused():
         plate_thickness(dull[:2], (2.07, 0.02))
 
 
-def test_the_path_looked_for_is_the_samples():
+def test_the_range_of_paths_is_that_of_the_sample():
     plate = {"refractive_index": 2.0, "thickness": 1.5}
     low, high = plate_path(plate)
     assert low < 2 * 1.5 * 2.07 < high < 8

@@ -49,7 +49,7 @@ def test_the_fitted_branch_gives_powers_within_their_uncertainty(waves, exponent
     assert curve.retardance == pytest.approx(waves, abs=5 * curve.retardance_sigma)
 
 
-def test_a_curve_that_is_no_liquid_crystals_is_interpolated_and_said_to_be():
+def test_a_curve_that_is_no_liquid_crystals_is_interpolated_and_its_note_says_so():
     power = strange(VOLTAGE)
     curve = fit_retarder(VOLTAGE, power, 1e-3 * power)
     assert "misses" in curve.note
@@ -64,10 +64,10 @@ def test_the_meters_drifting_zero_is_taken_out():
     dark[-1] = True
     truth = np.where(dark, 0.0, malus(np.linspace(1.4, 10, 60)))
     sigma = np.where(dark, 0.0, 1e-3 * truth)
-    power, found = corrected_power(time, truth + zero, sigma, dark)
+    power, corrected_sigma = corrected_power(time, truth + zero, sigma, dark)
     # what a straight line over a minute misses: 4 nW (2 pi 60/3600)^2 / 8
     np.testing.assert_allclose(power, truth[~dark], atol=6e-12)
-    np.testing.assert_allclose(found[:10], 1e-3 * truth[~dark][:10], rtol=0.05)
+    np.testing.assert_allclose(corrected_sigma[:10], 1e-3 * truth[~dark][:10], rtol=0.05)
     with pytest.raises(ValueError, match="closed and open"):
         corrected_power(time, truth, sigma, np.zeros(60, bool))
 

@@ -59,6 +59,9 @@ def test_selected_inversion_gives_the_band_of_the_inverse():
     band = np.zeros((3, SIZE))
     for k in range(3):
         band[k, : SIZE - k] = dense.diagonal(-k)
-    found, inverse = banded_inverse(cholesky_banded(band, lower=True)), np.linalg.inv(dense)
+    band_of_inverse, inverse = (
+        banded_inverse(cholesky_banded(band, lower=True)),
+        np.linalg.inv(dense),
+    )
     for k in range(-2, 3):
-        np.testing.assert_allclose(found.diagonal(k), inverse.diagonal(k), atol=1e-12)
+        np.testing.assert_allclose(band_of_inverse.diagonal(k), inverse.diagonal(k), atol=1e-12)

@@ -36,7 +36,7 @@ class Laboratory:
         self._clock = 0.0
 
     def truth(self, time, fluence):
-        """Δn at 1025 nm under the probe, where the laboratory looks."""
+        """Δn at 1025 nm at the probe's position."""
         sample = self.microscope.sample
         return sample.delta_n(np.asarray(time, float), fluence, 0, 0, wavelength=CENTRE)
 
@@ -68,8 +68,8 @@ class Laboratory:
         return self.dataset(np.rint(frames).astype(np.uint32), start, opened)
 
     def _light(self, arms, change, drift):
-        level, fringe = self.optics.spectra(arms, change)
-        return level + (fringe * np.exp(1j * drift * self.optics.relative_wavenumber)).real
+        brightness, fringe = self.optics.spectra(arms, change)
+        return brightness + (fringe * np.exp(1j * drift * self.optics.relative_wavenumber)).real
 
     def dataset(self, frames, start, opened, delay=0.0):
         """Raw dataset of frames (P, F, K) with the chirp calibration."""
@@ -77,9 +77,9 @@ class Laboratory:
         if self.path is None:
             reference = self.exposed(1, sample_x=0.02)[0][0].astype(float)  # bare substrate
         else:
-            level = self.optics.spectra(Arms(coverage=1.0, path_difference=self.path))[0]
+            brightness = self.optics.spectra(Arms(coverage=1.0, path_difference=self.path))[0]
             reference = dark.copy()
-            reference[self.optics.band] += level / self.microscope.gain
+            reference[self.optics.band] += brightness / self.microscope.gain
         count, band = len(frames), self.microscope.wavelength[self.optics.band]
         attrs = {
             "exposure": self.microscope.exposure,

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("without_installation")
 def scan(
     truth=step, delay=DELAY, chirp=CHIRP, thickness=1.5, gain=0.0, known=True, seed=3, **noise
 ):
-    """Raw delay scan; `known` says whether the file carries the chirp."""
+    """Raw delay scan; `known`: whether the file has the chirp."""
     plate = PulsedPlate(
         ThroughPulse(truth, thickness, chirp, gain),
         thickness=thickness,
@@ -60,8 +60,8 @@ def crossings(time, delta_n, height, zero=ZERO):
     share, moment = delta_n[near] / height, time[near]
     after = [int(np.argmax(share > level)) for level in (0.1, 0.5, 0.9)]
     return [
-        np.interp(level, share[i - 1 : i + 1], moment[i - 1 : i + 1])
-        for level, i in zip((0.1, 0.5, 0.9), after, strict=True)
+        np.interp(part, share[i - 1 : i + 1], moment[i - 1 : i + 1])
+        for part, i in zip((0.1, 0.5, 0.9), after, strict=True)
     ]
 
 
@@ -137,14 +137,14 @@ def test_a_decay_behind_the_rise_is_unbiased():
 
 def pulls(seeds, known, drift, delay):
     """Errors over sigma (3, n scans) within 0.1 ps of a step, to 1 ps, and beyond: rms of each."""
-    noise, found = NOISE | {"drift": drift}, []
+    noise, squares = NOISE | {"drift": drift}, []
     for seed in seeds:
         (time, delta_n, sigma, _), _ = resolved(scan(delay=delay, known=known, seed=seed, **noise))
         pull, since = (delta_n - step(time)) / sigma, np.abs(time - ZERO)
         bands = (since < 0.1, (since >= 0.1) & (since < 1), since >= 1)
-        found.append([np.mean(pull[band] ** 2) for band in bands])
+        squares.append([np.mean(pull[band] ** 2) for band in bands])
         assert np.all(sigma[time > ZERO + 0.5] < 1e-4), "1 % of the step"
-    return np.sqrt(np.mean(found, axis=0))
+    return np.sqrt(np.mean(squares, axis=0))
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["calibrated", "from the scan"])
@@ -161,9 +161,9 @@ def test_sigma_is_the_scatter(known, drift):
 @pytest.mark.parametrize("known", [True, False], ids=["calibrated", "from the scan"])
 @pytest.mark.parametrize("drift", [0.0, 0.03])
 def test_sigma_is_the_scatter_of_many_scans(known, drift):
-    found = pulls(range(15), known, drift, DELAY)
-    assert np.all(found > 0.7)
-    assert np.all(found < 1.5)
+    rms = pulls(range(15), known, drift, DELAY)
+    assert np.all(rms > 0.7)
+    assert np.all(rms < 1.5)
 
 
 def test_sigma_is_the_scatter_where_delays_are_sparse():
@@ -171,12 +171,12 @@ def test_sigma_is_the_scatter_where_delays_are_sparse():
     delays = np.concatenate(
         [np.arange(-4, 5, 0.25), 5 + 4 * np.arange(1.0, 8), 33 + 9 * np.arange(1.0, 8)]
     )
-    truth, at, found = partial(step, decay=60.0), np.arange(8.0, 90.0, 4.0), []
+    truth, at, errors = partial(step, decay=60.0), np.arange(8.0, 90.0, 4.0), []
     for seed in range(4):
         (time, delta_n, sigma, _), _ = resolved(scan(truth, delays, seed=seed, **NOISE))
         error = np.interp(at, time, delta_n - truth(time))
-        found.append(error / np.interp(at, time, sigma))
-    assert 0.7 < np.sqrt(np.mean(np.square(found))) < 1.35
+        errors.append(error / np.interp(at, time, sigma))
+    assert 0.7 < np.sqrt(np.mean(np.square(errors))) < 1.35
 
 
 def test_faces_that_reflect_otherwise_while_there_are_carriers_change_nothing():
@@ -186,7 +186,7 @@ def test_faces_that_reflect_otherwise_while_there_are_carriers_change_nothing():
     assert np.abs(delta_n[plateau] / 1e-2 - 1).max() < 0.01
 
 
-def test_colours_that_follow_one_another_are_told_from_a_pulse():
+def test_a_swept_source_is_distinguished_from_a_pulse():
     """Each pixel samples Δn(τ + t_c) at its own instant, as a swept source does."""
     late = group_delay(WAVELENGTH)
     for known in (True, False):
@@ -214,7 +214,7 @@ def test_uneven_delays_repeats_and_gaps(tmp_path):
     assert len(gaps) == 2
     assert near.max() + 2 < gaps[0] < 28
     assert 34 < gaps[1] < 58
-    assert not ((time > near.max() + 3) & (time < 27)).any(), "nothing is said of a gap"
+    assert not ((time > near.max() + 3) & (time < 27)).any(), "a gap has no result"
     assert np.all(np.diff(everything) > 0)
     write_reduced(result, tmp_path / "reduced.h5")
     xr.testing.assert_equal(read_reduced(tmp_path / "reduced.h5"), result)
@@ -228,7 +228,7 @@ def test_the_resolution_grows_where_little_is_known():
 
 
 @pytest.mark.parametrize(
-    ("delay", "height", "says"),
+    ("delay", "height", "reason"),
     [
         (np.arange(5.0, 20.0, 1.0), 1e-2, "no rise"),
         (np.arange(-4.0, 4.0, 0.5), 0.0, "no rise"),
@@ -236,16 +236,16 @@ def test_the_resolution_grows_where_little_is_known():
     ],
     ids=["behind the rise", "no pump", "few delays"],
 )
-def test_without_chirp_and_rise_there_is_a_note_and_no_result(delay, height, says, tmp_path):
+def test_without_chirp_and_rise_there_is_a_note_and_no_result(delay, height, reason, tmp_path):
     result = reduce_complete(scan(lambda t: step(t, height), delay, known=False, **NOISE))
-    assert says in result.attrs["chirp_resolved_note"]
+    assert reason in result.attrs["chirp_resolved_note"]
     assert "\n" not in result.attrs["chirp_resolved_note"]
     assert not [name for name in result if str(name).startswith("chirp_resolved")]
     write_reduced(result, tmp_path / "reduced.h5")
     assert read_reduced(tmp_path / "reduced.h5").attrs["chirp_resolved_note"]
 
 
-def test_a_scan_of_more_than_the_delay_says_that_it_has_no_time_resolved_result():
+def test_a_scan_of_more_than_the_delay_has_no_time_resolved_result():
     raw = scan(delay=np.array([-1.0, 1.0, -1.0, 1.0]))
     raw = raw.assign(x=("point", np.array([0.0, 0.0, 1.0, 1.0])))
     note = reduce_complete(raw).attrs["chirp_resolved_note"]
@@ -303,11 +303,11 @@ def test_the_command_says_what_became_of_the_chirp(tmp_path):
     write_raw(scan(known=False, **NOISE), chirped)
     write_raw(scan(delay=np.arange(5.0, 20.0, 1.0), known=False, **NOISE), short)
     ocm = partial(CliRunner().invoke, app)
-    found = json.loads(ocm(["reduce", str(chirped), "--json"]).stdout)["chirp"]
-    assert found["source"] == "this scan"
-    assert found["resolution"] < 0.2
-    assert (np.abs(np.subtract(found["chirp"], CHIRP)) < 4 * np.array(found["chirp_sigma"])).all()
+    chirp = json.loads(ocm(["reduce", str(chirped), "--json"]).stdout)["chirp"]
+    assert chirp["source"] == "this scan"
+    assert chirp["resolution"] < 0.2
+    assert (np.abs(np.subtract(chirp["chirp"], CHIRP)) < 4 * np.array(chirp["chirp_sigma"])).all()
     assert "chirp of this scan, ps/(100 rad/ps)^k" in ocm(["reduce", str(chirped)]).stdout
-    said = ocm(["reduce", str(short)]).stdout.splitlines()[-1]
-    assert said.startswith("delta_n against time without the chirp: ")
-    assert "no rise" in said
+    last_line = ocm(["reduce", str(short)]).stdout.splitlines()[-1]
+    assert last_line.startswith("delta_n against time without the chirp: ")
+    assert "no rise" in last_line

@@ -59,13 +59,13 @@ def test_responses_to_hats_are_their_convolutions():
     time = np.array([-2.0, -0.31, 0.02, 0.2, 0.9, 3.0])
     table = np.tile(ramp, (6, 1)).astype(complex)
     slope = np.tile(ndtr(t / WIDTH), (6, 1)).astype(complex)
-    found = hat_responses(time, nodes, start, step, table, slope, 1.0)
+    responses = hat_responses(time, nodes, start, step, table, slope, 1.0)
     past = WIDTH * np.linspace(-8, 8, 4001)
     weight = np.exp(-0.5 * (past / WIDTH) ** 2)
     weight /= weight.sum()
     expected = [[weight @ hat(at - past, nodes, k) for k in range(6)] for at in time]
-    np.testing.assert_allclose(found, expected, atol=1e-5)
-    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(responses, expected, atol=1e-5)
+    np.testing.assert_allclose(responses.sum(axis=1), 1.0, atol=1e-9)
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ def test_a_map_without_noise_gives_its_gaussian(sign):
     """Carriers lower the index of silicon: the cloud may be negative."""
     values = sign * gaussian(X, Y, **TRUTH)
     cloud = fit_cloud(X, Y, values, np.full(len(X), 1e-4))
-    found = (cloud.x, cloud.y, cloud.waist, cloud.amplitude, cloud.offset)
-    np.testing.assert_allclose(found, (0.3, -0.2, 1.8, sign * 0.016, sign * 2e-4), rtol=1e-4)
+    fitted = (cloud.x, cloud.y, cloud.waist, cloud.amplitude, cloud.offset)
+    np.testing.assert_allclose(fitted, (0.3, -0.2, 1.8, sign * 0.016, sign * 2e-4), rtol=1e-4)
     np.testing.assert_allclose(cloud.evaluate(X, Y), values, atol=1e-8)
     assert cloud.warnings == ()
 
@@ -76,3 +76,13 @@ def test_the_blur_of_the_probe_is_a_sum_of_squares():
     assert sigma > 0.01
     with pytest.raises(DataError, match="the cloud is not resolved"):
         cloud_waist(0.45)
+
+
+def test_sigmas_are_widened_once_where_the_map_is_no_gaussian():
+    """A flat-topped cloud: with √χ² the sigmas are those that the scatter about the fit gives."""
+    axis = np.linspace(-2.5, 2.5, 11)
+    x, y = np.meshgrid(axis, axis)
+    z = 9e-3 * np.exp(-(((x**2 + y**2) / 2.25**2) ** 2))
+    known, scatter = fit_cloud(x, y, z, np.full(x.shape, 5e-5)), fit_cloud(x, y, z)
+    assert known.reduced_chi2 > 4
+    assert known.waist_sigma == pytest.approx(scatter.waist_sigma, rel=1e-3)

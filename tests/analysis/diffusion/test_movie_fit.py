@@ -13,6 +13,8 @@ from analysis.rate_equations.data import RateConstants
 from ocm_ophyd.twin.sample import Sample, Spot
 from ocm_ophyd.twin.scenario import load_scenario
 
+pytestmark = pytest.mark.xdist_group("movie")  # its tests share cached calculations
+
 FRAMES = np.array([*range(10, 100, 10), 130, 180, 240, 320, 410, 500], float)  # ps
 PLACES = np.linspace(-2.5, 2.5, 11)  # um: the map of Fig. 4
 SIGMA = 9e16  # cm⁻³: six chopper periods a point

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from analysis.diffusion.solver import solve_diffusion
+from analysis.diffusion.solver import STEP, solve_diffusion
 
 D = 15e-4  # um²/ps: silicon, 15 cm²/s (paper)
 WAIST = 2.25  # um (paper)
@@ -135,6 +135,11 @@ def test_second_order_in_time():
     errors = [np.abs(microlaser(40, step) - exact).max() for step in (8.0, 4.0, 2.0, 1.0)]
     orders = np.log2(np.divide(errors[:-1], errors[1:]))
     assert orders == pytest.approx(2, abs=0.1)
+
+
+def test_the_default_step_is_accurate_to_1e_5():
+    error = np.abs(microlaser(40, STEP) - microlaser(40, 0.1)).max()
+    assert error < 1e-5 * PEAK
 
 
 def test_second_order_in_space():

@@ -143,9 +143,9 @@ def test_relaxation_time_of_one_exponential_is_its_decay_time():
 
 def test_relaxation_counts_from_time_zero_where_the_window_holds_the_rise():
     fit = fit_decay(DELAY, blurred(DELAY, 0.9), 0 * DELAY + SIGMA, model="biexponential")
-    fine = np.linspace(-6, 500, 50_000)
-    curve = blurred(fine[:20_000], 0.9)
-    after = fine[:20_000][np.flatnonzero(curve > curve.max() / np.e)[-1]]
+    fine = np.linspace(-6, 196, 8_000)
+    curve = blurred(fine, 0.9)
+    after = fine[np.flatnonzero(curve > curve.max() / np.e)[-1]]
     time = relaxation_time(fit)
     assert time.value == pytest.approx(after, rel=2e-3)
     assert 0 < time.sigma < 5

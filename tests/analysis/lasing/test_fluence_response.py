@@ -1,9 +1,8 @@
-"""Lines, thresholds and clouds from known ones."""
+"""The response of Δn to the fluence, from known ones."""
 
 import numpy as np
 import pytest
 
-from analysis.diffusion.gaussian_cloud import cloud_waist, fit_cloud
 from analysis.lasing.fluence_response import fit_fluence_response
 
 FLUENCE = np.linspace(0.1, 1.1, 15)
@@ -53,37 +52,3 @@ def test_a_response_leaves_out_what_is_not_finite_and_needs_four_fluences():
     )
     with pytest.raises(ValueError, match="four fluences, not 3"):
         fit_fluence_response([0.1, 0.2, 0.3, 0.3], [1, 2, 3, 3], [1, 1, 1, 1])
-
-
-def blurred_cloud(waist, amplitude=9e-3):
-    """A cloud looked at by a probe of 0.5 um, by summing over the probe's intensity."""
-    axis = np.linspace(-2.5, 2.5, 11)
-    x, y = np.meshgrid(axis, axis)
-    probe = np.linspace(-1.2, 1.2, 41)
-    u, v = np.meshgrid(probe, probe)
-    weight = np.exp(-2 * (u**2 + v**2) / 0.5**2)
-    away = (x[..., None, None] + u - 0.2) ** 2 + (y[..., None, None] + v + 0.15) ** 2
-    values = amplitude * np.exp(-2 * away / waist**2)
-    return x, y, np.sum(values * weight, axis=(2, 3)) / weight.sum()
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-def test_probe_blur_adds_in_squares_and_is_taken_out(sign):
-    """w_map² = w_cloud² + w_probe², for the pump's 2.25 um."""
-    rng = np.random.default_rng(4)
-    x, y, values = blurred_cloud(2.25, sign * 9e-3)
-    cloud = fit_cloud(x, y, values + rng.normal(0, 5e-5, x.shape), np.full(x.shape, 5e-5))
-    assert abs(cloud.waist - np.sqrt(2.25**2 + 0.5**2)) < 4 * cloud.waist_sigma
-    assert abs(cloud.x - 0.2) < 4 * cloud.x_sigma
-    assert abs(cloud.y + 0.15) < 4 * cloud.y_sigma
-    assert np.sign(cloud.amplitude) == sign
-    waist, sigma = cloud_waist(cloud.waist, cloud.waist_sigma)
-    assert abs(waist - 2.25) < 4 * sigma
-    assert sigma < 0.03
-
-
-def test_maps_that_say_nothing_are_refused():
-    with pytest.raises(ValueError, match="six finite points"):
-        fit_cloud(np.arange(8), np.zeros(8), np.ones(8))
-    with pytest.raises(ValueError, match="no wider than the probe"):
-        cloud_waist(0.4)

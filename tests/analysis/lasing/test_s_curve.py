@@ -23,6 +23,8 @@ from ocm_ophyd.twin.detector import Pixels, Sensor
 from ocm_ophyd.twin.fluorescence import emission, stray_line
 from ocm_ophyd.twin.sample import Sample
 
+pytestmark = pytest.mark.xdist_group("s_curve")  # its tests share cached calculations
+
 EMISSION = Emission((505.0, 560.0), (525.0, 4.0))
 SWEEP = np.linspace(0.1, 1.0, 19)
 PLATE = Plate((8.0, 8.0), 2.25, 0.5)
@@ -230,7 +232,7 @@ def test_a_sweep_far_above_the_threshold_has_its_inflection_too():
     assert found.threshold.sigma < 0.02
 
 
-@pytest.mark.parametrize("factors", slow_except([FAST], [DEFAULT, SLOW, FAST]))
+@pytest.mark.parametrize("factors", slow_except([(FAST,)], [(DEFAULT,), (SLOW,), (FAST,)]))
 def test_the_inflection_is_that_of_the_noise_free_plate(factors):
     line = line_counts(factors, SWEEP)
     truth = clouds(factors)[1]
@@ -288,7 +290,7 @@ def test_a_sweep_that_does_not_cross_the_threshold_is_refused():
         fit_s_curve(SWEEP[above], noisy[above], sigma[above], PLATE, 0.003)
 
 
-@pytest.mark.parametrize("factors", slow_except([DEFAULT], [DEFAULT, SLOW, FAST]))
+@pytest.mark.parametrize("factors", slow_except([(DEFAULT,)], [(DEFAULT,), (SLOW,), (FAST,)]))
 def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     *_, fresh, static = clouds(factors)
     found = fit_fast_component(KINETICS, DELAY, relaxation(factors), SIGMA)
@@ -302,7 +304,7 @@ def test_the_fast_decay_turns_where_gain_equals_loss(factors):
     assert found.used[high].all()
 
 
-@pytest.mark.parametrize("factors", slow_except([DEFAULT], [DEFAULT, SLOW]))
+@pytest.mark.parametrize("factors", slow_except([(DEFAULT,)], [(DEFAULT,), (SLOW,)]))
 def test_the_onset_scatters_no_more_than_its_sigma_says(factors):
     *_, fresh, static = clouds(factors)
     pulls, agreed = [], []

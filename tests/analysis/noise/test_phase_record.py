@@ -51,14 +51,14 @@ def test_energy_and_tilt_of_every_frame_are_those_of_its_light():
     energy, tilt = rng.normal(0, 3e-3, 240), rng.normal(0, 1e-3, 240)
     factor = 1 + energy[:, None] + tilt[:, None] * (WAVELENGTH - 1025) / 100
     frames = (dataset["frames"].values - 1500.0) * factor + 1500
-    found = fit(dataset.assign(frames=dataset["frames"].copy(data=np.rint(frames).astype("u4"))))
+    result = fit(dataset.assign(frames=dataset["frames"].copy(data=np.rint(frames).astype("u4"))))
     first = slice(30)  # the quarter of a second whose mean gives the envelope
-    np.testing.assert_allclose(found.energy, energy - energy[first].mean(), atol=3e-5)
-    np.testing.assert_allclose(found.tilt, tilt - tilt[first].mean(), atol=1e-4)
-    np.testing.assert_allclose(found.phase, 0.0, atol=1e-4)
+    np.testing.assert_allclose(result.energy, energy - energy[first].mean(), atol=3e-5)
+    np.testing.assert_allclose(result.tilt, tilt - tilt[first].mean(), atol=1e-4)
+    np.testing.assert_allclose(result.phase, 0.0, atol=1e-4)
 
 
-def test_the_virtual_chopper_is_a_chopper_that_nobody_sees():
+def test_the_virtual_chopper_is_open_half_of_the_time():
     times = np.arange(600) * SLOT
     shut = virtual_chopper(times, EXPOSURE, CHOPPER)
     assert (shut.min(), shut.max()) == (0.0, pytest.approx(1.0))

@@ -73,7 +73,7 @@ def test_allan_deviation_of_white_noise_falls_with_the_root_of_time():
     rng = np.random.default_rng(1)
     time, deviation, (low, high) = allan_deviation([rng.normal(0, 3.0, 20_000)], 0.05)
     pulls = (deviation / (3.0 * np.sqrt(0.05 / time)) - 1) / (np.log(high / low) / 2)
-    known = high < 1.3 * low  # few averages are left beyond, whose scatter is no Gaussian
+    known = high < 1.3 * low  # beyond there are few averages, whose scatter is no Gaussian
     assert known.sum() > 15
     assert np.abs(pulls[known]).max() < 3
     assert np.all(np.diff(high / low) > 0)
@@ -89,8 +89,8 @@ def test_allan_deviation_of_a_random_walk_grows_as_theory_says():
     np.testing.assert_allclose(deviation[short], expected[short], rtol=0.08)
 
 
-def test_records_are_pooled_as_pairs_of_averages_and_not_joined():
-    steps = [np.zeros(8), np.full(8, 5.0)]  # a jump between the records is no noise
+def test_records_are_pooled_as_pairs_of_averages_within_one_record():
+    steps = [np.zeros(8), np.full(8, 5.0)]  # a jump between the records is not noise
     _, deviation, _ = allan_deviation(steps, 1.0)
     np.testing.assert_array_equal(deviation, 0.0)
 
@@ -118,14 +118,14 @@ def test_a_drift_in_a_straight_line_leaves_the_differences_alone():
     np.testing.assert_allclose(shut[:6], shut[6:12], atol=1e-9)
 
 
-def test_energy_and_tilt_of_the_light_are_told_from_its_phase():
+def test_energy_and_tilt_of_the_light_are_not_taken_for_its_phase():
     plate = Plate(delta_n=0.0, frames=3600, energy_noise=3e-3, tilt_noise=1e-3)
-    found = noise_spectrum(pump_off(plate)).estimates
+    estimates = noise_spectrum(pump_off(plate)).estimates
     for name, rms in (("pulse_energy", 3e-3), ("pulse_tilt", 1e-3)):
-        assert found[name].value == pytest.approx(rms, abs=4 * found[name].sigma)
-        assert found[name].sigma < 0.03 * rms
+        assert estimates[name].value == pytest.approx(rms, abs=4 * estimates[name].sigma)
+        assert estimates[name].sigma < 0.03 * rms
     # neither is taken for phase: 1e-5 RIU is 0.2 mrad, and the light changes by 3 mrad a frame
-    assert found["delta_n_sigma_period"].value < 1e-5
+    assert estimates["delta_n_sigma_period"].value < 1e-5
 
 
 def test_shot_noise_alone_reaches_the_limit(quiet):
@@ -135,7 +135,7 @@ def test_shot_noise_alone_reaches_the_limit(quiet):
     assert quiet.delta_n_sigma[0] == pytest.approx(quiet.limit[0], rel=0.06)
 
 
-def test_a_random_walk_is_seen_as_what_it_is():
+def test_a_random_walk_is_measured_as_such():
     rate = 0.03
     noise = noise_spectrum(pump_off(Plate(delta_n=0.0, frames=MINUTE, shot_noise=True, drift=rate)))
     drift = noise.estimates["drift"]
@@ -171,9 +171,9 @@ def test_white_noise_alone_is_called_no_drift():
 
 def test_a_chopped_scan_gives_the_same_noise_as_the_pump_shut(quiet):
     scan = noise_spectrum(with_shot_noise(Plate(delta_n=np.full(20, 5e-3), frames=240).dataset()))
-    level = scan.limit[0]
-    assert level == pytest.approx(quiet.limit[0], rel=0.1)  # another chopper phase
-    assert scan.delta_n_sigma[0] == pytest.approx(level, rel=0.1)
+    limit = scan.limit[0]
+    assert limit == pytest.approx(quiet.limit[0], rel=0.1)  # another chopper phase
+    assert scan.delta_n_sigma[0] == pytest.approx(limit, rel=0.1)
     assert np.median(scan.density) < 1.5 * scan.density_limit  # the pump's effect is taken out
 
 
@@ -186,7 +186,7 @@ def test_the_reduction_scatters_no_less_than_the_limit(quiet):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoil", "reason"),
     [
         (lambda d: d.assign(frames=d["frames"] * 0 + 300_000), "saturated"),
         (lambda d: d.assign(frame_time=d["frame_time"] ** 2), "missing between others"),
@@ -194,8 +194,8 @@ def test_the_reduction_scatters_no_less_than_the_limit(quiet):
         (lambda d: d.isel(frame=slice(0, 1)), "four chopper periods"),
     ],
 )
-def test_frames_that_say_nothing_are_refused(spoil, said):
-    with pytest.raises(ValueError, match=said):
+def test_frames_without_information_are_refused(spoil, reason):
+    with pytest.raises(ValueError, match=reason):
         noise_spectrum(spoil(pump_off(Plate(delta_n=0.0, frames=120))))
 
 

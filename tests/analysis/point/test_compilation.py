@@ -1,4 +1,4 @@
-"""The compilation of the estimator in another process."""
+"""The process that compiles the estimator in the background."""
 
 import subprocess
 import sys
@@ -6,40 +6,40 @@ import sys
 import pytest
 
 from analysis.point import compilation
-from analysis.point.compilation import BackgroundCompilation, compile_in_background
 
 
-@pytest.fixture(autouse=True)
-def _fresh():
-    compile_in_background.cache_clear()
-    yield
-    compile_in_background.cache_clear()
+@pytest.fixture
+def begin(monkeypatch):
+    """Begin a compilation that is another command instead, for a cache that has it or not."""
+
+    def start(kept, command="import time; time.sleep(60)"):
+        monkeypatch.setattr(compilation, "is_kept", lambda _: kept)
+        monkeypatch.setattr(compilation, "_COMMAND", command)
+        compilation.compile_in_background.cache_clear()
+        return compilation.compile_in_background()
+
+    yield start
+    compilation.compile_in_background.cache_clear()
 
 
-def test_nothing_is_started_where_the_cache_has_the_estimator(monkeypatch, caplog):
-    monkeypatch.setattr(compilation, "is_kept", lambda _: True)
-    done = compile_in_background()
-    assert done.done
-    done.wait()
-    assert not caplog.records
+def test_nothing_is_compiled_that_the_cache_has(begin):
+    result = begin(kept=True)
+    assert result.done
+    result.wait()
 
 
-def test_another_process_compiles_once_and_says_so_in_a_line(monkeypatch, caplog):
-    monkeypatch.setattr(compilation, "is_kept", lambda _: False)
-    running = compile_in_background()  # the cache has the estimator: this takes seconds
-    assert compile_in_background() is running
-    (line,) = caplog.messages
-    assert line.startswith("compiling the estimator in the background")
-    running.wait()
-    assert running.done
-    assert running._process.returncode == 0
+def test_the_compilation_is_done_when_its_process_ends(begin, caplog):
+    result = begin(kept=False, command="import time; time.sleep(0.5)")
+    assert not result.done
+    assert "background" in caplog.text
+    result.wait()
+    assert result.done
+    assert "waiting" in caplog.text
+    assert compilation.compile_in_background() is result
 
 
-def test_the_wait_is_announced(caplog):
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    running = BackgroundCompilation(process)
-    assert not running.done
-    process.stdin.close()
-    running.wait()
-    assert running.done
-    assert len(caplog.messages) <= 1
+def test_the_process_finds_the_package_as_this_one_does(begin):
+    result = begin(kept=False, command="import analysis.point.reducer")
+    assert result._process.wait() == 0
+    assert sys.executable == result._process.args[0]
+    assert isinstance(result._process, subprocess.Popen)

@@ -124,15 +124,20 @@ def test_points_scatter_by_what_is_their_own_of_sigma(thickness, delta_n):
     assert abs(float(scan["delta_n"].mean()) - delta_n) < 3 * shared
 
 
-@pytest.mark.parametrize("stepwise", slow_except([False], [False, True]))
+@pytest.mark.parametrize(
+    ("stepwise", "points"),
+    slow_except([(False, POINTS)], [(False, POINTS), (False, 2 * POINTS), (True, 2 * POINTS)]),
+)
 @pytest.mark.parametrize(
     ("thickness", "delta_n"),
     slow_except([(1.5, 1e-2)], [(1.5, 1e-2), (1.5, 3e-2), (5.0, 1e-2), (25.5, 1e-3), (25.5, 1e-2)]),
 )
-def test_large_effects_are_seen_beside_drift_in_partly_open_frames(thickness, delta_n, stepwise):
+def test_large_effects_are_seen_beside_drift_in_partly_open_frames(
+    thickness, delta_n, stepwise, points
+):
     """From frame to frame alone, the path's walk would leave 2 to 6 times the stepwise bound."""
     walk = {"drift": 0.1, "stepwise": stepwise}
-    plate = Plate(np.full(2 * POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES, **walk)
+    plate = Plate(np.full(points, delta_n), thickness, phase=2.2, attrs=GLASS, **PULSES, **walk)
     error, sigma = scatter(plate, delta_n, seed=2)
     assert np.std(error) < 1.3 * bound(plate, phase_of(delta_n, thickness))
     assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)
@@ -141,7 +146,7 @@ def test_large_effects_are_seen_beside_drift_in_partly_open_frames(thickness, de
 @pytest.mark.parametrize("drift", slow_except([0.1], [0.0, 0.1]))
 @pytest.mark.parametrize(
     ("thickness", "delta_n"),
-    slow_except([(5.0, 5e-2), (25.5, 1e-2)], [(5.0, 5e-2), (25.5, 9e-3), (25.5, 1e-2)]),
+    slow_except([(5.0, 5e-2)], [(5.0, 5e-2), (25.5, 9e-3), (25.5, 1e-2)]),
 )
 def test_half_open_frames_may_show_no_fringe_at_all(thickness, delta_n, drift):
     """Half a turn, in frames that the chopper opens for half of their exposure."""
@@ -200,14 +205,19 @@ def test_a_narrow_light_does_not_turn_the_phase_once_more(delta_phi, drift):
     assert np.abs(pull).max() < 5
 
 
-@pytest.mark.parametrize("energy", slow_except([3e-2], [1e-2, 3e-2]))
+@pytest.mark.parametrize(
+    ("energy", "points"),
+    slow_except([(3e-2, POINTS)], [(3e-2, POINTS), (1e-2, 3 * POINTS), (3e-2, 3 * POINTS)]),
+)
 @pytest.mark.parametrize(
     ("thickness", "delta_n"), slow_except([(1.5, 3e-3)], [(1.5, 3e-3), (5.0, 3e-3)])
 )
-def test_noisy_pulses_do_not_mix_with_the_effect(energy, thickness, delta_n):
-    """They would scatter it by a third of their own relative noise."""
+def test_noisy_pulses_do_not_mix_with_the_effect(energy, points, thickness, delta_n):
+    """They would scatter it by a third of their own relative noise: far more than 200 points need
+    to show it, the scatter of which is known to 5 %.
+    """
     noise = PULSES | {"energy_noise": energy}
-    plate = Plate(np.full(3 * POINTS, delta_n), thickness, phase=2.2, attrs=GLASS, **noise)
+    plate = Plate(np.full(points, delta_n), thickness, phase=2.2, attrs=GLASS, **noise)
     error, sigma = scatter(plate, delta_n, seed=3)
     assert np.std(error) < 1.15 * bound(plate, phase_of(delta_n, thickness))
     assert np.std(error) == pytest.approx(np.sqrt((sigma**2).mean()), rel=0.15)

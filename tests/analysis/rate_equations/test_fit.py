@@ -38,7 +38,7 @@ def check_statistics(table, covered, ratios):
 
 @pytest.mark.parametrize("count", slow_except([8], [8, 20]))
 def test_pulls_are_standard_normal(laboratory, count):
-    """Bounds of `check_statistics` follow the count: eight fits find a sigma wrong by two times."""
+    """Bounds of `check_statistics` follow the count: eight fits find sigma wrong by a factor 2."""
     table, covered, ratios = [], [], []
     for seed in range(count):
         fit = fit_rate_equations(

@@ -119,8 +119,8 @@ def minimum(chi2, threshold):
     ],
 )
 def test_a_mode_needs_a_better_fit_and_a_density_above_its_threshold(gain, threshold, reason):
-    found = reason_without_mode(
+    result = reason_without_mode(
         Linear(TRUTH), minimum(100.0 + gain, 1e35), minimum(100.0, threshold)
     )
-    assert found.startswith(reason)
-    assert bool(found) == bool(reason)
+    assert result.startswith(reason)
+    assert bool(result) == bool(reason)

@@ -141,7 +141,7 @@ def test_outputs_are_checked_before_the_work(night, tmp_path):
     assert "one at a time" in refused(night, "3f2a91", "-o", tmp_path / "r")
 
 
-def test_a_cluster_that_is_not_there_is_said_in_one_line(night, short_timeout):
+def test_an_unreachable_cluster_is_reported_in_one_line(night, short_timeout):
     scan = night / "scan1.h5"
     for address in ("tcp://127.0.0.1:9", "nonsense", "http://127.0.0.1:8786"):
         assert f"no dask scheduler answers at '{address}'" in refused(scan, "--scheduler", address)
@@ -156,13 +156,14 @@ def test_without_dask_the_line_says_what_to_install(night, monkeypatch):
     assert 'pip install "ocm-ophyd[cluster]"' in line
 
 
-@pytest.mark.timeout(60)
-def test_a_scheduler_that_goes_away_is_noticed(night, short_timeout):
-    cluster = LocalCluster(n_workers=1, **LOCAL)
-    closing = threading.Thread(target=cluster.close)
-    done = reduce_files([night / "scan0.h5"] * 200, cluster.scheduler_address)
-    next(done)
-    closing.start()
-    with pytest.raises(ClusterError, match="is lost"):
-        list(done)
-    closing.join()
+@pytest.mark.timeout(240)
+def test_a_scheduler_that_goes_away_is_noticed(night, monkeypatch):
+    monkeypatch.setattr(batch, "_TIMEOUT", 30)  # a worker that starts on a busy machine
+    with LocalCluster(n_workers=1, **LOCAL) as cluster:
+        done = reduce_files([night / "scan0.h5"] * 200, cluster.scheduler_address)
+        next(done)
+        closing = threading.Thread(target=cluster.close, daemon=True)
+        closing.start()
+        with pytest.raises(ClusterError, match="is lost"):
+            list(done)
+        closing.join(60)

@@ -12,7 +12,8 @@ import httpx
 import numpy as np
 import pytest
 import typer
-from catalog_helpers import PIXELS, documents, free_port, rows, wait_until
+from catalog_helpers import PIXELS, documents, rows
+from processes import free_port, wait_until
 from tiled.queries import Key
 from typer.testing import CliRunner
 
@@ -34,7 +35,7 @@ def test_the_key_is_required_and_private(served):
     assert response.status_code == 401
     assert (served.settings.catalog_dir / "api_key").stat().st_mode & 0o777 == 0o600
     wrong = served.settings.model_copy(update={"tiled_api_key": _secret("0" * 64)})
-    with pytest.raises(CatalogError, match="refuses"):
+    with pytest.raises(CatalogError, match="401"):
         connect(wrong)
 
 
@@ -302,7 +303,7 @@ def test_a_dead_server_is_told_at_once(tmp_path):
     began = time.monotonic()
     with pytest.raises(CatalogError, match=r"`ocm up`.*1 run\(s\) wait in"):
         connect(settings)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0, "tiled itself tries for ten seconds and more"
 
 
 def test_the_catalog_of_a_session_has_what_the_session_has_just_taken(served):

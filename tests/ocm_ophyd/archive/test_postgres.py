@@ -6,8 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-from catalog_helpers import Served, documents, free_port
+from catalog_helpers import Served, documents
 from postgres import available, running_postgres
+from processes import free_port
 
 from ocm_ophyd.archive.catalog import connect
 from ocm_ophyd.archive.connection import waiting_runs

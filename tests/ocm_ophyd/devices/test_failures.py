@@ -60,3 +60,17 @@ def test_a_target_is_refused_with_its_limits_and_unit(instrument):
     ):
         with pytest.raises(TargetError, match=says):
             device.set(target)
+
+
+def test_a_write_that_the_instrument_would_refuse_is_refused_before(instrument):
+    spectrometer, meter = instrument.spectrometer, instrument.power_meter
+    for signal, value in (
+        (spectrometer.frames_per_point, 120_000),
+        (spectrometer.next_point, -1),
+        (spectrometer.set_temperature, -60.0),
+        (meter.integration_time, -1.0),
+    ):
+        before = signal.get(use_monitor=False)
+        with pytest.raises(LimitError):
+            signal.set(value)
+        assert signal.get(use_monitor=False) == before

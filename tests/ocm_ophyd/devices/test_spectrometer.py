@@ -11,6 +11,7 @@ import pytest
 from event_model import DocumentNames, schema_validators
 
 from ocm_ophyd.devices.spectrometer import AcquisitionError
+from ocm_ophyd.frame_schema import POINT_DATASETS
 
 FRAMES = 12
 
@@ -32,9 +33,7 @@ def test_points_are_in_the_file_that_the_documents_name(spectrometer):
     finally:
         spectrometer.unstage()
     resources = {doc["data_key"]: doc for name, doc in documents if name == "stream_resource"}
-    assert set(resources) == {
-        f"spectrometer_{part}" for part in ("frames", "frame_time", "pump_open")
-    }
+    assert set(resources) == {entry.data_key for entry in POINT_DATASETS}
     for key, resource in resources.items():
         schema_validators[DocumentNames.stream_resource].validate({**resource, "run_start": "x"})
         rows = [

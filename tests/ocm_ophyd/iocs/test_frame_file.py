@@ -14,12 +14,15 @@ from analysis.reduction.missing_metadata import open_raw
 WRITER = """
 import os, pathlib, signal, sys
 import numpy as np
+from ocm_ophyd.frame_schema import POINT_DATASETS
 from ocm_ophyd.iocs.frame_file import FrameFile
 
 file = FrameFile(pathlib.Path(sys.argv[1]), 6, np.linspace(400, 1150, 1044), {"gain": 4.0})
 for row, value in ((0, 10), (1, 11), (2, 12), (1, 77)):
-    frames = np.full((6, 1044), value, np.uint32)
-    file.write(row, frames=frames, frame_time=row + np.arange(6.0), pump_open=np.ones(6))
+    sizes = {"frame": 6, "wavelength": 1044}
+    point = {entry.name: np.ones([sizes[dim] for dim in entry.dims]) for entry in POINT_DATASETS}
+    point |= {"frames": np.full((6, 1044), value, np.uint32), "frame_time": row + np.arange(6.0)}
+    file.write(row, **point)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
