@@ -73,7 +73,7 @@ class SessionCatalog:
         self._awaited |= expected
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith(("_repr_", "_ipython_")):  # what IPython asks every object for
+        if name.startswith("_"):  # IPython and %wa ask every object for some
             raise AttributeError(name)
         return getattr(self._client(), name)
 

@@ -126,10 +126,14 @@ def _wait_until_ready(ioc):
 
 
 def end(engine):
-    """Stop a RunEngine and its thread, whatever state it is in."""
+    """Stop a RunEngine, its thread and its event loop, whatever state it is in."""
+    if engine.loop.is_closed():
+        return
     if engine.state != "idle":
         engine.halt()
     engine.loop.call_soon_threadsafe(engine.loop.stop)
     for thread in threading.enumerate():
         if thread.name.startswith("bluesky-run-engine"):
             thread.join(5)
+    if not engine.loop.is_running():
+        engine.loop.close()

@@ -30,7 +30,7 @@ def test_ocm_session_is_ipython_with_the_instrument(lab_settings, instrument, tm
         timeout=100,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("OCM, simulated instrument ")
     assert f"position: {instrument.delay.position.tau}" in done.stdout
     assert "m1.user_readback" in done.stdout
