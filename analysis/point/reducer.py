@@ -241,9 +241,10 @@ class Reducer:
         self, frames: NDArray[Any], frame_time: Floats, pump_open: Floats, *, spectra: bool
     ) -> Estimates:
         """Return the estimates of points, suspect ones repaired; parameters as of `points`."""
-        frames = np.ascontiguousarray(frames, np.uint32)
-        frame_time = np.ascontiguousarray(frame_time, np.float64)
-        pump_open = np.ascontiguousarray(pump_open, np.float64)
+        # Read-only arrays are another type to Numba, which would compile everything once more.
+        frames = np.require(frames, np.uint32, ["C", "W"])
+        frame_time = np.require(frame_time, np.float64, ["C", "W"])
+        pump_open = np.require(pump_open, np.float64, ["C", "W"])
         points, count, pixels = frames.shape
         alive = np.ones(len(self.band.wavelength))
         estimates = Estimates.empty(points, count, pixels, len(alive), spectra=spectra)

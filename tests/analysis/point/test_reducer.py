@@ -5,6 +5,7 @@ import pytest
 from handmade import DARK, GAIN, READ_NOISE, WAVELENGTH, Plate, phase_of
 
 from analysis.materials import MATERIALS
+from analysis.point.pipeline import estimate
 from analysis.point.reducer import Instrument, Reducer, Sample, warm_up
 from analysis.probe_band import CENTRE_WAVELENGTH
 
@@ -85,3 +86,12 @@ def test_a_reference_without_light_is_refused():
 
 def test_compiling_beforehand_reduces_a_point_of_its_own():
     warm_up()
+
+
+def test_read_only_frames_are_not_compiled_for_once_more(result):
+    frozen = [values.copy() for values in INPUTS]
+    for values in frozen:
+        values.setflags(write=False)
+    again = Reducer.from_dataset(SCAN).points(*frozen)
+    np.testing.assert_array_equal(again.delta_n, result.delta_n)
+    assert len(estimate.signatures) == 1
