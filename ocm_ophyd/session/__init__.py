@@ -13,3 +13,20 @@ progress            number of points that a run has taken
 ipython, magics     names and commands at the prompt
 ==================  ================================================================================
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ocm_ophyd.session.session import Session
+
+__all__ = ["Session"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `Session` when it is first used: Channel Access has to be set up before ophyd is."""
+    if name != "Session":
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from ocm_ophyd.session.session import Session  # noqa: PLC0415
+
+    return Session
