@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from ocm_ophyd.errors import DataError
 from ocm_ophyd.frame_schema import SCAN_AXES
 
-__all__ = ["fold", "levels", "varying"]
+__all__ = ["distinct_settings", "fold", "varying"]
 
 
 def varying(scan: xr.Dataset) -> list[str]:
@@ -28,7 +28,9 @@ def varying(scan: xr.Dataset) -> list[str]:
     return names
 
 
-def levels(values: ArrayLike, apart: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def distinct_settings(
+    values: ArrayLike, apart: float
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Group readbacks into the settings that they belong to.
 
     Parameters

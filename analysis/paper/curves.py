@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.diffusion.search import EARLIEST_TIME
 from analysis.materials import Material, find_material
 from analysis.rate_equations.data import Curve
-from analysis.scan_grid import levels
+from analysis.scan_grid import distinct_settings
 from ocm_ophyd.errors import DataError
 
 __all__ = [
@@ -108,7 +108,7 @@ def kinetics_curves(kinetics: xr.Dataset) -> list[Curve]:
     DataError
         No fluence has enough points.
     """
-    fluences, index = levels(kinetics["fluence"].values, SETTING_TOLERANCE["fluence"])
+    fluences, index = distinct_settings(kinetics["fluence"].values, SETTING_TOLERANCE["fluence"])
     time, spread = probe_time(kinetics)
     density = kinetics["carrier_density"].values
     sigma = kinetics["carrier_density_sigma"].values
@@ -138,9 +138,9 @@ def grid_scan(scan: xr.Dataset, name: str = "carrier_density") -> GriddedScan:
     name : str
         Variable of the scan that is arranged, with its sigma.
     """
-    _, frame = levels(scan["delay"].values, SETTING_TOLERANCE["delay"])
-    x, column = levels(scan["x"].values, SETTING_TOLERANCE["x"])
-    y, row = levels(scan["y"].values, SETTING_TOLERANCE["y"])
+    _, frame = distinct_settings(scan["delay"].values, SETTING_TOLERANCE["delay"])
+    x, column = distinct_settings(scan["x"].values, SETTING_TOLERANCE["x"])
+    y, row = distinct_settings(scan["y"].values, SETTING_TOLERANCE["y"])
     shape = (int(frame.max()) + 1, len(y), len(x))
     values, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
     values[frame, row, column] = scan[name].values

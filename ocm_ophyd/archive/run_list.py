@@ -109,14 +109,14 @@ def list_runs(
         low, high = fluence
         queries += [Key("start.fluence_max") >= low, Key("start.fluence_min") <= high]
     if complete is None:
-        ways: list[list[Any]] = [[]]
+        alternatives: list[list[Any]] = [[]]
     elif complete:
-        ways = [[Key("stop.exit_status") == "success"]]
+        alternatives = [[Key("stop.exit_status") == "success"]]
     else:
         ended = In("stop.exit_status", ["abort", "fail"])
-        ways = [[ended], [KeyPresent("stop.exit_status", exists=False)]]
+        alternatives = [[ended], [KeyPresent("stop.exit_status", exists=False)]]
     with open_catalog(settings) as server:
-        runs = [run for way in ways for run in _search(server, [*queries, *way], limit)]
+        runs = [run for more in alternatives for run in _search(server, [*queries, *more], limit)]
     return sorted(runs, key=lambda run: run.time, reverse=True)[:limit]
 
 

@@ -19,7 +19,7 @@ from analysis.paper.infer import Results
 from analysis.paper.measurements import ABOVE, BELOW, PaperData
 from analysis.paper.relaxation import FLUENCE_TOLERANCE
 from analysis.probe_band import CENTRE_WAVELENGTH
-from analysis.scan_grid import levels
+from analysis.scan_grid import distinct_settings
 from ocm_ophyd.errors import DataError
 
 Floats = NDArray[np.float64]
@@ -157,7 +157,7 @@ def gridded(scan: xr.Dataset, *axes: str) -> xr.Dataset:
         `delta_n` and `sigma` in 10⁻³, `density` and `density_sigma` in 10¹⁹ cm⁻³, and the mean
         sampling `time` of the probe, ps. The attributes are those of the scan.
     """
-    settings = [levels(scan[axis].values, SETTING_TOLERANCE[axis]) for axis in axes]
+    settings = [distinct_settings(scan[axis].values, SETTING_TOLERANCE[axis]) for axis in axes]
     index = tuple(place for _, place in settings)
     columns = {
         "delta_n": scan["delta_n"].values * 1e3,

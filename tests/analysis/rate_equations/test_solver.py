@@ -130,9 +130,9 @@ def test_derivatives_are_those_of_the_solution(index):
     values = np.append(RATES, DENSE)
     results = []
     for sign in (1, -1):
-        moved = values.copy()
-        moved[index] *= 1 + sign * step
-        _, density, _, light = follow(moved[:7], moved[7], horizon=300.0)
+        changed = values.copy()
+        changed[index] *= 1 + sign * step
+        _, density, _, light = follow(changed[:7], changed[7], horizon=300.0)
         results.append((density[:, 0], light[:, 0]))
     _, density, _, light = follow(RATES, horizon=300.0)
     for up, down, analytic in zip(*results, (density, light), strict=True):
