@@ -104,6 +104,7 @@ def serve(
     """
     interfaces = interfaces or ["127.0.0.1"]
     _quiet_log()
+    truth = load_scenario(scenario)
     _require_free(interfaces, port)
     os.environ.update(
         EPICS_CA_SERVER_PORT=str(port),
@@ -112,7 +113,6 @@ def serve(
         EPICS_CAS_AUTO_BEACON_ADDR_LIST="NO",
         EPICS_CAS_BEACON_ADDR_LIST="127.0.0.1",
     )
-    truth = load_scenario(scenario)
     # a sample that returns no light from its front face needs the mirror as its reference
     common_path = truth.interferometer.near_collection > 0
     clock = SimulatedClock(time_scale)

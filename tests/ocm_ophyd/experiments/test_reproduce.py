@@ -92,7 +92,7 @@ def refused(result, *said):
 def test_a_scenario_that_is_not_there_is_refused_in_one_line(tmp_path):
     out = tmp_path / "out"
     missing = tmp_path / "none.yaml"
-    assert refused(ocm("--out", out, "--scenario", missing), str(missing), "cannot be read")
+    assert refused(ocm("--out", out, "--scenario", missing), "there is no scenario", str(missing))
     assert not out.exists()
 
 

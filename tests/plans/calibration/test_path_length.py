@@ -21,6 +21,7 @@ import json
 from ocm_ophyd.processes.servers import InstrumentServer
 from ocm_ophyd.session.session import Session
 from ocm_ophyd.settings import Settings
+from plans import PlanError
 
 settings = Settings()
 with InstrumentServer(settings, scenario="silicon", time_scale=50) as server:
@@ -32,7 +33,7 @@ with InstrumentServer(settings, scenario="silicon", time_scale=50) as server:
     common_path = plans["delay_scan"]([0.0], fluence=0.5, sample="CsPbBr3-microplate")
     try:
         session.run(common_path)
-    except ValueError as error:
+    except PlanError as error:
         refusal = str(error)
     session.run(plans["calibrate_pump_power"](**own))
     zero = session.run(plans["find_time_zero"](fluence=0.5, periods=40, **own))
