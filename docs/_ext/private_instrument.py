@@ -35,10 +35,11 @@ class PrivateInstrument:
         if asked is None:
             return
         directory = Path(self._running.enter_context(tempfile.TemporaryDirectory()))
+        # The catalog's server writes its profile, and the page reads it: not the user's own.
+        self._set_environment(TILED_PROFILES=str(directory / "profiles"))
         settings, catalog = self._running.enter_context(laboratory(directory / "ocm-data"))
         self._set_environment(
             **settings.environment(),
-            TILED_PROFILES=str(directory / "profiles"),  # the user's own stays as it is
             MPLBACKEND="module://matplotlib_inline.backend_inline",
             COLUMNS="120",
         )
