@@ -20,6 +20,7 @@ def pytest_configure():
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Keep tests that share a server or a calculation in one worker; spread all others.
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from tiled.queries import KeyPresent
 
 from analysis.documents.datasets import reduced_run
 from analysis.documents.run_documents import RunDocuments
@@ -70,7 +71,7 @@ def truth():
 
 def reduced_of(settings, plan, fluence=None):
     """Reduced dataset of the demo's run of a plan (at a fluence)."""
-    client = connect(settings)
+    client = connect(settings).search(KeyPresent("start.raw_run"))
     for uid in client:
         start = client[uid].metadata["start"]
         if (
