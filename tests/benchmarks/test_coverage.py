@@ -24,6 +24,7 @@ def found(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_pulls_of_a_few_scenarios_are_those_of_right_sigmas(found):
     for name in TABLE_1:

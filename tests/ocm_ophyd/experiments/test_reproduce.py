@@ -303,6 +303,7 @@ except BaseException:  # the instrument ends
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(3000)
 def test_interrupted_in_the_middle_and_gone_on_with_it_takes_every_run_once(tmp_path):
     scenario, out = tmp_path / "scenario.yaml", tmp_path / "out"
@@ -317,7 +318,7 @@ def test_interrupted_in_the_middle_and_gone_on_with_it_takes_every_run_once(tmp_
         states = shutter.communicate(timeout=30)[0].split()
     assert states[0] == "1"
     assert states[-1] == "0", "the pump is shut before the instrument ends"
-    assert "the same command goes on" in first.stderr.read()
+    assert "the same command continues" in first.stderr.read()
     before = complete(settings)
     assert list(before) == ["sweep"]
 
