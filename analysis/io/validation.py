@@ -1,4 +1,4 @@
-"""What is refused of a raw dataset (`analysis.io.schema`), wherever it comes from.
+"""Validation of raw datasets (`analysis.io.schema`), read from a file or made from a run.
 
 Every refusal is a `RawFileError` of one line that names the dataset and says what is wrong.
 """

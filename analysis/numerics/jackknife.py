@@ -12,8 +12,8 @@ def jackknife(jacobian: Floats, residuals: Floats) -> Floats:
     """Return the standard deviations (M,) of a least-squares fit's parameters.
 
     The change of the parameters when one group is left out, to first order. A disturbance of one
-    group affects all its values alike, which the usual covariance would count as independent; and
-    a few groups may decide a parameter.
+    group changes all values of the group together, while the usual covariance takes them for
+    independent; and a few groups may determine a parameter.
 
     Parameters
     ----------

@@ -66,7 +66,7 @@ _DENSITY = 1e19
 
 @dataclass(frozen=True)
 class Sample:
-    """What is known of the sample.
+    """Properties of the sample that the reduction needs.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Instrument:
-    """What is known of the instrument.
+    """Properties of the instrument that the reduction needs.
 
     Attributes
     ----------

@@ -49,7 +49,7 @@ def test_a_frame_without_light_has_no_weight():
 
 
 def test_the_variance_of_a_mean_of_correlated_numbers():
-    """Ten neighbours alike: the mean of 120 numbers is that of 12 independent ones."""
+    """Ten neighbours have one value: the mean of 120 numbers is that of 12 independent ones."""
     rng = np.random.default_rng(2)
     estimates = [variance_of_mean(np.repeat(rng.standard_normal(12), 10)) for _ in range(400)]
     assert np.mean(estimates) == pytest.approx(1 / 12, rel=0.15)

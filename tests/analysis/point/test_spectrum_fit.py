@@ -77,7 +77,7 @@ def test_the_sensitivity_is_the_change_of_the_phase_by_that_of_a_bin():
         changed = demodulated(0.2)
         changed.spectra.difference[i] += spectrum(turned)[i] - spectrum(p)[i]
         shift = fit_without_drift(first, changed, 1e-8, SETUP).p[7] - p[7]
-        # A part of what changes in both spectra alike goes to the fringe.
+        # A part of a change that both spectra share is fitted by the fringe.
         assert shift / h == pytest.approx(result.sensitivity[i], abs=0.2 / 144)
 
 
