@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -132,8 +131,6 @@ def end(engine):
     if engine.state != "idle":
         engine.halt()
     engine.loop.call_soon_threadsafe(engine.loop.stop)
-    for thread in threading.enumerate():
-        if thread.name.startswith("bluesky-run-engine"):
-            thread.join(5)
+    engine._th.join(5)  # other engines may still run, and are not waited for
     if not engine.loop.is_running():
         engine.loop.close()

@@ -117,7 +117,7 @@ def test_a_reduction_is_summarised(ocm, exported, tmp_path):
     assert lines[0].startswith("10 of 10 points have a delta_n, from ")
     assert lines[1].startswith("median sigma ")
     assert "times the limit of shot and read noise; in " in lines[1]
-    assert lines[2].startswith("left out or mended: ") or lines[2] == "nothing was left out"
+    assert lines[2].startswith("left out or repaired: ") or lines[2] == "nothing was left out"
     assert f"every point: {tmp_path / 'r.h5'}" in lines
 
 
